@@ -1,0 +1,51 @@
+# make help lists the targets. Variables: SCALE, DATASET, CORES, PYTHON.
+
+SHELL := bash
+.DELETE_ON_ERROR:
+SCALE ?= mini
+CORES ?= $(shell nproc)
+VENV ?= .venv
+export VENV
+export PATH := $(abspath $(VENV))/bin:$(PATH)
+GRID_OPTIONS := --scale $(SCALE) $(if $(DATASET),--dataset $(DATASET))
+CONFIG := scale=$(SCALE) $(if $(DATASET),dataset=$(DATASET))
+
+.PHONY: help setup reproduce test check status ui bench lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
+
+setup: ## .venv with everything pinned; done by the other targets on first use
+	@requirements/install.sh
+
+reproduce: setup ## train the grid, evaluate, write the report (SCALE=mini, DATASET=the scale's own)
+	@snakemake --cores $(CORES) --config $(CONFIG) -- all
+	@python -m tsd headline $(GRID_OPTIONS)
+
+test: setup check ## the whole test suite
+	@python -m pytest
+
+check: setup ## formatter, linter, type checker, workflow linters
+	ruff format --check --quiet .
+	ruff check --quiet .
+	mypy
+	snakefmt --check --quiet Snakefile workflow
+	snakemake --lint --quiet
+
+status: setup ## the grid: done, running, failed, pending
+	@python -m tsd status $(GRID_OPTIONS)
+
+ui: setup ## MLflow's comparison pages on loopback
+	mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///mlflow.db
+
+bench: setup ## speed and memory, as ratios
+	python -m tsd bench
+
+lock: setup ## resolve requirements.in anew
+	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header \
+	  --no-emit-package onedl-mmcv requirements/requirements.in -o requirements/requirements.txt
+	{ cat requirements/environment.head.yml; \
+	  sed -nE 's/^([a-zA-Z0-9._-]+==[^ ]+).*/      - \1/p' requirements/*.txt; } > environment.yml
+
+clean: ## remove results, reports and the tracking store; keeps .venv and data
+	rm -rf results reports/*/ mlflow.db mlartifacts .snakemake

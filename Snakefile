@@ -1,0 +1,35 @@
+# From declared ablations to the reproduction report.
+#
+#   snakemake                       the report of the default scale (profiles/default: mini)
+#   snakemake table3                what Table 3 needs, and no more
+#   snakemake --config scale=paper  at another scale (an id, or a YAML file of yours)
+#   snakemake -n                    what would run
+
+
+include: "workflow/rules/common.smk"
+
+
+wildcard_constraints:
+    key="[^/]+/[^/]+/[0-9a-f]+/seed[0-9]+",
+    table="[a-z0-9_-]+",
+
+
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
+
+
+localrules:
+    all,
+
+
+rule all:
+    default_target: True
+    input:
+        rules.report.output,
+
+
+onerror:
+    print("Some jobs failed; the report is written with what there is.")
+    shell("python -m tsd report {options}", options=GRID_OPTIONS)

@@ -1,0 +1,277 @@
+import contextlib
+import io
+import itertools
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from tsd.evaluation.coco import AREAS, IOU_THRESHOLDS, evaluate_detections
+
+METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
+
+
+@pytest.fixture
+def published():
+    """Annotations and detections whose metrics others have published."""
+    root = os.environ.get("TSD_TEST_DATA")
+    if root is None:
+        pytest.skip("TSD_TEST_DATA is not set")
+    folder = Path(root) / "coco_eval_fixture"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} does not exist")
+    return (
+        folder / "instances_val2014_100.json",
+        folder / "instances_val2014_fakebbox100_results.json",
+    )
+
+
+def write(folder, annotations, images=(1, 2, 3, 4), categories=("cat", "dog", "bird")):
+    """A COCO annotation file; annotations are (image, category, box, crowd)."""
+    content = {
+        "images": [{"id": i, "width": 640, "height": 640} for i in images],
+        "categories": [{"id": 10 * (i + 1), "name": name} for i, name in enumerate(categories)],
+        "annotations": [
+            {
+                "id": i + 1,
+                "image_id": image,
+                "category_id": category,
+                "bbox": list(box),
+                "area": box[2] * box[3],
+                "iscrowd": crowd,
+            }
+            for i, (image, category, box, crowd) in enumerate(annotations)
+        ],
+    }
+    path = folder / "instances.json"
+    path.write_text(json.dumps(content))
+    return path
+
+
+def detection(image, category, box, score):
+    return {"image_id": image, "category_id": category, "bbox": list(box), "score": score}
+
+
+def synthetic(folder, seed):
+    """Crowds, score ties, no large object, no bird, an image without detections."""
+    random = np.random.default_rng(seed)
+    annotations, detections = [], []
+    for _ in range(60):
+        image, category = int(random.integers(1, 5)), int(random.choice([10, 20]))
+        x, y, width, height = (float(v) for v in random.uniform([0, 0, 8, 8], [500, 500, 90, 90]))
+        annotations.append((image, category, (x, y, width, height), int(random.random() < 0.15)))
+        for _ in range(int(random.integers(0, 4)) if image != 4 else 0):
+            dx, dy = random.normal(0, 0.1 * min(width, height), 2)
+            score = round(float(random.random()), 1)
+            box = (x + dx, y + dy, width * random.uniform(0.8, 1.2), height)
+            detections.append(detection(image, int(random.choice([10, 20, 30])), box, score))
+            detections.append(detection(image, category, box, score))
+    # More than the hundred that count, in one image and class.
+    detections += [detection(1, 10, (3 * i, 2 * i, 40, 40), 0.5) for i in range(120)]
+    return write(folder, annotations), detections
+
+
+def reference(annotation_file, detections):
+    """Precision [10, 101, K, 4] as pycocotools has it, and its first six numbers."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO(str(annotation_file))
+        evaluation = COCOeval(truth, truth.loadRes(detections), "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return evaluation.eval["precision"][..., -1], evaluation.stats[:6]
+
+
+def percent(precision):
+    measured = precision[precision > -1]
+    return 100 * float(measured.mean()) if measured.size else None
+
+
+def assert_same(result, precision, stats):
+    def same(value, expected):
+        assert (value is None) == (expected is None)
+        assert value is None or abs(value - expected) <= 1e-12 * 100
+
+    for name, expected in zip(METRICS, stats, strict=True):
+        same(result["metrics"][name], None if expected == -1 else 100 * expected)
+    for t in range(len(IOU_THRESHOLDS)):
+        for a in range(len(AREAS)):
+            same(result["grid"]["AP"][t][a], percent(precision[t, :, :, a]))
+    assert precision.shape[2] == len(result["per_class"])
+    for k, value in enumerate(result["per_class"].values()):
+        same(value, percent(precision[:, :, k, 0]))
+
+
+def test_thresholds_are_those_of_coco():
+    evaluation = COCOeval(iouType="bbox")
+    assert tuple(evaluation.params.iouThrs) == IOU_THRESHOLDS
+    assert tuple(evaluation.params.areaRngLbl) == AREAS
+
+
+def test_published_numbers(published):
+    metrics = evaluate_detections(*published)["metrics"]
+    thousandths = [0.505, 0.697, 0.573, 0.586, 0.519, 0.501]
+    assert [round(metrics[name] / 100, 3) for name in METRICS] == thousandths
+    for name, value in (("AP", 0.504581), ("AP50", 0.696973), ("AP75", 0.572982)):
+        assert round(metrics[name] / 100, 6) == value
+
+
+def test_equals_pycocotools_on_published_data(published):
+    annotation_file, detections = published
+    expected = reference(annotation_file, str(detections))
+    assert_same(evaluate_detections(annotation_file, detections), *expected)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_equals_pycocotools_on_synthetic_data(tmp_path, seed):
+    annotation_file, detections = synthetic(tmp_path, seed)
+    result = evaluate_detections(annotation_file, detections)
+    assert_same(result, *reference(annotation_file, detections))
+    assert result["metrics"]["APl"] is None
+    assert [row[AREAS.index("large")] for row in result["grid"]["AP"]] == [None] * 10
+    assert result["per_class"]["bird"] is None
+    assert 0 < result["per_class"]["cat"] < 100
+
+
+def test_result_is_strict_json_and_silent(tmp_path, capsys):
+    annotation_file, detections = synthetic(tmp_path, 0)
+    result = evaluate_detections(annotation_file, detections)
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
+    assert (len(result["grid"]["iou"]), result["grid"]["area"]) == (10, list(AREAS))
+    assert list(result["per_class"]) == ["cat", "dog", "bird"]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_list_and_file_agree_and_the_list_is_not_changed(tmp_path):
+    annotation_file, detections = synthetic(tmp_path, 1)
+    path = tmp_path / "detections.json"
+    path.write_text(json.dumps(detections))
+    result = evaluate_detections(annotation_file, detections)
+    assert result == evaluate_detections(annotation_file, path)
+    assert detections == json.loads(path.read_text())
+
+
+def test_no_detections_give_zero_where_there_is_ground_truth(tmp_path):
+    path = write(tmp_path, [(1, 10, (0, 0, 50, 50), 0)])
+    result = evaluate_detections(path, [])
+    expected = {"AP": 0, "AP50": 0, "AP75": 0, "APs": None, "APm": 0, "APl": None}
+    assert result["metrics"] == expected
+    assert result["per_class"] == {"cat": 0, "dog": None, "bird": None}
+
+
+@pytest.mark.parametrize("crowd", [[], [(1, 10, (0, 0, 50, 50), 1)]])
+def test_without_objects_everything_is_missing(tmp_path, crowd):
+    path = write(tmp_path, crowd)
+    result = evaluate_detections(path, [detection(1, 10, (0, 0, 5, 5), 0.5)])
+    assert set(result["metrics"].values()) == {None}
+    assert result["grid"]["AP"] == [[None] * 4] * 10
+    assert set(result["per_class"].values()) == {None}
+
+
+def test_ids_of_annotations_do_not_matter(tmp_path):
+    annotation_file, detections = synthetic(tmp_path, 2)
+    expected = evaluate_detections(annotation_file, detections)
+    content = json.loads(annotation_file.read_text())
+    for annotation in content["annotations"]:
+        annotation["id"] = 0
+    annotation_file.write_text(json.dumps(content))
+    assert evaluate_detections(annotation_file, detections) == expected
+
+
+GOOD = detection(1, 10, (0, 0, 5, 5), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        (GOOD | {"image_id": 99}, r"detections: image_id not in .*instances\.json: 99"),
+        (GOOD | {"category_id": 7}, r"detections: category_id not in .*instances\.json: 7"),
+        (GOOD | {"image_id": "1"}, r"detections\[1\]: image_id is not an integer: '1'"),
+        (GOOD | {"bbox": [0, 0, 5]}, r"detections\[1\]: bbox is not four finite numbers"),
+        (GOOD | {"bbox": [0, 0, float("nan"), 5]}, r"detections\[1\]: bbox is not four finite"),
+        (GOOD | {"bbox": [0, 0, -1, 5]}, r"detections\[1\]: bbox has a negative width or height"),
+        (GOOD | {"score": None}, r"detections\[1\]: score is not a finite number: None"),
+        ({"image_id": 1, "category_id": 10, "bbox": [0] * 4}, r"detections\[1\]: no 'score'"),
+        ([1, 2], r"detections\[1\]: expected an object"),
+    ],
+)
+def test_bad_detection_is_named(tmp_path, entry, message):
+    path = write(tmp_path, [(1, 10, (0, 0, 5, 5), 0)])
+    with pytest.raises(ValueError, match=message):
+        evaluate_detections(path, [GOOD, entry])
+
+
+def test_bad_detection_file_is_named(tmp_path):
+    path = write(tmp_path, [(1, 10, (0, 0, 5, 5), 0)])
+    detections = tmp_path / "dumped.json"
+    for text, message in (
+        ('[{"image_id"', r"dumped\.json: not JSON"),
+        ('{"a": 1}', r"dumped\.json: expected a list of detections, got dict"),
+        (json.dumps([GOOD | {"image_id": i} for i in range(90, 110)]), r"90, .*98, 99 and 10 more"),
+    ):
+        detections.write_text(text)
+        with pytest.raises(ValueError, match=message):
+            evaluate_detections(path, detections)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c.pop("images"), r"instances\.json: no 'images'"),
+        (lambda c: c["categories"].clear(), r"instances\.json: 'categories' is empty"),
+        (lambda c: c["categories"][1].pop("name"), r"categories\[1\]: no 'name'"),
+        (lambda c: c["categories"][1].update(name="cat"), r"names used twice: 'cat'"),
+        (lambda c: c["annotations"][0].pop("area"), r"annotations\[0\]: no 'area'"),
+        (lambda c: c["annotations"][0].update(bbox=None), r"annotations\[0\]: bbox is not four"),
+    ],
+)
+def test_bad_annotation_file_is_named(tmp_path, change, message):
+    path = write(tmp_path, [(1, 10, (0, 0, 5, 5), 0)])
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=message):
+        evaluate_detections(path, [])
+
+
+boxes = st.tuples(
+    st.integers(0, 100), st.integers(0, 100), st.integers(4, 120), st.integers(4, 120)
+)
+objects = st.tuples(st.integers(1, 4), st.sampled_from([10, 20, 30]), boxes)
+found = st.tuples(objects, st.integers(0, 10))
+sharing_a_folder = settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
+@sharing_a_folder
+@given(truth=st.lists(objects, min_size=1, max_size=12), extra=st.lists(found, max_size=12))
+def test_ap_is_bounded_and_falls_with_the_threshold(tmp_path, truth, extra):
+    # Without crowds: a crowd may swallow a true positive only at a high threshold, and AP rise.
+    path = write(tmp_path, [(*item, 0) for item in truth])
+    near = [(i, c, (x + 1, y, w, h)) for i, c, (x, y, w, h) in truth]
+    detections = [detection(*item, 0.5) for item in near]
+    detections += [detection(*item, score / 10) for item, score in extra]
+    grid = evaluate_detections(path, detections)["grid"]["AP"]
+    values = [value for row in grid for value in row if value is not None]
+    assert all(0 <= value <= 100 + 1e-9 for value in values)
+    overall = [row[0] for row in grid]
+    assert all(low >= high - 1e-9 for low, high in itertools.pairwise(overall))
+
+
+@sharing_a_folder
+@given(truth=st.lists(objects, min_size=1, max_size=12))
+def test_perfect_detections_give_100(tmp_path, truth):
+    path = write(tmp_path, [(*item, 0) for item in truth])
+    result = evaluate_detections(path, [detection(*item, 1.0) for item in truth])
+    for row in (result["metrics"].values(), result["per_class"].values(), *result["grid"]["AP"]):
+        assert all(value is None or value == pytest.approx(100, abs=1e-9) for value in row)
+    assert result["metrics"]["AP"] is not None

@@ -1,0 +1,116 @@
+import copy
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from tsd.experiments.compile import apply_differences, digest
+from tsd.experiments.grid import open_grid
+from tsd.experiments.load import DeclarationError, load_experiments
+
+EXPERIMENTS = load_experiments(Path("experiments"))
+EVERY_SCALE = sorted(EXPERIMENTS.scales)
+EVERY_RUN = sorted(EXPERIMENTS.runs)
+
+
+@pytest.mark.parametrize("run", EVERY_RUN)
+@pytest.mark.parametrize("scale", EVERY_SCALE)
+def test_every_declared_run_compiles_at_every_scale(scale, run):
+    job = open_grid({"scale": scale}).jobs_of(run)[0]
+    config = job.config
+    assert Config(config.to_dict()).model.type
+    heads = [config.model.roi_head.bbox_head]
+    assert all(head.num_classes == len(job.dataset.classes) for head in heads)
+    for loader, split in (
+        (config.train_dataloader, job.dataset.train),
+        (config.test_dataloader, job.dataset.val),
+    ):
+        assert loader.dataset.ann_file == split.annotations
+        assert tuple(loader.dataset.metainfo.classes) == tuple(job.dataset.classes)
+    for path, value in job.run.set.items():
+        target = config
+        for part in path.split("."):
+            target = target[part]
+        assert target == value
+
+
+@pytest.mark.parametrize("scale", EVERY_SCALE)
+def test_runs_that_differ_have_digests_that_differ(scale):
+    digests = [
+        job.digest for job in open_grid({"scale": scale}).jobs if job.seed == job.scale.seeds[0]
+    ]
+    assert len(set(digests)) == len(EVERY_RUN)
+
+
+def test_compiling_again_gives_the_same_digest():
+    assert open_grid({}).job("tsd_pc", 0).digest == open_grid({}).job("tsd_pc", 1).digest
+
+
+def test_machine_facts_leave_the_digest_alone_and_meaning_changes_it():
+    config = open_grid({}).job("tsd_pc", 0).config
+    before = digest(config)
+    moved = copy.deepcopy(config)
+    moved.train_dataloader.dataset.data_root = "/elsewhere"
+    moved.train_dataloader.num_workers = 8
+    moved.work_dir = "/scratch"
+    moved.default_hooks.logger.interval = 7
+    assert digest(moved) == before
+    moved.model.roi_head.progressive_constraint.m_c = 0.3
+    assert digest(moved) != before
+
+
+def test_of_pretrained_weights_the_name_counts_and_the_folder_does_not():
+    config = open_grid({"scale": "paper"}).job("r50", 0).config
+    digests = []
+    for checkpoint in ("/a/net.pth", "/b/net.pth", "/b/other.pth"):
+        config.model.backbone.init_cfg.checkpoint = checkpoint
+        digests.append(digest(config))
+    assert digests[0] == digests[1] != digests[2]
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("model.roi_head.cls_marginn", r"model\.roi_head has no 'cls_marginn'"),
+        ("model.roi_haed.bbox_head", r"model has no 'roi_haed'; did you mean 'roi_head'\?"),
+        ("modell.roi_head", r"the config has no 'modell'; did you mean 'model'\?"),
+        ("pipeline.5.scale", r"pipeline has entries 0 … 1, not '5'"),
+        ("pipeline.first", r"pipeline has entries 0 … 1, not 'first'"),
+        ("model.depth.x", r"model\.depth is 50, which has nothing below it"),
+    ],
+)
+def test_a_path_that_does_not_exist_is_refused(path, message):
+    content = {"model": {"roi_head": {"bbox_head": 1}, "depth": 50}, "pipeline": [{}, {}]}
+    with pytest.raises(DeclarationError, match=f"run x: key set: path '{path}': {message}"):
+        apply_differences(content, {path: 0}, "run x")
+
+
+def test_a_difference_replaces_and_the_declaration_stays_untouched():
+    content = {"a": {"b": {"old": 1}}, "scale": (1333, 800)}
+    value = {"new": [1]}
+    apply_differences(content, {"a.b": value, "scale": [160, 160]}, "run x")
+    assert content == {"a": {"b": {"new": [1]}}, "scale": (160, 160)}
+    content["a"]["b"]["new"].append(2)
+    assert value == {"new": [1]}
+
+
+def test_the_paper_scale_follows_section_3_1():
+    config = open_grid({"scale": "paper"}).job("tsd_pc", 0).config
+    assert config.train_cfg.max_epochs == 13
+    warmup, steps = config.param_scheduler
+    optimizer = config.optim_wrapper.optimizer
+    assert optimizer.type == "SGD"
+    assert (optimizer.lr, optimizer.momentum, optimizer.weight_decay) == (0.04, 0.9, 0.0001)
+    assert optimizer.lr * warmup.start_factor == 0.00125
+    assert (warmup.begin, warmup.end, warmup.by_epoch) == (0, 1, True)
+    assert (steps.milestones, steps.gamma) == ([8, 11], 0.1)
+    assert config.auto_scale_lr.base_batch_size == 32
+    assert config.model.backbone.norm_cfg.type == "SyncBN"
+    resize = next(t for t in config.train_dataloader.dataset.pipeline if t.type == "Resize")
+    assert min(resize.scale) == 800
+    anchors = config.model.rpn_head.anchor_generator
+    assert (anchors.scales, anchors.ratios) == ([8], [0.5, 1.0, 2.0])
+    assert config.model.test_cfg.rcnn.nms.iou_threshold == 0.5
+    assert config.model.roi_head.bbox_roi_extractor.output_size == 7
+    constraint = config.model.roi_head.progressive_constraint
+    assert (constraint.m_c, constraint.m_r) == (0.2, 0.2)

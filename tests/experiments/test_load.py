@@ -1,0 +1,194 @@
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tsd.experiments.grid import open_grid
+from tsd.experiments.load import DeclarationError, load_experiments
+from tsd.experiments.metrics import METRICS
+
+DECLARED = Path("experiments")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return Path(shutil.copytree(DECLARED, tmp_path / "experiments"))
+
+
+def edit(path, change):
+    content = yaml.safe_load(path.read_text())
+    change(content)
+    path.write_text(yaml.safe_dump(content, allow_unicode=True))
+
+
+def test_the_declared_experiments_load():
+    experiments = load_experiments(DECLARED)
+    assert {"table1", "table2", "table3", "table4"} <= set(experiments.tables)
+    assert {"paper", "mini", "smoke"} <= set(experiments.scales)
+
+
+def test_every_published_value_of_a_run_is_the_same_in_all_tables():
+    seen = {}
+    for table in load_experiments(DECLARED).tables.values():
+        for row in table.rows:
+            for metric, value in row.published.items():
+                if row.run is not None:
+                    assert seen.setdefault((row.run, metric), value) == value, (table.id, row.run)
+    assert len(seen) >= 30
+
+
+MISTAKES = {
+    "unknown key in a run": (
+        "runs/joint_training.yaml",
+        lambda c: c[0].update(sett={}),
+        r"joint_training\.yaml: run tsd_joint: unknown key 'sett'; did you mean 'set'\?",
+    ),
+    "unknown key in a nested part": (
+        "tables/table1.yaml",
+        lambda c: c["rows"][0].update(publishd={}),
+        r"table1\.yaml: unknown key 'rows\.0\.publishd'; did you mean 'published'\?",
+    ),
+    "wrong type": (
+        "scales/mini.yaml",
+        lambda c: c["resources"].update(threads="two"),
+        r"mini\.yaml: key 'resources\.threads': .*integer.*found 'two'",
+    ),
+    "missing key": (
+        "runs/disentanglement.yaml",
+        lambda c: c[0].pop("why"),
+        r"disentanglement\.yaml: run r50: key 'why' is missing",
+    ),
+    "unknown base": (
+        "runs/disentanglement.yaml",
+        lambda c: c[0].update(base="faster_rcnn_r50_fpn"),
+        r"run r50: unknown base .*did you mean 'faster-rcnn_r50_fpn'\?",
+    ),
+    "duplicate run": (
+        "runs/joint_training.yaml",
+        lambda c: c.append(dict(c[0], id="r50")),
+        r"joint_training\.yaml: run id 'r50' is declared already, in .*disentanglement\.yaml",
+    ),
+    "unknown run in a table": (
+        "tables/table2.yaml",
+        lambda c: c["rows"][0].update(run="tsd_w_pc"),
+        r"table2\.yaml: row 'TSD w/o PC': key run: unknown run 'tsd_w_pc'; did you .* 'tsd_wo_pc'",
+    ),
+    "unknown metric": (
+        "tables/table2.yaml",
+        lambda c: c["metrics"].append("AP95"),
+        r"table2\.yaml: key metrics: unknown metric 'AP95'; did you mean 'AP75'\?",
+    ),
+    "published value of a metric that is not shown": (
+        "tables/table2.yaml",
+        lambda c: c["rows"][0]["published"].update(APs=20.0),
+        r"key published: 'APs' is not among the table's metrics",
+    ),
+    "unknown attribute": (
+        "tables/table3.yaml",
+        lambda c: c["rows"][0]["attributes"].update(M_clss="✓"),
+        r"key attributes: 'M_clss' is not among .*did you mean 'M_cls'\?",
+    ),
+    "unknown data set": (
+        "scales/paper.yaml",
+        lambda c: c.update(dataset="coco2071"),
+        r"paper\.yaml: key dataset: unknown data set 'coco2071'; did you mean 'coco2017'\?",
+    ),
+    "unknown scale to extend": (
+        "scales/smoke.yaml",
+        lambda c: c.update(extends="minni"),
+        r"smoke\.yaml: key extends: unknown scale 'minni'; did you mean 'mini'\?",
+    ),
+    "a scale that extends itself": (
+        "scales/mini.yaml",
+        lambda c: c.update(extends="smoke"),
+        r"key extends: mini → smoke → mini",
+    ),
+    "file and id differ": (
+        "tables/table2.yaml",
+        lambda c: c.update(id="table9"),
+        r"table2\.yaml: key id is 'table9', but the file is named 'table2'",
+    ),
+    "id that cannot be a path": (
+        "runs/disentanglement.yaml",
+        lambda c: c[0].update(id="../r50"),
+        r"run \.\./r50: key 'id': .*found '\.\./r50'",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_name_file_key_and_the_nearest_valid_choice(folder, mistake):
+    file, change, message = MISTAKES[mistake]
+    edit(folder / file, change)
+    with pytest.raises(DeclarationError, match=message):
+        load_experiments(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("id: [", r"table9\.yaml: not valid YAML"),
+        ("id: a\nid: b", r"table9\.yaml: not valid YAML: .*key 'id' is given twice"),
+        ("", r"table9\.yaml: expected keys and values, found nothing"),
+        ("- a", r"table9\.yaml: expected keys and values, found list"),
+        ("id: !!python/object/apply:os.system [ls]", r"table9\.yaml: not valid YAML"),
+    ],
+)
+def test_yaml_is_data_and_faults_in_it_are_named(folder, text, message):
+    (folder / "tables" / "table9.yaml").write_text(text)
+    with pytest.raises(DeclarationError, match=f"(?s){message}"):
+        load_experiments(folder)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"scal": "mini"}, "unknown setting 'scal'; did you mean 'scale'"),
+        ({"scale": "minni"}, "unknown scale 'minni'; did you mean 'mini'"),
+        ({"dataset": "embeded"}, "unknown data set 'embeded'; did you mean 'embedded'"),
+        ({"dataset": "mine.yaml"}, "mine.yaml: no such file"),
+    ],
+)
+def test_settings_of_the_workflow_are_checked(settings, message):
+    with pytest.raises(DeclarationError, match=message):
+        open_grid(settings)
+
+
+def test_a_run_or_table_that_is_not_declared():
+    grid = open_grid({})
+    with pytest.raises(DeclarationError, match="unknown run 'r51'; did you mean 'r50'"):
+        grid.jobs_of("r51")
+    with pytest.raises(DeclarationError, match="unknown table 'tabel1'; did you mean 'table1'"):
+        grid.jobs_for_table("tabel1")
+
+
+def test_data_sets_and_scales_of_ones_own_come_from_files(tmp_path):
+    dataset = yaml.safe_load((DECLARED / "datasets" / "embedded.yaml").read_text())
+    own = tmp_path / "own.yaml"
+    own.write_text(yaml.safe_dump({**dataset, "id": "own", "classes": ["fish", "ray"]}))
+    scale = tmp_path / "longer.yaml"
+    scale.write_text(
+        yaml.safe_dump(
+            {
+                "id": "longer",
+                "title": "longer",
+                "note": "longer",
+                "dataset": "embedded",
+                "extends": "mini",
+                "set": {"train_cfg.max_iters": 5000},
+            }
+        )
+    )
+    grid = open_grid({"scale": str(scale), "dataset": str(own)})
+    assert grid.name == "longer-own"
+    config = grid.job("tsd_pc", 0).config
+    assert config.train_cfg.max_iters == 5000
+    assert config.model.roi_head.bbox_head.num_classes == 2
+    assert config.model.backbone.depth == 18
+
+
+def test_metrics_that_tables_show_are_described():
+    shown = {m for t in load_experiments(DECLARED).tables.values() for m in t.metrics}
+    assert shown <= set(METRICS)
+    assert all(metric.decimals >= 0 and metric.unit for metric in METRICS.values())

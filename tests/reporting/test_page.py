@@ -1,0 +1,153 @@
+import csv
+import html
+import json
+import re
+
+import pytest
+
+from tests.reporting.conftest import NASTY, REASON, make_results, run, training
+from tsd.reporting import summary
+from tsd.reporting.page import headline, write_report
+from tsd.reporting.wording import number, signed, width
+
+
+@pytest.fixture
+def page(collected):
+    return write_report(collected).read_text(encoding="utf-8")
+
+
+def visible(text):
+    return html.unescape(
+        re.sub(r"<[^>]+>", "", re.sub(r"<style>.*?</style>", "", text, flags=re.S))
+    )
+
+
+def test_report_writes_pages_tables_and_figures(collected):
+    assert write_report(collected) == collected.with_name("index.html")
+    written = {str(p.relative_to(collected.parent)) for p in collected.parent.rglob("*.*")}
+    assert {"index.html", "report.md", "figures/gains.png", "figures/gains.svg"} <= written
+    assert {"tables/options.csv", "tables/options.md", "tables/options.tex"} <= written
+
+
+def test_html_shows_the_csvs_numbers(page, collected):
+    for table in ("options", "others"):
+        section = re.search(rf'<section id="table-{table}">(.*?)</section>', page, re.S)[1]
+        cells = {
+            name: [
+                visible(re.sub(r"<small.*?</small>", "", cell, flags=re.S)).strip()
+                for cell in re.findall(rf'<td class="(?:first )?{name}[ "].*?</td>', section, re.S)
+            ]
+            for name in ("measured", "published", "difference", "gain", "published-gain")
+        }
+        with (collected.parent / "tables" / f"{table}.csv").open(encoding="utf-8") as file:
+            lines = list(csv.DictReader(file))
+        for name, words in cells.items():
+            write = number if name in ("measured", "published") else signed
+            for word, line in zip(words, lines, strict=True):
+                value = line[name.replace("-", "_")]
+                if value or name != "measured":
+                    assert word == write(float(value) if value else None, 1)
+
+
+def test_links_resolve(page, collected):
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    targets = re.findall(r'(?:href|src)="([^"]+)"', page)
+    assert {target[1:] for target in targets if target.startswith("#")} <= set(ids)
+    files = {t for t in targets if not t.startswith("#")} - {"../../docs/decisions.md"}
+    assert all((collected.parent / target).exists() for target in files)
+
+
+def test_measured_numbers_link_to_the_card_of_their_run(page):
+    assert re.search(r'<a href="#run-better">33\.0</a>', page)
+    assert re.search(r'<article class="card" id="run-better">', page)
+
+
+def test_nothing_external_and_no_script(page):
+    assert "<script" not in page
+    assert not re.search(r"https?://|url\(|@import|<link", page)
+
+
+def test_labels_differences_and_reasons_are_escaped(page):
+    assert NASTY.replace("P̂_c", "P̂c") in visible(page)
+    assert "<B>" not in page
+    assert 'model.a = {"type": "<B>"}' in visible(page)
+    assert "<b>became" not in page
+    assert visible(page).count(REASON) >= 2
+
+
+def test_no_cell_shows_a_placeholder(page, collected):
+    words = [visible(cell).strip() for cell in re.findall(r"<td.*?</td>", page, re.S)]
+    assert not {"nan", "NaN", "None", "-1", "−1", "-1.0"} & set(words)
+    text = (collected.parent / "report.md").read_text(encoding="utf-8")
+    assert "None" not in text
+
+
+def test_dirty_trainings_are_told(page):
+    assert "0123456789, dirty" in visible(page)
+
+
+def test_banner_of_another_scale_comes_first(page):
+    body = page[page.index("<body>") :]
+    assert body.index("not the paper’s AP") < body.index("<main>")
+
+
+def test_banner_of_the_papers_scale(results, collected):
+    results["scale"]["is_paper"] = True
+    collected.write_text(json.dumps(results), encoding="utf-8")
+    page = write_report(collected).read_text(encoding="utf-8")
+    assert "not the paper’s AP" not in page
+    assert "numbers may be compared with the paper’s" in page
+
+
+@pytest.mark.parametrize(
+    ("seeds", "phrase", "caveat"),
+    [
+        ([1, 1], "1 seed per run", "not even the direction"),
+        ([2, 2], "2 seeds per run", "not clearly larger than its ±"),
+        ([1, 3], "1 to 3 seeds per run", "where a run has one seed"),
+        ([2, 3], "2 to 3 seeds per run", "not clearly larger than its ±"),
+        ([0, 0], "no run finished", "No run has finished"),
+        ([0, 1], "1 seed per run", "not even the direction"),
+    ],
+)
+def test_seed_caveat_counts_finished_seeds(seeds, phrase, caveat):
+    runs = {
+        str(number): run(training("pending"), *[training(AP=1.0)] * count)
+        for number, count in enumerate(seeds)
+    }
+    results = make_results([], runs)
+    assert summary.seeds_phrase(results) == phrase
+    assert caveat in summary.seed_caveat(results)
+
+
+def test_state_counts_and_directions(results):
+    counts = summary.state_counts(results)
+    assert counts == {"done": 6, "failed": 2, "interrupted": 1, "running": 1, "pending": 1}
+    agreements = {(g.row["run"], g.agrees) for g in summary.compared_gains(results)}
+    assert agreements == {("better", True), ("single", False), ("half", True)}
+
+
+def test_report_without_any_result(collected, results):
+    for entry in results["runs"].values():
+        entry["seeds"] = {"0": training("pending")}
+    collected.write_text(json.dumps(results), encoding="utf-8")
+    assert "No run has finished" in write_report(collected).read_text(encoding="utf-8")
+
+
+def test_a_training_that_is_not_in_mlflow_says_why(collected, results):
+    results["runs"]["single"]["seeds"]["0"]["tracking"] = {"error": "the store is <away>"}
+    collected.write_text(json.dumps(results), encoding="utf-8")
+    assert "the store is <away>" in visible(write_report(collected).read_text(encoding="utf-8"))
+    single = (collected.parent / "tables" / "options.csv").read_text(encoding="utf-8")
+    assert "untracked" in single
+
+
+def test_headline_fits_a_terminal_and_shows_every_row(results):
+    text = headline(results)
+    assert all(width(line) <= 100 for line in text.splitlines())
+    line = next(line for line in text.splitlines() if "One seed" in line)
+    assert line.split()[2:] == ["29.0", "37.0", "−1.5", "+1.0", "done"]
+    assert "seed 0 failed: RuntimeError" in text
+    assert "not the paper’s AP" in text
+    assert "nan" not in re.sub("became</b> nan", "", text)

@@ -1,0 +1,79 @@
+"""Imports go one way, and light commands stay light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+LAYERS = {
+    "models": {"models"},
+    "data": {"data"},
+    "evaluation": {"evaluation", "experiments", "run_folder", "models"},
+    "experiments": {"experiments", "run_folder"},
+    "training": {"training", "experiments", "models", "run_folder", "provenance"},
+    "tracking": {"tracking", "run_folder"},
+    "reporting": {"reporting", "experiments", "run_folder", "provenance"},
+}
+"""Package → the parts of tsd it may import."""
+
+MLFLOW_IS_USED_BY = {"tsd/tracking/store.py"}
+
+
+def imports_of(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("package", LAYERS)
+def test_a_package_imports_only_what_lies_below_it(package):
+    files = list(Path("tsd", package).rglob("*.py"))
+    assert files
+    for path in files:
+        parts = {name.split(".")[1] for name in imports_of(path) if name.startswith("tsd.")}
+        assert parts <= LAYERS[package], f"{path} imports {parts - LAYERS[package]}"
+
+
+def test_every_package_has_its_layer():
+    packages = {path.parent.name for path in Path("tsd").glob("*/__init__.py")}
+    assert packages - {"cli"} == set(LAYERS)
+
+
+def test_only_the_tracking_store_knows_mlflow():
+    users = {
+        str(path)
+        for path in Path("tsd").rglob("*.py")
+        if any(name.split(".")[0] == "mlflow" for name in imports_of(path))
+    }
+    assert users == MLFLOW_IS_USED_BY
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "tsd.cli.main",
+        "tsd.experiments.grid",
+        "tsd.reporting.collect",
+        "tsd.reporting.page",
+        "tsd.tracking.store",
+        "tsd.evaluation.coco",
+        "tsd.data.coco_check",
+    ],
+)
+def test_light_modules_leave_torch_alone(module):
+    code = f"import sys, {module}; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_package_init_files_only_register():
+    for path in Path("tsd").rglob("__init__.py"):
+        for node in ast.parse(path.read_text()).body:
+            assert isinstance(node, ast.ImportFrom | ast.Expr | ast.Assign), path

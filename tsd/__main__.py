@@ -1,0 +1,5 @@
+"""``python -m tsd``."""
+
+from tsd.cli.main import main
+
+main()

@@ -1,0 +1,73 @@
+"""Commands of ``python -m tsd``: each is a step of the workflow, or a question about it."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from tsd.cli import questions, steps
+from tsd.data.coco_check import DatasetError
+from tsd.experiments.load import DeclarationError
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command; a mistake of the user's ends with a message in place of a traceback."""
+    options = _parser().parse_args(arguments)
+    if getattr(options, "threads", None):
+        # Read by OpenMP when torch is imported, which the command does later.
+        os.environ["OMP_NUM_THREADS"] = str(options.threads)
+    try:
+        options.command(options)
+    except (DeclarationError, DatasetError) as error:
+        sys.exit(f"tsd: {error}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tsd", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    grid = argparse.ArgumentParser(add_help=False)
+    grid.add_argument("--experiments", default="experiments", help="folder of declarations")
+    grid.add_argument("--results", type=Path, default=Path("results"), help="folder of results")
+    grid.add_argument("--scale", default="mini", help="id or YAML file")
+    grid.add_argument("--dataset", help="id or YAML file; the scale's own by default")
+    out = argparse.ArgumentParser(add_help=False)
+    out.add_argument("--out", type=Path, required=True, help="file to write")
+    job = argparse.ArgumentParser(add_help=False, parents=[grid])
+    job.add_argument("--run", required=True)
+    job.add_argument("--seed", type=int, required=True)
+    job.add_argument("--digest", help="refuse if the declaration compiles to another")
+    job.add_argument("--threads", type=int)
+    job.add_argument("--log", type=Path, help="file that takes all output but the progress")
+    collected = argparse.ArgumentParser(add_help=False)
+    collected.add_argument("--collected", type=Path, required=True, help="what `collect` wrote")
+
+    for name, command, parents, help_text in (
+        ("make-data", steps.make_data, [grid], "make the embedded data set"),
+        ("check-data", steps.check_data, [grid, out], "check a data set before training"),
+        ("open-tracking", steps.open_tracking, [grid], "prepare MLflow's store"),
+        ("train", steps.train, [job], "train one job"),
+        ("detect", steps.detect, [job], "dump the detections of a trained job"),
+        ("evaluate", steps.evaluate, [job], "metrics from dumped detections"),
+        ("track", steps.track, [job], "bring a job's files into MLflow"),
+        ("page", steps.page, [collected], "write the report's pages"),
+        ("report", steps.report, [grid], "collect what there is and write the whole report"),
+        ("status", questions.status, [grid], "the grid: done, running, failed, pending"),
+        ("headline", questions.headline, [grid], "the report's tables as text"),
+        ("bench", questions.bench, [], "speed and memory of the method, as ratios"),
+    ):
+        commands.add_parser(name, parents=parents, help=help_text).set_defaults(command=command)
+
+    collect = commands.add_parser("collect", parents=[grid, out], help="gather all results")
+    collect.add_argument("--table", help="only the runs of this table")
+    collect.set_defaults(command=steps.collect)
+    table = commands.add_parser("table", parents=[collected], help="write one table")
+    table.add_argument("table")
+    table.set_defaults(command=steps.table)
+    figure = commands.add_parser("figure", parents=[grid, out], help="draw one figure")
+    figure.add_argument("figure", choices=["samples", "gains"])
+    figure.set_defaults(command=steps.figure)
+    follow = commands.add_parser("follow", parents=[job], help="track a job while it trains")
+    follow.add_argument("--pid", type=int, required=True, help="process that trains")
+    follow.set_defaults(command=steps.follow)
+    return parser

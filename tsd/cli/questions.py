@@ -1,0 +1,47 @@
+"""Questions about a grid, answered on the terminal."""
+
+from argparse import Namespace
+from collections import Counter
+
+from tsd.cli.steps import grid_of
+from tsd.run_folder import read_json
+
+
+def status(options: Namespace) -> None:
+    """Print each job's state and progress, and how many there are of each."""
+    from tsd.reporting.collect import collect_job
+
+    grid = grid_of(options)
+    counts: Counter[str] = Counter()
+    width = max(len(job.run.id) for job in grid.jobs)
+    for job in grid.jobs:
+        found = collect_job(job)
+        counts[found["state"]] += 1
+        progress = ""
+        if found["state"] in ("running", "interrupted", "failed") and found["max_iterations"]:
+            progress = f"{found['iteration']} / {found['max_iterations']}"
+        if found["seconds_left"]:
+            progress += f", {found['seconds_left'] / 60:.0f} min left"
+        if found["state"] == "failed":
+            progress += f"  {str(found['error']).splitlines()[0]}"
+        if found["state"] == "done":
+            measured = found["metrics"]["AP"]
+            progress = "nothing to measure" if measured is None else f"AP {measured:.1f}"
+        print(f"{job.run.id:<{width}}  seed {job.seed}  {found['state']:<11} {progress}")
+    print(f"{grid.name}: " + ", ".join(f"{n} {state}" for state, n in sorted(counts.items())))
+
+
+def headline(options: Namespace) -> None:
+    """Print the report's tables and where it lies."""
+    from tsd.reporting.page import headline as tables_as_text
+
+    grid = grid_of(options)
+    print(tables_as_text(read_json(grid.report_folder / "results.json")))
+    print(f"Report: {grid.report_folder / 'index.html'}")
+
+
+def bench(_options: Namespace) -> None:
+    """Print speed and memory of the method as ratios."""
+    from tsd.evaluation.bench import bench as run_bench
+
+    run_bench()

@@ -1,0 +1,1 @@
+"""The embedded detection data set, and checks of any COCO-format data set."""

@@ -1,0 +1,143 @@
+"""COCO's annotation file for detection: reading it and checking its structure.
+
+``read_annotations`` returns the content of a file in which every entry has the keys and types
+that mmdet and pycocotools rely on, or raises a ``DatasetError`` that names the first fault. What
+entries refer to (images, categories, files on disk) is left to ``tsd.data.coco_check``.
+"""
+
+import difflib
+import json
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+Entry = dict[str, Any]
+
+EXAMPLES = 5  # at most so many are named in an error
+
+
+class DatasetError(ValueError):
+    """A data set is unfit for training; the message says what is wrong, where, what to do."""
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+_ID = (_is_id, "an integer")
+_LENGTH = (lambda value: _is_number(value) and value > 0, "a number of pixels above 0")
+_AREA = (_is_number, "a finite number of square pixels")
+_FLAG = (lambda value: value in (0, 1), "0 or 1")
+_BOX = (
+    lambda value: isinstance(value, list) and len(value) == 4 and all(map(_is_number, value)),
+    "four finite numbers, [x, y, width, height] in pixels",
+)
+
+# the keys that mmdet and pycocotools read without asking whether they are there
+_NEEDED: dict[str, dict[str, tuple[Callable[[Any], bool], str]]] = {
+    "images": {"id": _ID, "file_name": (_is_name, "a name"), "width": _LENGTH, "height": _LENGTH},
+    "annotations": {
+        "id": _ID,
+        "image_id": _ID,
+        "category_id": _ID,
+        "bbox": _BOX,
+        "area": _AREA,
+        "iscrowd": _FLAG,
+    },
+    "categories": {"id": _ID, "name": (_is_name, "a name")},
+}
+
+
+def some_of(values: Iterable[object]) -> str:
+    """Name the first few values and the number of all."""
+    every = list(values)
+    shown = ", ".join(repr(value) for value in every[:EXAMPLES])
+    return f"{shown}{', …' if len(every) > EXAMPLES else ''} ({len(every)} in all)"
+
+
+def near_names(name: str, names: Iterable[str]) -> str:
+    """Return a hint at the names closest to one that is not there."""
+    every = sorted(names)
+    nearest = difflib.get_close_matches(name, every, n=3, cutoff=0.5)
+    if nearest:
+        return f"did you mean {' or '.join(map(repr, nearest))}?"
+    return f"there are {some_of(every)}" if every else "there are none"
+
+
+def read_annotations(file: Path) -> dict[str, list[Entry]]:
+    """Read an annotation file and check its structure, not yet what its entries refer to.
+
+    Args:
+        file: COCO annotations for detection, a JSON file.
+
+    Returns:
+        The content of the file, by top-level key; of images, annotations and categories, every
+        entry has the keys and types needed and an ``id`` of its own.
+
+    Raises:
+        DatasetError: The file is missing, is not JSON or is not in COCO's format.
+    """
+    if not file.is_file():
+        if not file.parent.is_dir():
+            raise DatasetError(f"{file}: no such file, nor its folder; correct the path")
+        hint = near_names(file.name, (path.name for path in file.parent.iterdir()))
+        raise DatasetError(f"{file}: no such annotation file; in its folder, {hint}")
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DatasetError(
+            f"{file}: not JSON ({error}); it may be incomplete: fetch or write it again"
+        ) from error
+    if not isinstance(content, dict):
+        raise DatasetError(
+            f"{file}: holds a JSON {type(content).__name__}, not an object with the keys "
+            f"{', '.join(_NEEDED)}; is it a file of detections instead of annotations?"
+        )
+    for key in _NEEDED:
+        if key not in content:
+            raise DatasetError(
+                f"{file}: the top-level key {key!r} of COCO's format for detection is missing; "
+                f"it has {some_of(content)}"
+            )
+        _check_entries(file, key, content[key])
+    return content
+
+
+def _check_entries(file: Path, key: str, entries: object) -> None:
+    """Check that a top-level list has entries with the keys and types needed, and unique ids."""
+    if not isinstance(entries, list):
+        raise DatasetError(f"{file}: {key!r} is a {type(entries).__name__}, it must be a list")
+    strange = [place for place, entry in enumerate(entries) if not isinstance(entry, dict)]
+    if strange:
+        raise DatasetError(
+            f"{file}: entries of {key!r} that are no JSON objects, at (from 0) {some_of(strange)}"
+        )
+    for field, (is_right, wanted) in _NEEDED[key].items():
+        missing = [place for place, entry in enumerate(entries) if field not in entry]
+        if missing:
+            raise DatasetError(
+                f"{file}: {field!r} is missing from entries of {key!r}, at (from 0) "
+                f"{some_of(missing)}; add it: {wanted}"
+            )
+        wrong = [place for place, entry in enumerate(entries) if not is_right(entry[field])]
+        if wrong:
+            raise DatasetError(
+                f"{file}: {field!r} in entries of {key!r} must be {wanted}; it is "
+                f"{entries[wrong[0]][field]!r} at the first of (from 0) {some_of(wrong)}"
+            )
+    repeated = [i for i, count in Counter(entry["id"] for entry in entries).items() if count > 1]
+    if repeated:
+        raise DatasetError(
+            f"{file}: 'id' must be unique in {key!r}, but it repeats {some_of(repeated)}; "
+            "number the entries anew"
+        )

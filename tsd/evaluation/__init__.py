@@ -1,0 +1,1 @@
+"""COCO metrics, parameter counts and latency of detectors."""

@@ -1,0 +1,172 @@
+"""COCO box metrics of dumped detections, at 100 detections per image and class.
+
+Every number is in percent, None where the annotations leave nothing to measure.
+"""
+
+import json
+import math
+from collections.abc import Iterable
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from faster_coco_eval import COCO, COCOeval_faster
+
+IOU_THRESHOLDS: tuple[float, ...] = tuple(np.linspace(0.5, 0.95, 10).tolist())
+AREAS = ("all", "small", "medium", "large")
+MAX_DETECTIONS = 100
+
+
+def evaluate_detections(annotation_file: Path, detections: list[dict] | Path) -> dict:
+    """Average precision of detections, by IoU threshold, object size and class.
+
+    Args:
+        annotation_file: Ground truth in COCO's format. An annotation's ``area`` says its size:
+            small to 32² square pixels, medium from there to 96², large from there on.
+        detections: COCO's results format, a list of ``{"image_id", "category_id", "bbox":
+            [x, y, width, height] in pixels, "score"}``, or the JSON file that holds it. An empty
+            list is an answer: 0 wherever there is ground truth. The list is not changed.
+
+    Returns:
+        ``metrics``: AP (mean over IoU_THRESHOLDS), AP50, AP75 and AP of small, medium and large
+        objects (APs, APm, APl). ``grid``: ``AP[i][a]`` at threshold ``iou[i]`` on objects of size
+        ``area[a]``. ``per_class``: AP by category name. Percent, not rounded; None is "missing":
+        no ground truth to measure on.
+
+    Raises:
+        ValueError: A file or an entry is malformed, or a detection refers to an image or a
+            category that the annotation file does not have. Names the file and the ids.
+    """
+    ground_truth = _read_ground_truth(annotation_file)
+    if isinstance(detections, Path):
+        source, entries = str(detections), _read_json(detections)
+    else:
+        source, entries = "detections", detections
+    if not isinstance(entries, list):
+        raise ValueError(f"{source}: expected a list of detections, got {type(entries).__name__}")
+    boxes = [_box_entry(entry, "score", f"{source}[{i}]") for i, entry in enumerate(entries)]
+    for key, section in (("image_id", "images"), ("category_id", "categories")):
+        known = {row["id"] for row in ground_truth[section]}
+        unknown = sorted({box[key] for box in boxes} - known)
+        if unknown:
+            raise ValueError(f"{source}: {key} not in {annotation_file}: {_enumerate(unknown)}")
+
+    precision = _precision(ground_truth, boxes)
+    categories = sorted(ground_truth["categories"], key=lambda category: category["id"])
+    return {
+        "metrics": {
+            "AP": _mean_percent(precision[..., 0]),
+            "AP50": _mean_percent(precision[IOU_THRESHOLDS.index(0.5), ..., 0]),
+            "AP75": _mean_percent(precision[IOU_THRESHOLDS.index(0.75), ..., 0]),
+            "APs": _mean_percent(precision[..., 1]),
+            "APm": _mean_percent(precision[..., 2]),
+            "APl": _mean_percent(precision[..., 3]),
+        },
+        "grid": {
+            "iou": list(IOU_THRESHOLDS),
+            "area": list(AREAS),
+            "AP": [
+                [_mean_percent(precision[t, ..., a]) for a in range(len(AREAS))]
+                for t in range(len(IOU_THRESHOLDS))
+            ],
+        },
+        "per_class": {
+            category["name"]: _mean_percent(precision[:, :, k, 0])
+            for k, category in enumerate(categories)
+        },
+    }
+
+
+def _precision(ground_truth: dict[str, list[dict]], boxes: list[dict]) -> np.ndarray:
+    """Interpolated precision [IoU threshold, recall, class by id, area]; −1 where missing."""
+    truth = COCO(ground_truth)
+    evaluation = COCOeval_faster(truth, truth.loadRes(boxes), iouType="bbox")
+    evaluation.params.iouThrs = np.asarray(IOU_THRESHOLDS)
+    evaluation.params.maxDets = [MAX_DETECTIONS]
+    evaluation.evaluate()
+    evaluation.accumulate()
+    return evaluation.eval["precision"][..., -1]
+
+
+def _mean_percent(precision: np.ndarray) -> float | None:
+    measured = precision[precision > -1]
+    return 100 * float(np.mean(measured)) if measured.size else None
+
+
+def _read_ground_truth(path: Path) -> dict[str, list[dict]]:
+    """The part of a COCO annotation file that box metrics depend on."""
+    content = _read_json(path)
+    _require(content, ("images", "categories", "annotations"), str(path))
+    for section in ("images", "categories"):
+        if not content[section]:
+            raise ValueError(f"{path}: {section!r} is empty")
+        for i, row in enumerate(content[section]):
+            keys = ("id",) if section == "images" else ("id", "name")
+            _require(row, keys, f"{path}: {section}[{i}]")
+    names = [category["name"] for category in content["categories"]]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ValueError(f"{path}: category names used twice: {_enumerate(repeated)}")
+    return {
+        "images": [{"id": image["id"]} for image in content["images"]],
+        "categories": [{"id": c["id"], "name": c["name"]} for c in content["categories"]],
+        # Numbered anew: the matcher reads id 0 as "unmatched" and keeps one of equal ids.
+        "annotations": [
+            _box_entry(entry, "area", f"{path}: annotations[{i}]")
+            | {"id": i + 1, "iscrowd": int(entry.get("iscrowd", 0))}
+            for i, entry in enumerate(content["annotations"])
+        ],
+    }
+
+
+def _box_entry(entry: Any, quantity: str, where: str) -> dict:
+    """A new dict with an entry's ids, box and ``quantity`` (its score or its area).
+
+    Raises:
+        ValueError: A key is missing, an id is no integer, a number is not finite or a box is not
+            four numbers of which width and height are not negative.
+    """
+    _require(entry, ("image_id", "category_id", "bbox", quantity), where)
+    for key in ("image_id", "category_id"):
+        if not isinstance(entry[key], Integral):
+            raise ValueError(f"{where}: {key} is not an integer: {entry[key]!r}")
+    box = entry["bbox"]
+    if not isinstance(box, list | tuple) or len(box) != 4 or not all(map(_is_finite, box)):
+        raise ValueError(f"{where}: bbox is not four finite numbers: {box!r}")
+    if min(box[2:]) < 0:
+        raise ValueError(f"{where}: bbox has a negative width or height: {box!r}")
+    if not _is_finite(entry[quantity]):
+        raise ValueError(f"{where}: {quantity} is not a finite number: {entry[quantity]!r}")
+    return {
+        "image_id": int(entry["image_id"]),
+        "category_id": int(entry["category_id"]),
+        "bbox": [float(value) for value in box],
+        quantity: float(entry[quantity]),
+    }
+
+
+def _require(entry: Any, keys: tuple[str, ...], where: str) -> None:
+    if not isinstance(entry, dict):
+        raise ValueError(f"{where}: expected an object, got {entry!r}")
+    for key in keys:
+        if key not in entry:
+            raise ValueError(f"{where}: no {key!r}")
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, Real) and math.isfinite(value)
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: not JSON: {error}") from error
+
+
+def _enumerate(values: Iterable[Any], shown: int = 10) -> str:
+    """The first few values in words, with the number of those left out."""
+    texts = [repr(value) for value in values]
+    more = f" and {len(texts) - shown} more" if len(texts) > shown else ""
+    return ", ".join(texts[:shown]) + more

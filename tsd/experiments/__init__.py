@@ -1,0 +1,1 @@
+"""Experiments as data: declarations, their compilation and the grid they make."""

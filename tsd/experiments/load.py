@@ -1,0 +1,259 @@
+"""Reading ``experiments/``: YAML to checked declarations.
+
+Every mistake is a :class:`DeclarationError` that names the file, the key and, where a name is
+misspelt, the nearest valid one.
+"""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from tsd.experiments.metrics import METRICS
+from tsd.experiments.schema import Dataset, Declaration, Run, Scale, Table
+
+CONFIG_FOLDER = Path(__file__).parent.parent / "configs"
+
+AnyDeclaration = TypeVar("AnyDeclaration", bound=Declaration)
+
+
+class DeclarationError(ValueError):
+    """A declaration that cannot be used; the message says where and why."""
+
+
+@dataclass(frozen=True)
+class Experiments:
+    """All declarations of a folder, by id."""
+
+    runs: dict[str, Run]
+    tables: dict[str, Table]
+    scales: dict[str, Scale]
+    datasets: dict[str, Dataset]
+
+    def run(self, name: str) -> Run:
+        """The run of that id, or a :class:`DeclarationError`."""
+        return _look_up(self.runs, name, "run")
+
+    def table(self, name: str) -> Table:
+        """The table of that id, or a :class:`DeclarationError`."""
+        return _look_up(self.tables, name, "table")
+
+    def scale(self, name: str) -> Scale:
+        """The scale of that id, or of that YAML file, or a :class:`DeclarationError`."""
+        scale = _look_up_or_read(self.scales, name, "scale", Scale)
+        if scale.extends is None:
+            return scale
+        below = self.scale(scale.extends)
+        return scale.model_copy(update={"extends": None, "set": {**below.set, **scale.set}})
+
+    def dataset(self, name: str) -> Dataset:
+        """The data set of that id, or of that YAML file, or a :class:`DeclarationError`."""
+        return _look_up_or_read(self.datasets, name, "data set", Dataset)
+
+    def tables_of(self, run: str) -> list[str]:
+        """Ids of the tables that a run fills."""
+        return [t.id for t in self.tables.values() if any(row.run == run for row in t.rows)]
+
+
+def load_experiments(folder: Path) -> Experiments:
+    """Load and cross-check every declaration below ``folder``.
+
+    ``runs/*.yaml`` hold lists of runs; ``tables``, ``scales`` and ``datasets`` one declaration a
+    file, named after its id.
+
+    Raises:
+        DeclarationError: On the first mistake found.
+    """
+    runs: dict[str, Run] = {}
+    origin: dict[str, Path] = {}
+    for path in sorted((folder / "runs").glob("*.yaml")):
+        entries = read_yaml(path)
+        if not isinstance(entries, list):
+            raise DeclarationError(f"{path}: expected a list of runs, found {_kind(entries)}")
+        for index, entry in enumerate(entries):
+            name = entry.get("id", f"number {index + 1}") if isinstance(entry, dict) else index
+            run = _validate(Run, entry, f"{path}: run {name}")
+            if run.id in runs:
+                raise DeclarationError(
+                    f"{path}: run id {run.id!r} is declared already, in {origin[run.id]}"
+                )
+            if run.base not in available_bases():
+                raise DeclarationError(
+                    f"{path}: run {run.id}: unknown base {run.base!r}"
+                    + suggest(run.base, available_bases())
+                )
+            runs[run.id], origin[run.id] = run, path
+    experiments = Experiments(
+        runs=runs,
+        tables=_one_per_file(folder / "tables", Table),
+        scales=_one_per_file(folder / "scales", Scale),
+        datasets=_one_per_file(folder / "datasets", Dataset),
+    )
+    for table in experiments.tables.values():
+        _check_table(folder / "tables" / f"{table.id}.yaml", table, experiments)
+    for scale in experiments.scales.values():
+        _check_scale(f"{folder / 'scales' / f'{scale.id}.yaml'}", scale, experiments)
+    return experiments
+
+
+def available_bases() -> list[str]:
+    """Names that a run's ``base`` may have."""
+    return sorted(path.stem for path in CONFIG_FOLDER.glob("*.py"))
+
+
+def suggest(name: str, valid: Iterable[str]) -> str:
+    """'; did you mean …?', or the valid names where none is near."""
+    valid = sorted(valid)
+    near = difflib.get_close_matches(str(name), valid, n=1, cutoff=0.5)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; known: {', '.join(valid) or 'none'}"
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """YAML as plain data, in which a key given twice is a mistake rather than the last one won."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=deep)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {key!r} is given twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path) -> object:
+    """The content of a YAML file as plain data.
+
+    Raises:
+        DeclarationError: If the file is missing, is not YAML or repeats a key.
+    """
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), _UniqueKeyLoader)  # noqa: S506 safe
+    except FileNotFoundError:
+        raise DeclarationError(f"{path}: no such file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DeclarationError(f"{path}: not valid YAML: {error}") from error
+
+
+def _one_per_file(folder: Path, kind: type[AnyDeclaration]) -> dict[str, AnyDeclaration]:
+    declared = {}
+    for path in sorted(folder.glob("*.yaml")):
+        declaration = _validate(kind, read_yaml(path), str(path))
+        if declaration.id != path.stem:  # type: ignore[attr-defined]
+            raise DeclarationError(
+                f"{path}: key id is {declaration.id!r}, "  # type: ignore[attr-defined]
+                f"but the file is named {path.stem!r}"
+            )
+        declared[path.stem] = declaration
+    return declared
+
+
+def _validate(kind: type[AnyDeclaration], content: object, place: str) -> AnyDeclaration:
+    if not isinstance(content, dict):
+        raise DeclarationError(f"{place}: expected keys and values, found {_kind(content)}")
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        raise DeclarationError(
+            "\n".join(f"{place}: {_explain(kind, dict(e))}" for e in error.errors())
+        ) from None
+
+
+def _explain(kind: type[BaseModel], error: dict) -> str:
+    """One pydantic error in a sentence that names the key."""
+    *parents, key = error["loc"]
+    dotted = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"unknown key {dotted!r}" + suggest(str(key), _fields_at(kind, parents))
+    if error["type"] == "missing":
+        return f"key {dotted!r} is missing"
+    return f"key {dotted!r}: {error['msg']}, found {error['input']!r}"
+
+
+def _fields_at(kind: type[BaseModel], parents: list) -> list[str]:
+    """Names of the keys allowed at a path into a declaration."""
+    for part in parents:
+        if isinstance(part, str) and part in kind.model_fields:
+            nested = _types_in(kind.model_fields[part].annotation)
+            kind = next((t for t in nested if issubclass(t, BaseModel)), kind)
+    return list(kind.model_fields)
+
+
+def _types_in(annotation: object) -> Iterable[type]:
+    """The classes mentioned in an annotation such as ``list[Row] | None``."""
+    if isinstance(annotation, type) and not get_args(annotation):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _types_in(part)
+
+
+def _check_table(path: Path, table: Table, experiments: Experiments) -> None:
+    for metric in table.metrics:
+        if metric not in METRICS:
+            raise DeclarationError(
+                f"{path}: key metrics: unknown metric {metric!r}" + suggest(metric, METRICS)
+            )
+    for row in table.rows:
+        place = f"{path}: row {row.label!r}"
+        for key, name in (("run", row.run), ("baseline", row.baseline)):
+            if name is not None and name not in experiments.runs:
+                raise DeclarationError(
+                    f"{place}: key {key}: unknown run {name!r}" + suggest(name, experiments.runs)
+                )
+        for metric in row.published:
+            if metric not in table.metrics:
+                raise DeclarationError(
+                    f"{place}: key published: {metric!r} is not among the table's metrics"
+                    + suggest(metric, table.metrics)
+                )
+        for attribute in row.attributes:
+            if attribute not in table.attributes:
+                raise DeclarationError(
+                    f"{place}: key attributes: {attribute!r} is not among the table's attributes"
+                    + suggest(attribute, table.attributes)
+                )
+
+
+def _check_scale(place: str, scale: Scale, experiments: Experiments) -> None:
+    if scale.dataset not in experiments.datasets:
+        raise DeclarationError(
+            f"{place}: key dataset: unknown data set {scale.dataset!r}"
+            + suggest(scale.dataset, experiments.datasets)
+        )
+    seen = [scale.id]
+    while scale.extends is not None:
+        if scale.extends not in experiments.scales:
+            raise DeclarationError(
+                f"{place}: key extends: unknown scale {scale.extends!r}"
+                + suggest(scale.extends, experiments.scales)
+            )
+        if scale.extends in seen:
+            raise DeclarationError(f"{place}: key extends: {' → '.join(seen)} → {scale.extends}")
+        seen.append(scale.extends)
+        scale = experiments.scales[scale.extends]
+
+
+def _look_up(declared: dict[str, AnyDeclaration], name: str, kind: str) -> AnyDeclaration:
+    if name not in declared:
+        raise DeclarationError(f"unknown {kind} {name!r}" + suggest(name, declared))
+    return declared[name]
+
+
+def _look_up_or_read(
+    declared: dict[str, AnyDeclaration], name: str, kind: str, schema: type[AnyDeclaration]
+) -> AnyDeclaration:
+    if name.endswith((".yaml", ".yml")):
+        return _validate(schema, read_yaml(Path(name)), name)
+    return _look_up(declared, name, kind)
+
+
+def _kind(content: object) -> str:
+    return "nothing" if content is None else type(content).__name__

@@ -1,0 +1,220 @@
+"""RoI pooling whose sample points can be moved, over a feature pyramid.
+
+Shape legend
+    N    RoIs
+    L    pyramid levels, each Tensor[B, C, H_l, W_l]
+    kh, kw   bins of the pooled grid (k × k in the paper, 7 × 7)
+    S    samples along each side of a bin, so a bin averages |G(x, y)| = S² points (Eq. 6)
+
+Boxes are (x1, y1, x2, y2) in pixels of the input image, RoIs are (batch index, x1, y1, x2, y2).
+Offsets are (x, y) in the same pixels.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from mmdet.registry import MODELS
+from mmengine.model import BaseModule
+from torch import Tensor
+from torch.nn import functional
+
+
+def deformable_roi_pool(
+    features: Sequence[Tensor],
+    rois: Tensor,
+    offsets: Tensor | None = None,
+    *,
+    strides: Sequence[int],
+    output_size: tuple[int, int] = (7, 7),
+    sampling_ratio: int = 2,
+    finest_scale: int = 56,
+) -> Tensor:
+    """Average bilinear samples in every bin of every RoI, each bin moved by its own offset.
+
+    Eq. 6 of the paper. With offsets absent or zero this is RoIAlign with half-pixel alignment
+    (``torchvision.ops.roi_align(..., aligned=True)``); gradients reach the features and the
+    offsets. The RoI coordinates themselves receive none, as in RoIAlign.
+
+    All levels are laid end to end in one channels-last table and every bin becomes one weighted
+    bag of 4·S² of its rows: no loop over RoIs or bins, and memory linear in N · kh · kw · S².
+
+    Args:
+        features: L maps Tensor[B, C, H_l, W_l], fine to coarse.
+        rois: Tensor[N, 5]. N may be zero.
+        offsets: Tensor[N, kh, kw, 2] moves each bin by itself (a point-wise deformation),
+            Tensor[N, 1, 1, 2] the whole RoI (a proposal-wise translation).
+        strides: Image pixels a feature cell spans, one per level.
+        output_size: (kh, kw).
+        sampling_ratio: S.
+        finest_scale: An RoI of area s² reads level floor(log2(s / finest_scale)), clamped to the
+            pyramid: FPN's rule (Lin et al. 2017, Eq. 1), 56 px being the finest level's limit.
+            The level follows the RoI, not its offsets.
+
+    Returns:
+        Tensor[N, C, kh, kw] in the features' dtype.
+
+    Raises:
+        ValueError: If levels and strides differ in number or the offsets have another shape.
+    """
+    if len(features) != len(strides):
+        raise ValueError(f"{len(features)} feature levels, but {len(strides)} strides")
+    kh, kw = output_size
+    num_rois = rois.shape[0]
+    if offsets is not None and offsets.shape not in (
+        (num_rois, kh, kw, 2),
+        (num_rois, 1, 1, 2),
+    ):
+        raise ValueError(
+            f"offsets are {tuple(offsets.shape)}; expected {(num_rois, kh, kw, 2)} (a point a "
+            f"bin) or {(num_rois, 1, 1, 2)} (a translation)"
+        )
+    channels = features[0].shape[1]
+    table = torch.cat([level.permute(0, 2, 3, 1).reshape(-1, channels) for level in features])
+
+    # Coordinates are kept at least in float32: a half has no room for 1/16 of a pixel at x = 1000.
+    rois = rois.to(torch.promote_types(rois.dtype, torch.float32))
+    level = assign_levels(rois, len(features), finest_scale)
+    x, y = _sample_points(rois, offsets, output_size, sampling_ratio)
+    scale = rois.new_tensor([1 / stride for stride in strides])[level][:, None, None, None]
+    rows, weights = _bilinear_rows(
+        x * scale - 0.5, y * scale - 0.5, features, level, rois[:, 0].long()
+    )
+
+    bags = (num_rois * kh * kw, 4 * sampling_ratio**2)
+    pooled = functional.embedding_bag(
+        rows.reshape(bags),
+        table,
+        mode="sum",
+        per_sample_weights=(weights / sampling_ratio**2).reshape(bags).to(table.dtype),
+    )
+    return pooled.reshape(num_rois, kh, kw, channels).permute(0, 3, 1, 2)
+
+
+def assign_levels(rois: Tensor, num_levels: int, finest_scale: int = 56) -> Tensor:
+    """Index of the pyramid level each RoI reads: LongTensor[N] for rois Tensor[N, 5]."""
+    side = ((rois[:, 3] - rois[:, 1]) * (rois[:, 4] - rois[:, 2])).clamp(min=0).sqrt()
+    level = torch.floor(torch.log2(side / finest_scale + 1e-6))
+    return level.clamp(min=0, max=num_levels - 1).long()
+
+
+def _sample_points(
+    rois: Tensor, offsets: Tensor | None, output_size: tuple[int, int], samples: int
+) -> tuple[Tensor, Tensor]:
+    """Image coordinates x, y of every sample point, each Tensor[N, kh, kw, S²]."""
+    kh, kw = output_size
+    centres = torch.arange(samples, device=rois.device, dtype=rois.dtype).add(0.5) / samples
+    across = (torch.arange(kw, device=rois.device)[:, None] + centres) / kw  # [kw, S]
+    down = (torch.arange(kh, device=rois.device)[:, None] + centres) / kh  # [kh, S]
+    x1, y1, x2, y2 = (rois[:, i, None, None] for i in range(1, 5))
+    x = (x1 + (x2 - x1) * across)[:, None, :, None, :]  # [N, 1, kw, 1, S]
+    y = (y1 + (y2 - y1) * down)[:, :, None, :, None]  # [N, kh, 1, S, 1]
+    shape = (rois.shape[0], kh, kw, samples, samples)
+    x, y = x.expand(shape).flatten(3), y.expand(shape).flatten(3)
+    if offsets is None:
+        return x, y
+    return x + offsets[..., 0, None], y + offsets[..., 1, None]
+
+
+def _bilinear_rows(
+    x: Tensor, y: Tensor, features: Sequence[Tensor], level: Tensor, image: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The four table rows around each point and their bilinear weights.
+
+    As in RoIAlign, a point more than one cell outside its map contributes nothing, and one
+    inside that margin is drawn to the border.
+
+    Args:
+        x: Column in cells of the RoI's level, Tensor[N, kh, kw, S²].
+        y: Row likewise.
+        features: The pyramid, for its sizes.
+        level: Of each RoI, LongTensor[N].
+        image: Batch index of each RoI, LongTensor[N].
+
+    Returns:
+        rows LongTensor[N, kh, kw, S², 4] and weights of the same shape. The weights carry the
+        gradient to x and y.
+    """
+    sizes = [tuple(f.shape[-2:]) for f in features]
+    starts = [0]
+    for f, (h, w) in zip(features, sizes, strict=True):
+        starts.append(starts[-1] + f.shape[0] * h * w)
+    per_level = torch.tensor(
+        [[h, w, start] for (h, w), start in zip(sizes, starts, strict=False)], device=x.device
+    )
+    height, width, start = per_level[level].unbind(1)
+    start = (start + image * height * width)[:, None, None, None, None]
+    height, width = height[:, None, None, None], width[:, None, None, None]
+
+    inside = (x > -1) & (x < width) & (y > -1) & (y < height)
+    x = torch.minimum(x.clamp(min=0), (width - 1).to(x.dtype))
+    y = torch.minimum(y.clamp(min=0), (height - 1).to(y.dtype))
+    left, top = x.detach().floor().long(), y.detach().floor().long()
+    right, bottom = torch.minimum(left + 1, width - 1), torch.minimum(top + 1, height - 1)
+    fx, fy = x - left, y - top
+
+    weights = torch.stack(
+        [(1 - fy) * (1 - fx), (1 - fy) * fx, fy * (1 - fx), fy * fx], dim=-1
+    ) * inside.unsqueeze(-1)
+    rows = torch.stack(
+        [
+            top * width + left,
+            top * width + right,
+            bottom * width + left,
+            bottom * width + right,
+        ],
+        dim=-1,
+    )
+    return start + rows, weights
+
+
+@MODELS.register_module()
+class DeformableRoIPooling(BaseModule):
+    """:func:`deformable_roi_pool` as an mmdet RoI extractor.
+
+    A drop-in for ``SingleRoIExtractor`` with RoIAlign; ``forward`` takes offsets as well.
+
+    Args:
+        out_channels: C, of every level.
+        featmap_strides: Image pixels a cell spans, per level, fine to coarse.
+        output_size: k, or (kh, kw).
+        sampling_ratio: Samples along each side of a bin. RoIAlign's adaptive 0 is not offered:
+            it would tie memory to the size of the RoIs.
+        finest_scale: See :func:`deformable_roi_pool`.
+        init_cfg: mmengine's initialisation config; there are no parameters.
+    """
+
+    def __init__(
+        self,
+        out_channels: int = 256,
+        featmap_strides: Sequence[int] = (4, 8, 16, 32),
+        output_size: int | Sequence[int] = 7,
+        sampling_ratio: int = 2,
+        finest_scale: int = 56,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.out_channels = out_channels
+        self.featmap_strides = tuple(featmap_strides)
+        kh, kw = (output_size, output_size) if isinstance(output_size, int) else output_size
+        self.output_size = (kh, kw)
+        self.sampling_ratio = sampling_ratio
+        self.finest_scale = finest_scale
+
+    @property
+    def num_inputs(self) -> int:
+        """How many pyramid levels are read."""
+        return len(self.featmap_strides)
+
+    def forward(
+        self, feats: Sequence[Tensor], rois: Tensor, offsets: Tensor | None = None
+    ) -> Tensor:
+        """Pool rois Tensor[N, 5] to Tensor[N, C, kh, kw], moved by ``offsets`` if given."""
+        return deformable_roi_pool(
+            feats[: self.num_inputs],
+            rois,
+            offsets,
+            strides=self.featmap_strides,
+            output_size=self.output_size,
+            sampling_ratio=self.sampling_ratio,
+            finest_scale=self.finest_scale,
+        )

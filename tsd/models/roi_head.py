@@ -1,0 +1,243 @@
+"""Task-aware spatial disentanglement as an mmdet RoI head (Figure 2, Eq. 2 and 9).
+
+┌─▶ sibling head H_1, H_2 (training only) ─▶ loss_cls, loss_bbox
+P ─ pool ─▶ F ─────┤                                                  │
+└─▶ DerivedProposals ─▶ ΔC, ΔR                     ├─▶ loss_pc_cls
+P̂_c ─ pool ─▶ F̂_c ─┐                         │   loss_pc_loc
+P̂_r ─ pool ─▶ F̂_r ─┴▶ TSDBBoxHead ─▶ loss_tsd_cls, loss_tsd_bbox
+"""
+
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import torch
+from mmdet.models.roi_heads import StandardRoIHead
+from mmdet.models.roi_heads.bbox_heads import BBoxHead
+from mmdet.models.task_modules.coders import DeltaXYWHBBoxCoder
+from mmdet.models.task_modules.samplers import SamplingResult
+from mmdet.registry import MODELS
+from mmdet.structures.bbox import bbox2roi, get_box_tensor
+from torch import Tensor
+
+from tsd.models.derived_proposals import scale_to_proposals
+from tsd.models.progressive_constraint import (
+    ProgressiveConstraint,
+    classification_constraint,
+    localization_constraint,
+)
+
+RegressionReference = Literal["derived", "derived-detached", "shared"]
+
+
+@MODELS.register_module()
+class TSDRoIHead(StandardRoIHead):
+    """RoI head with derived proposals, optional joint sibling head and progressive constraint.
+
+    Box deltas leave this head expressed against P, whatever box R regresses from, so that all of
+    mmdet that follows (losses, decoding, NMS, cascades) stays as it is. Nothing is lost: P̂_r is P
+    translated by ΔR and as large as P, so a delta (dx, dy) against P̂_r is the delta
+    (dx, dy) + ΔR / (w, h) / σ against P, with σ the coder's standard deviations. Decoding from
+    P̂_r, and the loss against a target encoded with P̂_r, are thereby the same numbers, and ΔR
+    receives the loss's gradient through that target.
+
+    Args:
+        derived_proposals: Config of ``DerivedProposals``; the channels and k follow ``bbox_head``.
+        sibling_head: Config of the jointly trained head on P (Section 3.2, Table 2), or None for
+            TSD alone. What it does not say follows ``bbox_head``. Never evaluated at inference.
+        progressive_constraint: Arguments of ``ProgressiveConstraint``, or None.
+        regression_reference: Box that R regresses from where P̂_r is a translation: ``derived``,
+            P̂_r itself (the paper: L_loc(H_2(F_l, P̂_r), B)); ``derived-detached``, P̂_r without
+            gradient to ΔR through the target; ``shared``, P.
+        kwargs: Those of ``StandardRoIHead``. ``bbox_roi_extractor`` has to take offsets, as
+            ``DeformableRoIPooling`` does.
+
+    Raises:
+        ValueError: If the progressive constraint is set without the sibling head it refers to, or
+            a translated P̂_r meets a box coder other than ``DeltaXYWHBBoxCoder``.
+    """
+
+    training_only = ("sibling_head",)
+    """Modules that the network does without at inference."""
+
+    def __init__(
+        self,
+        *,
+        bbox_head: dict,
+        derived_proposals: dict,
+        sibling_head: dict | None = None,
+        progressive_constraint: dict | None = None,
+        regression_reference: RegressionReference = "derived",
+        **kwargs,
+    ) -> None:
+        super().__init__(bbox_head=bbox_head, **kwargs)
+        self.derived_proposals = MODELS.build(
+            {
+                "type": "DerivedProposals",
+                "in_channels": self.bbox_head.in_channels,
+                "roi_feat_size": self.bbox_head.roi_feat_size[0],
+                **derived_proposals,
+            }
+        )
+        if regression_reference not in get_args(RegressionReference):
+            raise ValueError(
+                f"regression_reference is {regression_reference!r}; "
+                f"expected one of {get_args(RegressionReference)}"
+            )
+        self.regression_reference = regression_reference
+        if (
+            self.derived_proposals.reg_manner == "proposal-wise"
+            and type(self.bbox_head.bbox_coder) is not DeltaXYWHBBoxCoder
+        ):
+            raise ValueError(
+                "a proposal-wise P̂_r needs bbox_coder=DeltaXYWHBBoxCoder, not "
+                f"{type(self.bbox_head.bbox_coder).__name__}"
+            )
+        self.sibling_head: BBoxHead | None = None
+        if sibling_head is not None:
+            self.sibling_head = MODELS.build(
+                {**bbox_head, "type": "Shared2FCBBoxHead", **sibling_head}
+            )
+        self.progressive_constraint: ProgressiveConstraint | None = None
+        if progressive_constraint is not None:
+            if self.sibling_head is None:
+                raise ValueError(
+                    "progressive_constraint compares TSD with the sibling head (Eq. 7 and 8): "
+                    "set sibling_head=dict(), or progressive_constraint=None"
+                )
+            self.progressive_constraint = ProgressiveConstraint(**progressive_constraint)
+
+    def _bbox_forward(self, x: Sequence[Tensor], rois: Tensor) -> dict[str, Tensor]:
+        """The TSD branch, in training and inference.
+
+        Args:
+            x: Feature pyramid.
+            rois: P, Tensor[N, 5].
+
+        Returns:
+            ``cls_score`` Tensor[N, K + 1], ``bbox_pred`` Tensor[N, 4 · K] or Tensor[N, 4] against
+            P, and ``bbox_feats``, F of P, Tensor[N, C, k, k].
+        """
+        roi_feats = self.bbox_roi_extractor(x, rois)
+        delta_c, delta_r = self.derived_proposals(roi_feats)
+        cls_score, bbox_pred = self.bbox_head(
+            self._pool_derived(x, rois, delta_c, roi_feats),
+            self._pool_derived(x, rois, delta_r, roi_feats),
+        )
+        if self.derived_proposals.reg_manner == "proposal-wise":
+            bbox_pred = self._express_against_shared(bbox_pred, delta_r[:, 0, 0])
+        return {"cls_score": cls_score, "bbox_pred": bbox_pred, "bbox_feats": roi_feats}
+
+    def _pool_derived(
+        self, x: Sequence[Tensor], rois: Tensor, relative: Tensor | None, shared: Tensor
+    ) -> Tensor:
+        """F̂ of a derived proposal; F where the proposal is P."""
+        if relative is None:
+            return shared
+        return self.bbox_roi_extractor(x, rois, scale_to_proposals(relative, rois))
+
+    def _express_against_shared(self, bbox_pred: Tensor, translation: Tensor) -> Tensor:
+        """Deltas against P̂_r as deltas against P (see the class).
+
+        Args:
+            bbox_pred: Tensor[N, 4 · K] or Tensor[N, 4].
+            translation: ΔR over (w, h), Tensor[N, 2].
+        """
+        if self.regression_reference == "shared":
+            return bbox_pred
+        if self.regression_reference == "derived-detached" and self.training:
+            translation = translation.detach()
+        shift = translation / translation.new_tensor(self.bbox_head.bbox_coder.stds[:2])
+        shift = torch.cat([shift, torch.zeros_like(shift)], dim=1)
+        return (bbox_pred.unflatten(1, (-1, 4)) + shift[:, None]).flatten(1)
+
+    def bbox_loss(self, x: Sequence[Tensor], sampling_results: list[SamplingResult]) -> dict:
+        """Losses of the TSD branch, of the sibling head and of the progressive constraint.
+
+        Args:
+            x: Feature pyramid.
+            sampling_results: Sampled proposals of each image with their ground truth.
+
+        Returns:
+            What :meth:`_bbox_forward` returns, with the losses of Eq. 9 under ``loss_bbox``.
+        """
+        rois = bbox2roi([result.priors for result in sampling_results])
+        tsd = self._bbox_forward(x, rois)
+        targets = self.bbox_head.get_targets(sampling_results, self.train_cfg)
+        losses = {
+            name.replace("loss_", "loss_tsd_").replace("acc", "tsd_acc"): value
+            for name, value in _head_losses(self.bbox_head, tsd, rois, targets).items()
+        }
+        if self.sibling_head is not None:
+            cls_score, bbox_pred = self.sibling_head(tsd["bbox_feats"])
+            sibling = {"cls_score": cls_score, "bbox_pred": bbox_pred}
+            losses.update(_head_losses(self.sibling_head, sibling, rois, targets))
+            if self.progressive_constraint is not None:
+                gt_boxes = torch.cat([get_box_tensor(r.pos_gt_bboxes) for r in sampling_results])
+                losses.update(
+                    self._constraint_losses(
+                        self.progressive_constraint, sibling, tsd, rois, targets[0], gt_boxes
+                    )
+                )
+        return {**tsd, "loss_bbox": losses}
+
+    def _constraint_losses(
+        self,
+        constraint: ProgressiveConstraint,
+        sibling: dict[str, Tensor],
+        tsd: dict[str, Tensor],
+        rois: Tensor,
+        labels: Tensor,
+        gt_boxes: Tensor,
+    ) -> dict[str, Tensor]:
+        """M_cls and M_loc.
+
+        Args:
+            constraint: Which terms.
+            sibling: ``cls_score`` and ``bbox_pred`` of the sibling head on P.
+            tsd: The same of the TSD branch.
+            rois: P, Tensor[N, 5].
+            labels: y, LongTensor[N], K for negatives.
+            gt_boxes: B of the positive RoIs in their order, Tensor[P, 4].
+        """
+        positive = labels < self.bbox_head.num_classes
+        losses = {}
+        if constraint.m_c is not None:
+            over = torch.ones_like(positive) if constraint.over_negatives else positive
+            losses["loss_pc_cls"] = classification_constraint(
+                sibling["cls_score"][over],
+                tsd["cls_score"][over],
+                labels[over],
+                constraint.m_c,
+                **constraint.choices,
+            )
+        if constraint.m_r is not None:
+            losses["loss_pc_loc"] = localization_constraint(
+                _boxes_of_class(self.sibling_head, sibling, rois, labels, positive),
+                _boxes_of_class(self.bbox_head, tsd, rois, labels, positive),
+                gt_boxes,
+                constraint.m_r,
+                **constraint.choices,
+            )
+        return losses
+
+
+def _head_losses(
+    head: BBoxHead, outputs: dict[str, Tensor], rois: Tensor, targets: tuple
+) -> dict[str, Tensor]:
+    """Mmdet's losses of one head; zeros that still back-propagate where there are no RoIs."""
+    if rois.shape[0] == 0:
+        return {
+            "loss_cls": outputs["cls_score"].sum() * 0,
+            "loss_bbox": outputs["bbox_pred"].sum() * 0,
+        }
+    return head.loss(outputs["cls_score"], outputs["bbox_pred"], rois, *targets)
+
+
+def _boxes_of_class(
+    head: BBoxHead, outputs: dict[str, Tensor], rois: Tensor, labels: Tensor, positive: Tensor
+) -> Tensor:
+    """Decoded boxes of the positive RoIs for their true class, Tensor[P, 4] (x1, y1, x2, y2)."""
+    deltas = outputs["bbox_pred"][positive].float().unflatten(1, (-1, 4))
+    column = torch.zeros_like(labels) if head.reg_class_agnostic else labels
+    row = torch.arange(len(deltas), device=deltas.device)
+    return head.bbox_coder.decode(rois[positive, 1:], deltas[row, column[positive]])

@@ -1,0 +1,159 @@
+"""The report's pages: one in HTML, one in Markdown, and the tables in plain text.
+
+The HTML is one file without scripts or external resources; it shows the figures that lie beside
+it. All numbers in its prose are computed from the collected results.
+"""
+
+import json
+import textwrap
+from pathlib import Path
+
+import jinja2
+
+from tsd.reporting import escaping, figures, summary, wording
+from tsd.reporting.cells import Cell, Results, State, fill, measure, read_results
+from tsd.reporting.tables import failure_reasons, notes, to_markdown, write_table
+
+TERMINAL = 100
+"""Columns of the plain text."""
+
+
+def write_report(collected: Path, folder: Path | None = None) -> Path:
+    """Write tables, figures and pages.
+
+    Args:
+        collected: The file with the results.
+        folder: Where to; beside ``collected`` if not given.
+
+    Returns:
+        The path of the HTML page.
+    """
+    folder = folder or collected.parent
+    results = read_results(collected)
+    for table in results["tables"]:
+        write_table(collected, table["id"], folder / "tables")
+    figures.draw_gains(collected, folder / "figures" / "gains.png")
+    root, split = Path(results["dataset"]["root"]), results["dataset"]["val"]
+    if (root / split["annotations"]).exists():
+        samples = folder / "figures" / "samples.png"
+        figures.draw_samples(root / split["annotations"], root / split["images"], samples)
+    return write_pages(collected, folder)
+
+
+def write_pages(collected: Path, folder: Path | None = None) -> Path:
+    """Write ``index.html`` and ``report.md``, the tables and figures being there already.
+
+    Args:
+        collected: The file with the results.
+        folder: Where to; beside ``collected`` if not given.
+
+    Returns:
+        The path of the HTML page.
+    """
+    folder = folder or collected.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    results = read_results(collected)
+    environment = _environment()
+    content = {
+        "results": results,
+        "has_samples": (folder / "figures" / "samples.png").exists(),
+        "gains": summary.compared_gains(results),
+        "states": summary.state_counts(results),
+    }
+    for name in ("index.html", "report.md"):
+        text = environment.get_template(f"report.{name.split('.')[1]}.j2").render(content)
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder / "index.html"
+
+
+def _environment() -> jinja2.Environment:
+    """Return the templates' environment: what they may call, and HTML escaped."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("tsd.reporting"),
+        autoescape=jinja2.select_autoescape(["html.j2"]),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(
+        fill=fill,
+        measure=measure,
+        State=State,
+        notes=notes,
+        failure_reasons=failure_reasons,
+        to_markdown=to_markdown,
+        tone=tone,
+        summary=summary,
+        wording=wording,
+    )
+    environment.filters.update(
+        symbols=escaping.html,
+        markdown=escaping.markdown,
+        as_json=lambda value: json.dumps(value, ensure_ascii=False),
+    )
+    return environment
+
+
+def tone(results: Results, metric: str, gain: float | None) -> str:
+    """Tell whether a gain is ``better`` or ``worse``; empty where it is neither.
+
+    Args:
+        results: The content of ``results.json``.
+        metric: Id of the metric.
+        gain: In its unit.
+    """
+    higher_is_better = results["metrics"][metric]["higher_is_better"]
+    decimals = results["metrics"][metric]["decimals"]
+    if gain is None or higher_is_better is None or wording.is_zero(gain, decimals):
+        return ""
+    return "better" if (gain > 0) == higher_is_better else "worse"
+
+
+def headline(results: Results) -> str:
+    """Write the tables' leading metric as plain text, at most 100 columns wide.
+
+    Args:
+        results: The content of ``results.json``.
+    """
+    caveats = [summary.scale_caveat(results), summary.seed_caveat(results)]
+    lines = textwrap.wrap(" ".join(caveats), TERMINAL)
+    for table in results["tables"]:
+        metric = "AP" if "AP" in table["metrics"] else table["metrics"][0]
+        index = table["metrics"].index(metric)
+        title = wording.metric_title(results["metrics"][metric])
+        lines += ["", _clip(f"{table['title']} ({table['source']})", TERMINAL)]
+        lines.append(_line("", title, "paper", "gain", "paper’s gain", "state"))
+        for filled in fill(results, table):
+            cell = filled.cells[index]
+            lines.append(_headline_row(wording.row_name(filled.row), cell, results))
+            lines += [_clip(f"    {text}", TERMINAL) for text in wording.failures(filled.run)]
+    return "\n".join(lines)
+
+
+def _headline_row(name: str, cell: Cell, results: Results) -> str:
+    """Write a row's line."""
+    decimals = results["metrics"][cell.metric]["decimals"]
+    mean = f"{wording.number(cell.measured.mean, decimals)}"
+    return _line(
+        f"  {name}",
+        f"{mean} {wording.spread(cell.measured.sd, decimals)}".strip(),
+        wording.number(cell.published, decimals),
+        wording.gain_text(cell, decimals),
+        wording.signed(cell.published_gain, decimals),
+        wording.state_word(cell),
+    )
+
+
+def _line(*words: str) -> str:
+    """Set words in the columns of the plain text: 36, 12, 7, 13, 14 and 13 wide, 100 in all."""
+    name, measured, *others, state = words
+    columns = [f"{word:>{width}}" for word, width in zip(others, (7, 13, 14), strict=True)]
+    space = " " * (36 - wording.width(_clip(name, 36)))
+    return f"{_clip(name, 36)}{space}{measured:>12}{''.join(columns)}  {state}".rstrip()
+
+
+def _clip(text: str, columns: int) -> str:
+    """Cut a text that is too wide."""
+    while wording.width(text) > columns:
+        text = text[:-2] + "…"
+    return text

@@ -1,0 +1,124 @@
+"""What can be said of a whole report: caveats, counts, and how the gains compare."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from tsd.reporting.cells import Results, State, fill
+from tsd.reporting.wording import commit_text
+
+
+@dataclass(frozen=True)
+class ComparedGain:
+    """A row whose gain was both measured and published.
+
+    Args:
+        table: The row's table.
+        row: Its declaration.
+        measured: The gain over the row's baseline run.
+        sd: Its standard error; None unless run and baseline have two each.
+        published: The paper's gain.
+    """
+
+    table: dict[str, Any]
+    row: dict[str, Any]
+    measured: float
+    sd: float | None
+    published: float
+
+    @property
+    def agrees(self) -> bool:
+        """Whether both gains point the same way."""
+        return self.measured * self.published > 0
+
+
+def compared_gains(results: Results, metric: str = "AP") -> list[ComparedGain]:
+    """Find the rows of all tables whose gain can be held against the paper’s."""
+    return [
+        ComparedGain(table, filled.row, cell.gain, cell.gain_sd, cell.published_gain)
+        for table in results["tables"]
+        for filled in fill(results, table)
+        for cell in filled.cells
+        if cell.metric == metric and cell.gain is not None and cell.published_gain is not None
+    ]
+
+
+def trainings(results: Results) -> list[dict[str, Any]]:
+    """List every seed of every run."""
+    return [training for run in results["runs"].values() for training in run["seeds"].values()]
+
+
+def state_counts(results: Results) -> dict[State, int]:
+    """Count the trainings by state, in the order of :class:`State`, states without one left out."""
+    counts = Counter(State(training["state"]) for training in trainings(results))
+    return {state: counts[state] for state in State if counts[state]}
+
+
+def finished_seeds(results: Results) -> tuple[int, int] | None:
+    """Return the least and the greatest number of finished seeds of the runs that have any."""
+    counts = [
+        sum(training["state"] == State.DONE for training in run["seeds"].values())
+        for run in results["runs"].values()
+    ]
+    finished = [count for count in counts if count]
+    return (min(finished), max(finished)) if finished else None
+
+
+def seeds_phrase(results: Results) -> str:
+    """Say how many seeds stand behind the numbers."""
+    match finished_seeds(results):
+        case None:
+            return "no run finished"
+        case (1, 1):
+            return "1 seed per run"
+        case (least, most) if least == most:
+            return f"{least} seeds per run"
+        case (least, most):
+            return f"{least} to {most} seeds per run"
+
+
+def seed_caveat(results: Results) -> str:
+    """Say what the number of seeds allows to conclude."""
+    span = finished_seeds(results)
+    if span is None:
+        return "No run has finished: there are no measured numbers yet."
+    phrase = seeds_phrase(results)
+    if span[0] > 1:
+        return (
+            f"With {phrase}, a gain that is not clearly larger than its ± says nothing, "
+            "not even in which direction."
+        )
+    if span[1] == 1:
+        return (
+            f"With {phrase}, not even the direction of a gain is reliable: its spread is unknown."
+        )
+    return (
+        f"With {phrase}, the direction of a gain is not reliable where a run has one seed: "
+        "its spread is unknown there."
+    )
+
+
+def scale_caveat(results: Results) -> str:
+    """Say whether numbers may be compared with the paper’s."""
+    scale = results["scale"]
+    if scale["is_paper"]:
+        return f"Scale {scale['id']} ({scale['title']}): numbers may be compared with the paper’s."
+    return (
+        f"Scale {scale['id']} ({scale['title']}): its AP is not the paper’s AP. "
+        "Only the direction of a gain may be compared with the paper’s."
+    )
+
+
+def provenance(results: Results) -> str:
+    """Say what a table was made from, in a line."""
+    commit = commit_text(results["commit"], results["dirty"])
+    return f"grid {results['grid']}, {seeds_phrase(results)}, {commit}, {results['generated']}"
+
+
+def training_commits(results: Results) -> list[tuple[str, int]]:
+    """Count the finished trainings by the commit they ran at, most frequent first."""
+    return Counter(
+        commit_text(training["train"]["commit"], training["train"]["dirty"])
+        for training in trainings(results)
+        if training["state"] == State.DONE and training["train"]
+    ).most_common()

@@ -1,0 +1,133 @@
+"""How numbers, states and names are written, the same in every format."""
+
+import datetime
+import unicodedata
+from collections.abc import Iterable
+from typing import Any
+
+from tsd.reporting.cells import Cell, FilledRow, State
+
+NOTHING = "—"
+WORDS = {State.MISSING: "n/a"}
+SPREAD = (
+    "±: after a measured value its sample standard deviation over seeds, "
+    "after a gain the standard error of the difference of the two means"
+)
+LEGEND = {
+    State.PARTIAL: "k of n seeds: mean over the seeds that have finished",
+    State.FAILED: "failed: training or evaluation ended with an error, given above",
+    State.INTERRUPTED: "interrupted: stopped before its end, to be resumed",
+    State.RUNNING: "running: still in training",
+    State.PENDING: "pending: not started",
+    State.MISSING: "n/a: finished, but there was nothing to measure",
+    State.NOT_DECLARED: "not declared: the paper’s values only, no run stands for the row",
+    State.NOT_COLLECTED: "not collected: the run was left out when these results were gathered",
+}
+
+
+def number(value: float | None, decimals: int) -> str:
+    """Write a value; a dash for None, and a real minus sign."""
+    return NOTHING if value is None else f"{value:z.{decimals}f}".replace("-", "−")
+
+
+def signed(value: float | None, decimals: int) -> str:
+    """Write a difference with its sign, none on what rounds to zero."""
+    text = number(value, decimals)
+    return text if value is None or value < 0 or is_zero(value, decimals) else f"+{text}"
+
+
+def is_zero(value: float, decimals: int) -> bool:
+    """Tell whether a value is written as zero."""
+    return float(f"{value:.{decimals}f}") == 0
+
+
+def spread(sd: float | None, decimals: int) -> str:
+    """Write a standard deviation or error to follow its value; nothing for None."""
+    return "" if sd is None else f"± {number(sd, decimals)}"
+
+
+def state_word(cell: Cell) -> str:
+    """Name the state of a cell in a table."""
+    if cell.measured.state is State.PARTIAL:
+        return f"{len(cell.measured.values)} of {cell.measured.declared} seeds"
+    return WORDS.get(cell.measured.state, cell.measured.state.value)
+
+
+def measured_text(cell: Cell, decimals: int) -> str:
+    """Write mean and standard deviation, or the word that says why there are none."""
+    if cell.measured.mean is None:
+        return state_word(cell)
+    words = [number(cell.measured.mean, decimals), spread(cell.measured.sd, decimals)]
+    if cell.measured.state is State.PARTIAL:
+        words.append(f"({state_word(cell)})")
+    return " ".join(word for word in words if word)
+
+
+def gain_text(cell: Cell, decimals: int) -> str:
+    """Write the measured gain with its standard error."""
+    return f"{signed(cell.gain, decimals)} {spread(cell.gain_sd, decimals)}".strip()
+
+
+def legend(rows: Iterable[FilledRow]) -> list[str]:
+    """Explain what ± means, the states that occur in a table, and the dash."""
+    cells = [cell for row in rows for cell in row.cells]
+    found = {cell.measured.state for cell in cells}
+    has_spread = any(cell.measured.sd is not None for cell in cells)
+    return [
+        *([SPREAD] if has_spread else []),
+        *(text for state, text in LEGEND.items() if state in found),
+        f"{NOTHING}: no such number (nothing measured, nothing published or no baseline)",
+    ]
+
+
+def failures(run: dict[str, Any] | None) -> list[str]:
+    """Say, for each failed seed of a run, why it failed: the first line of its error."""
+    return [
+        f"seed {seed} failed: {first_line(training['error'])}"
+        for seed, training in (run["seeds"] if run else {}).items()
+        if training["state"] == State.FAILED
+    ]
+
+
+def first_line(text: str | None) -> str:
+    """Return the first line that says something."""
+    lines = (text or "").strip().splitlines()
+    return lines[0] if lines else "no reason was recorded"
+
+
+def metric_title(metric: dict[str, Any]) -> str:
+    """Write a metric's name with its unit."""
+    return f"{metric['title']} ({metric['unit']})" if metric["unit"] else metric["title"]
+
+
+def row_name(row: dict[str, Any]) -> str:
+    """Name a row on its own, outside its table: the label with the attributes."""
+    attributes = [
+        head if cell == "✓" else f"{head} {cell}" for head, cell in row["attributes"].items()
+    ]
+    return f"{row['label']} ({', '.join(attributes)})" if attributes else row["label"]
+
+
+def width(text: str) -> int:
+    """Count the columns a text takes in a fixed-width font; accents stand on their letter."""
+    return sum(not unicodedata.combining(character) for character in text)
+
+
+def duration(seconds: float) -> str:
+    """Write a time span in its two leading units."""
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def moment(stamp: str) -> str:
+    """Write an ISO 8601 time to the minute."""
+    return datetime.datetime.fromisoformat(stamp).strftime("%Y-%m-%d %H:%M %Z").strip()
+
+
+def commit_text(commit: str | None, dirty: bool | None) -> str:
+    """Write a commit, and whether the files differed from it."""
+    if commit is None:
+        return "commit unknown"
+    return f"{commit[:10]}, dirty" if dirty else commit[:10]

@@ -1,0 +1,99 @@
+"""The folder of one training: ``results/{grid}/{run}/{digest}/seed{n}/`` and its files.
+
+Training, inference, evaluation, tracking and reporting meet in these files and nowhere else.
+"""
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Names of the files in a run's folder.
+
+    Args:
+        path: The folder.
+    """
+
+    path: Path
+
+    @property
+    def card(self) -> Path:
+        """Who the run is: key, name, tags, parameters. Written first."""
+        return self.path / "card.json"
+
+    @property
+    def config(self) -> Path:
+        """The compiled mmengine config."""
+        return self.path / "config.json"
+
+    @property
+    def events(self) -> Path:
+        """Losses over iterations, a JSON object a line."""
+        return self.path / "events.jsonl"
+
+    @property
+    def status(self) -> Path:
+        """State, progress and, after a failure, its reason."""
+        return self.path / "status.json"
+
+    @property
+    def work(self) -> Path:
+        """Work_dir of mmengine: checkpoints and its own log."""
+        return self.path / "work"
+
+    @property
+    def weights(self) -> Path:
+        """The trained weights, tensors only."""
+        return self.path / "weights.pth"
+
+    @property
+    def train(self) -> Path:
+        """Summary of a finished training; the training rule's output."""
+        return self.path / "train.json"
+
+    @property
+    def detections(self) -> Path:
+        """Detections on the val split in COCO's results format."""
+        return self.path / "detections.json"
+
+    @property
+    def detect(self) -> Path:
+        """Summary of the inference; the inference rule's output."""
+        return self.path / "detect.json"
+
+    @property
+    def metrics(self) -> Path:
+        """COCO metrics; the evaluation rule's output."""
+        return self.path / "metrics.json"
+
+    @property
+    def tracking(self) -> Path:
+        """Where the run lies in MLflow."""
+        return self.path / "tracking.json"
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON so that a reader sees the old file or the new one, never half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file, None where there is no such file."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+
+
+def update_status(folder: RunFolder, **changes: Any) -> None:
+    """Change keys of ``status.json``; ``updated`` is the time of the change."""
+    status = read_json(folder.status) or {}
+    write_json(folder.status, {**status, **changes, "updated": time.time()})

@@ -1,0 +1,150 @@
+"""What tracking reads from a run's folder, checked; nothing here knows of MLflow."""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tsd.run_folder import RunFolder, read_json
+
+STATES = ("running", "done", "failed")
+FINAL_PREFIX = "final/"
+PARAM_LENGTH = 6000  # of MLflow
+
+
+class TrackingError(RuntimeError):
+    """A run could not be ingested: the store is unusable or a file of the run is malformed."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """Measurements at one training step.
+
+    Args:
+        step: Iterations done.
+        time_ms: Unix time in milliseconds.
+        metrics: Finite values by name.
+    """
+
+    step: int
+    time_ms: int
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """The content of a run's folder at one moment.
+
+    Args:
+        key: Identity of the run.
+        name: For people.
+        experiment: MLflow experiment it belongs to.
+        tags: Of the run, and ``tsd.error`` if it failed.
+        params: Of the run, other values than text as JSON; at most PARAM_LENGTH characters each.
+        state: One of STATES.
+        updated_ms: When the state was written, Unix time in milliseconds; None if not told.
+        events: By increasing step.
+        final: The evaluation as an event of step 0, names after FINAL_PREFIX; empty before it.
+        artifacts: Files to keep with the run, those that exist.
+    """
+
+    key: str
+    name: str
+    experiment: str
+    tags: dict[str, str]
+    params: dict[str, str]
+    state: str
+    updated_ms: int | None
+    events: list[Event]
+    final: Event
+    artifacts: list[Path]
+
+
+def read_run(folder: RunFolder) -> RunFiles:
+    """Read a run's folder while its training may be writing there.
+
+    Raises:
+        TrackingError: A file is malformed or the card is missing; names file and key.
+    """
+    card = _read_object(folder.card)
+    for key in ("key", "name", "experiment", "tags", "params"):
+        kind = dict if key in ("tags", "params") else str
+        if not isinstance(card.get(key), kind):
+            raise TrackingError(f"{folder.card}: {key!r} is missing or no {kind.__name__}")
+    if "'" in card["key"]:
+        raise TrackingError(f"{folder.card}: 'key' has a quote, which no search can contain")
+    status = _read_object(folder.status)
+    state = status.get("state", "running")
+    if state not in STATES:
+        raise TrackingError(f"{folder.status}: state {state!r} is none of {', '.join(STATES)}")
+    error = {"tsd.error": status.get("error") or "no reason given"} if state == "failed" else {}
+    tags = card["tags"] | error
+    updated = status.get("updated")
+    artifacts = (folder.config, folder.detections, folder.metrics)
+    return RunFiles(
+        key=card["key"],
+        name=card["name"],
+        experiment=card["experiment"],
+        tags={name: str(value) for name, value in tags.items()},
+        params={
+            name: (value if isinstance(value, str) else json.dumps(value))[:PARAM_LENGTH]
+            for name, value in card["params"].items()
+        },
+        state=state,
+        updated_ms=None if updated is None else round(updated * 1000),
+        events=_read_events(folder.events),
+        final=_read_final(folder.metrics),
+        artifacts=[path for path in artifacts if path.exists()],
+    )
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    """A JSON object, empty where there is no such file."""
+    try:
+        content = read_json(path)
+    except ValueError as error:
+        raise TrackingError(f"{path}: not JSON: {error}") from error
+    if not isinstance(content, dict | None):
+        raise TrackingError(f"{path}: expected an object, got {type(content).__name__}")
+    return content or {}
+
+
+def _read_events(path: Path) -> list[Event]:
+    """The events of a file; a last line that is still being written is left out."""
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8", errors="replace").removesuffix("\n").split("\n")
+    events: list[Event] = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            entry = json.loads(line)
+            event = Event(
+                step=int(entry["step"]),
+                time_ms=round(entry["time"] * 1000),
+                metrics=_finite(entry["metrics"]),
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            if number == len(lines):
+                break
+            raise TrackingError(f"{path}:{number}: not an event: {error!r}") from error
+        if events and event.step <= events[-1].step:
+            raise TrackingError(f"{path}:{number}: step {event.step} follows {events[-1].step}")
+        events.append(event)
+    return events
+
+
+def _read_final(path: Path) -> Event:
+    metrics = _read_object(path).get("metrics", {})
+    named = {FINAL_PREFIX + name: value for name, value in metrics.items()}
+    # The file's time puts a later evaluation after an earlier one of the same step.
+    time_ms = round(path.stat().st_mtime * 1000) if named else 0
+    return Event(step=0, time_ms=time_ms, metrics=_finite(named))
+
+
+def _finite(metrics: dict[str, Any]) -> dict[str, float]:
+    return {
+        name: float(value)
+        for name, value in metrics.items()
+        if isinstance(value, int | float) and math.isfinite(value)
+    }

@@ -1,0 +1,197 @@
+"""Ingest a run's folder into MLflow, as often as wanted; nothing else imports mlflow.
+
+Training writes plain files and knows nothing of MLflow: a store that is slow, locked or away
+cannot stop it. What the store lacks is added by the next sync, from the same files.
+"""
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+# mlflow reads both: jobs run on nodes without a way out, and a server that is away is tried again
+# by the next sync rather than for minutes by this one.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
+
+from tsd.run_folder import RunFolder
+from tsd.tracking.batches import chunks, event_batches
+from tsd.tracking.follow import repeat_beside
+from tsd.tracking.run_files import FINAL_PREFIX, RunFiles, TrackingError, read_run
+from tsd.tracking.uri import artifact_location, is_folder, redact, scrub
+
+MLFLOW_STATUS = {"running": "RUNNING", "done": "FINISHED", "failed": "FAILED"}
+METRICS_PER_BATCH = 1000
+PAIRS_PER_BATCH = 100  # params or tags
+TAG_LENGTH = 5000  # of older servers; newer ones take 8000
+RETRY_DELAYS_S = (0.2, 0.4, 0.8, 1.6, 3.2)
+
+T = TypeVar("T")
+
+
+def prepare_store(uri: str, experiments: Sequence[str]) -> None:
+    """Create the schema and the experiments of a store; what exists is left as it is.
+
+    Call it once before jobs fan out: MLflow's creation of a schema races with itself.
+
+    Args:
+        uri: MLflow tracking URI of a database or a server, not of a folder.
+        experiments: Names.
+
+    Raises:
+        TrackingError: The store cannot be used.
+    """
+    _use_store(uri, lambda client: [_experiment_id(client, name) for name in experiments])
+
+
+def sync_run(run_dir: Path, uri: str) -> dict[str, str]:
+    """Bring a run's entry in MLflow up to date with its folder; a second call changes nothing.
+
+    The entry is found by the card's key (tag ``tsd.key``). A step up to the last one stored is
+    never logged again, a param keeps its first value (tag ``tsd.param_conflict`` tells of
+    another), values that are not finite are left out. Any number of runs may be synced at once,
+    but each by one process at a time.
+
+    Args:
+        run_dir: The folder of one training, see ``RunFolder``.
+        uri: As for ``prepare_store``.
+
+    Returns:
+        Where the entry is: ``uri`` without credentials, ``experiment_id`` and ``run_id``.
+
+    Raises:
+        TrackingError: The store cannot be used or a file of the run is malformed.
+    """
+    files = read_run(RunFolder(run_dir))
+
+    def ingest(client: MlflowClient) -> Run:
+        run = _find_or_create_run(client, files)
+        _log_params(client, run, files.params)
+        _set_tags(client, run, files.tags)
+        _log_metrics(client, run, files)
+        _log_artifacts(client, run, files.artifacts)
+        _set_status(client, run, files)
+        return run
+
+    info = _use_store(uri, ingest).info
+    return {"uri": redact(uri), "experiment_id": info.experiment_id, "run_id": info.run_id}
+
+
+def follow_run(run_dir: Path, uri: str, parent_pid: int, interval_s: float = 10) -> None:
+    """Sync a run until it is done or failed or its process is gone; for a process of its own.
+
+    Nothing is raised: what goes wrong is printed to stderr and tried again after the interval.
+
+    Args:
+        run_dir: As for ``sync_run``.
+        uri: As for ``prepare_store``.
+        parent_pid: The process that trains.
+        interval_s: Seconds between syncs.
+    """
+
+    def sync() -> bool:
+        state = read_run(RunFolder(run_dir)).state
+        sync_run(run_dir, uri)
+        return state != "running"
+
+    repeat_beside(parent_pid, sync, interval_s)
+
+
+def _use_store(uri: str, action: Callable[[MlflowClient], T]) -> T:
+    """The outcome of an idempotent action, begun again when other processes are in its way."""
+    if is_folder(uri):
+        raise TrackingError(f"{uri!r}: give a database or a server, as in sqlite:///mlflow.db")
+    delays = iter(RETRY_DELAYS_S)
+    while True:
+        try:
+            return action(MlflowClient(tracking_uri=uri, registry_uri=uri))
+        except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
+            lost_race = getattr(error, "error_code", None) == "RESOURCE_ALREADY_EXISTS"
+            passing = lost_race or "database is locked" in str(error)
+            if not passing or (delay := next(delays, None)) is None:
+                # Not chained: the cause may hold the credentials.
+                raise TrackingError(f"{redact(uri)}: {scrub(str(error), uri)}") from None
+            time.sleep(delay)
+
+
+def _experiment_id(client: MlflowClient, name: str) -> str:
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        return client.create_experiment(name, artifact_location(client.tracking_uri))
+    return experiment.experiment_id
+
+
+def _find_or_create_run(client: MlflowClient, files: RunFiles) -> Run:
+    experiment_id = _experiment_id(client, files.experiment)
+    found = client.search_runs([experiment_id], f"tags.`tsd.key` = '{files.key}'", max_results=1)
+    if found:
+        return found[0]
+    started = files.events[0].time_ms if files.events else None
+    # The key goes in with the creation: a job killed right after it finds its run again.
+    return client.create_run(experiment_id, started, {"tsd.key": files.key}, files.name)
+
+
+def _log_params(client: MlflowClient, run: Run, params: dict[str, str]) -> None:
+    stored = run.data.params
+    new = [Param(name, value) for name, value in params.items() if name not in stored]
+    for batch in chunks(new, PAIRS_PER_BATCH):
+        client.log_batch(run.info.run_id, params=batch)
+    changed = [name for name, value in params.items() if stored.get(name, value) != value]
+    if changed:
+        notes = [f"{name}: kept {stored[name]!r}, not {params[name]!r}" for name in changed]
+        _set_tags(client, run, {"tsd.param_conflict": "; ".join(notes)})
+
+
+def _set_tags(client: MlflowClient, run: Run, tags: dict[str, str]) -> None:
+    cut = {name: value[:TAG_LENGTH] for name, value in tags.items()}
+    new = [RunTag(name, v) for name, v in cut.items() if run.data.tags.get(name) != v]
+    for batch in chunks(new, PAIRS_PER_BATCH):
+        client.log_batch(run.info.run_id, tags=batch)
+
+
+def _log_metrics(client: MlflowClient, run: Run, files: RunFiles) -> None:
+    # The protobuf is MLflow's only public view of the step that a latest value belongs to.
+    latest = run.data.to_proto().metrics
+    last = max((m.step for m in latest if not m.key.startswith(FINAL_PREFIX)), default=-1)
+    events = [event for event in files.events if event.step > last]
+    final = {k: v for k, v in files.final.metrics.items() if run.data.metrics.get(k) != v}
+    # A request is stored as a whole. It holds whole steps, so that none is stored by half.
+    for batch in event_batches([*events, replace(files.final, metrics=final)], METRICS_PER_BATCH):
+        metrics = [
+            Metric(name, value, event.time_ms, event.step)
+            for event in batch
+            for name, value in event.metrics.items()
+        ]
+        for part in chunks(metrics, METRICS_PER_BATCH):
+            client.log_batch(run.info.run_id, metrics=part)
+
+
+def _log_artifacts(client: MlflowClient, run: Run, paths: list[Path]) -> None:
+    """Upload the files whose content is not that of the last upload, told by a tag."""
+    for path in paths:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        tag = f"tsd.sha256.{path.name}"
+        if run.data.tags.get(tag) != digest:
+            client.log_artifact(run.info.run_id, str(path))
+            client.set_tag(run.info.run_id, tag, digest)
+
+
+def _set_status(client: MlflowClient, run: Run, files: RunFiles) -> None:
+    if "tsd.error" in run.data.tags and "tsd.error" not in files.tags:
+        client.delete_tag(run.info.run_id, "tsd.error")
+    status = MLFLOW_STATUS[files.state]
+    if status == run.info.status:
+        return
+    if files.state == "running":
+        client.update_run(run.info.run_id, status)
+    else:
+        client.set_terminated(run.info.run_id, status, files.updated_ms)

@@ -1,0 +1,70 @@
+"""Inference of a trained job on the val split."""
+
+import time
+from collections.abc import Callable
+
+import torch
+from mmdet.registry import MODELS
+from mmengine.runner import Runner
+
+from tsd.experiments.grid import Job
+from tsd.run_folder import write_json
+from tsd.training.checkpoints import load_as_data
+from tsd.training.train import runtime_config
+
+
+def detect(job: Job, announce: Callable[[str], None], announce_every: float = 30) -> None:
+    """Write the detections of the val split, and ``detect.json`` about them.
+
+    Boxes are COCO's [x, y, width, height] in pixels of the original image, category ids those of
+    the annotation file.
+
+    Args:
+        job: A trained job.
+        announce: Takes a line for the person who waits.
+        announce_every: Seconds between two lines.
+    """
+    config = runtime_config(job)
+    loader = Runner.build_dataloader(config.test_dataloader)
+    categories = loader.dataset.cat_ids
+    model = MODELS.build(config.model)
+    model.load_state_dict(load_as_data(str(job.folder.weights), "cpu")["state_dict"])
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model.to(device).eval()
+
+    detections: list[dict] = []
+    seconds, announced, done = 0.0, time.time(), 0
+    with torch.inference_mode():
+        for batch in loader:
+            started = time.perf_counter()
+            samples = model.test_step(batch)
+            seconds += time.perf_counter() - started
+            done += len(samples)
+            for sample in samples:
+                detections.extend(_as_coco(sample, categories))
+            if time.time() - announced >= announce_every:
+                announced = time.time()
+                announce(f"{done} of {len(loader.dataset)} images")
+    write_json(job.folder.detections, detections)
+    write_json(
+        job.folder.detect,
+        {
+            "key": job.key,
+            "images": done,
+            "detections": len(detections),
+            "seconds_per_image": seconds / max(done, 1),
+            "device": device,
+        },
+    )
+
+
+def _as_coco(sample, categories: list[int]) -> list[dict]:
+    found = sample.pred_instances.cpu()
+    corners = found.bboxes.double()
+    boxes = torch.cat([corners[:, :2], corners[:, 2:] - corners[:, :2]], dim=1)
+    return [
+        {"image_id": sample.img_id, "category_id": categories[label], "bbox": box, "score": score}
+        for box, score, label in zip(
+            boxes.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True
+        )
+    ]

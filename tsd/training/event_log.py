@@ -1,0 +1,129 @@
+"""The hook that writes what happens in a training to plain files."""
+
+import json
+import math
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from tsd.run_folder import RunFolder, update_status
+
+
+class NonFiniteLossError(RuntimeError):
+    """A loss became infinite or NaN; the message names the iteration and the terms."""
+
+
+class EventLogHook(Hook):
+    """Writes ``events.jsonl`` and ``status.json``, and says on the terminal how far it is.
+
+    After a resume the events beyond the checkpoint are dropped, so that each iteration stands in
+    the log once.
+
+    Args:
+        folder: Of the run.
+        announce: Takes a line for the person who waits.
+        interval: Iterations between two events; an event holds the means over them.
+        announce_every: Seconds between two announcements.
+    """
+
+    priority = "VERY_LOW"
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        announce: Callable[[str], None],
+        interval: int = 10,
+        announce_every: float = 30,
+    ) -> None:
+        self._folder = folder
+        self._announce = announce
+        self._interval = interval
+        self._announce_every = announce_every
+        self._sums: dict[str, float] = defaultdict(float)
+        self._count = 0
+        self._started = self._announced = time.time()
+        self._first_iteration = 0
+
+    def before_train(self, runner: Runner) -> None:
+        """Drop events that are about to be made again."""
+        self._first_iteration = runner.iter
+        self._started = self._announced = time.time()
+        if self._folder.events.exists():
+            lines = self._folder.events.read_text(encoding="utf-8").splitlines()
+            kept = [line for line in lines if _step(line) <= runner.iter]
+            self._folder.events.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+        update_status(self._folder, iteration=runner.iter, max_iterations=runner.max_iters)
+        if runner.iter:
+            self._announce(f"resumes at iteration {runner.iter} of {runner.max_iters}")
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: dict | None = None,
+    ) -> None:
+        """Gather the losses; every ``interval`` iterations write them.
+
+        Raises:
+            NonFiniteLossError: If a mean over the interval is infinite or NaN.
+        """
+        for name, value in (outputs or {}).items():
+            self._sums[name] += value.detach() if hasattr(value, "detach") else value
+        self._count += 1
+        step = runner.iter + 1
+        if step % self._interval and step != runner.max_iters:
+            return
+        means = {name: float(total) / self._count for name, total in self._sums.items()}
+        self._sums.clear()
+        self._count = 0
+        broken = {name: value for name, value in means.items() if not math.isfinite(value)}
+        if broken:
+            terms = ", ".join(f"{name} = {value}" for name, value in broken.items())
+            raise NonFiniteLossError(f"iteration {step}: {terms}")
+        learning_rate = runner.optim_wrapper.get_lr()["lr"][0]
+        event = {"step": step, "time": time.time(), "metrics": {**means, "lr": learning_rate}}
+        with self._folder.events.open("a", encoding="utf-8") as log:
+            log.write(json.dumps(event) + "\n")
+        self._report(step, runner.max_iters, means.get("loss", math.nan))
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Leave the config out: mmengine would run it as Python when the file is loaded."""
+        checkpoint["meta"].pop("cfg", None)
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """The same for files written by others."""
+        for key in ("cfg", "config"):
+            checkpoint.get("meta", {}).pop(key, None)
+
+    def _report(self, step: int, last: int, loss: float) -> None:
+        now = time.time()
+        seconds_left = (now - self._started) / (step - self._first_iteration) * (last - step)
+        update_status(
+            self._folder,
+            iteration=step,
+            max_iterations=last,
+            loss=loss,
+            seconds_left=round(seconds_left),
+        )
+        if now - self._announced >= self._announce_every:
+            self._announced = now
+            self._announce(
+                f"iteration {step} of {last}, loss {loss:.3f}, {_minutes(seconds_left)} left"
+            )
+
+
+def _step(line: str) -> float:
+    """The step of an event; a line cut by a kill counts as never."""
+    try:
+        return json.loads(line)["step"]
+    except (ValueError, KeyError):
+        return math.inf
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

@@ -1,0 +1,47 @@
+# Training and inference: the jobs that want a GPU. Checkpoints and weights stay undeclared, since
+# Snakemake deletes the outputs of a failed job and a resumed one needs them.
+
+
+rule train:
+    input:
+        data=ancient(rules.check_data.output),
+        tracking=ancient(rules.open_tracking.output),
+    output:
+        "results/{key}/train.json",
+    log:
+        "results/{key}/logs/train.log",
+    benchmark:
+        "results/{key}/logs/train.tsv"
+    conda:
+        "../../environment.yml"
+    threads: GRID.scale.resources.threads
+    resources:
+        mem_mb=GRID.scale.resources.mem_mb,
+        runtime=GRID.scale.resources.runtime,
+        gpu=GRID.scale.resources.gpus,
+    params:
+        options=job_options,
+    shell:
+        "python -m tsd train {params.options} --threads {threads} --log {log:q}"
+
+
+rule detect:
+    input:
+        rules.train.output,
+    output:
+        "results/{key}/detect.json",
+    log:
+        "results/{key}/logs/detect.log",
+    benchmark:
+        "results/{key}/logs/detect.tsv"
+    conda:
+        "../../environment.yml"
+    threads: GRID.scale.resources.threads
+    resources:
+        mem_mb=GRID.scale.resources.mem_mb,
+        runtime=GRID.scale.resources.runtime,
+        gpu=min(GRID.scale.resources.gpus, 1),
+    params:
+        options=job_options,
+    shell:
+        "python -m tsd detect {params.options} --threads {threads} --log {log:q}"
