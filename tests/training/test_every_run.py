@@ -1,0 +1,42 @@
+"""Every declared run builds, takes a training step and predicts; none is named here."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmdet.registry import MODELS
+from mmengine.runner import Runner
+
+from tsd.experiments.load import load_experiments
+from tsd.training.train import inference_parameters, runtime_config
+
+EVERY_RUN = sorted(load_experiments(Path("experiments")).runs)
+
+
+@pytest.mark.parametrize("run", EVERY_RUN)
+def test_a_step_and_a_prediction(run, smoke_grid):
+    config = runtime_config(smoke_grid.jobs_of(run)[0])
+    torch.manual_seed(0)
+    model = MODELS.build(config.model)
+    model.init_weights()
+    batch = next(iter(Runner.build_dataloader(config.train_dataloader, seed=0)))
+    model.train()
+    data = model.data_preprocessor(batch, training=True)
+    loss, terms = model.parse_losses(model(**data, mode="loss"))
+    assert loss.isfinite()
+    loss.backward()
+    without_gradient = [
+        name for name, p in model.named_parameters() if p.requires_grad and p.grad is None
+    ]
+    assert not without_gradient
+    assert {"loss_rpn_cls", "loss_rpn_bbox"} < set(terms)
+
+    model.eval()
+    batch = next(iter(Runner.build_dataloader(config.test_dataloader)))
+    with torch.inference_mode():
+        samples = model.test_step(batch)
+    assert len(samples) == 4
+    for sample in samples:
+        assert sample.pred_instances.bboxes.isfinite().all()
+        assert len(sample.pred_instances) <= 100
+    assert 0 < inference_parameters(model) <= sum(p.numel() for p in model.parameters())

@@ -1,0 +1,208 @@
+"""The workflow as a user runs it: a small grid from nothing to the report, then changes to it.
+
+The tests share one folder and build on one another, in the order they stand in.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from mlflow import MlflowClient
+
+from tsd.run_folder import read_json
+
+ROOT = Path.cwd()
+TABLES = ("table2",)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A copy of the project with Table 2's two runs alone."""
+    folder = tmp_path_factory.mktemp("project")
+    for name in ("Snakefile", "environment.yml"):
+        shutil.copy(ROOT / name, folder)
+    for name in ("workflow", "profiles", "experiments"):
+        shutil.copytree(ROOT / name, folder / name)
+    for table in (folder / "experiments" / "tables").glob("*.yaml"):
+        if table.stem not in TABLES:
+            table.unlink()
+    keep = {
+        name
+        for table in TABLES
+        for row in yaml.safe_load((folder / "experiments/tables" / f"{table}.yaml").read_text())[
+            "rows"
+        ]
+        for name in (row.get("run"), row.get("baseline"))
+    }
+    for path in (folder / "experiments" / "runs").glob("*.yaml"):
+        runs = [run for run in yaml.safe_load(path.read_text()) if run["id"] in keep]
+        path.write_text(yaml.safe_dump(runs))
+    return folder
+
+
+def run(project, *command, fails=False):
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    environment.pop("MLFLOW_TRACKING_URI", None)
+    done = subprocess.run(
+        command, cwd=project, env=environment, capture_output=True, text=True, timeout=900
+    )
+    output = done.stdout + done.stderr
+    assert (done.returncode != 0) == fails, output
+    return output
+
+
+def snakemake(project, *arguments, fails=False):
+    return run(
+        project,
+        "snakemake",
+        "--cores",
+        "2",
+        "--config",
+        "scale=smoke",
+        "--",
+        *arguments,
+        fails=fails,
+    )
+
+
+def dry_run(project):
+    """Rule → number of jobs that would run."""
+    output = run(
+        project, "snakemake", "-n", "--cores", "2", "--config", "scale=smoke", "--quiet", "rules"
+    )
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", output, re.M)}
+
+
+def edit_run(project, name, change):
+    for path in (project / "experiments" / "runs").glob("*.yaml"):
+        runs = yaml.safe_load(path.read_text())
+        for declared in runs:
+            if declared["id"] == name:
+                change(declared)
+                path.write_text(yaml.safe_dump(runs))
+                return
+    raise AssertionError(name)
+
+
+def test_a_dry_run_shows_what_would_run(project):
+    planned = dry_run(project)
+    assert planned["make_data"] == planned["check_data"] == planned["report"] == 1
+    assert planned["train"] == planned["detect"] == planned["evaluate"] == planned["track"] == 2
+    assert not (project / "results").exists()
+
+
+def test_a_target_of_the_papers_name_ends_with_its_table(project):
+    output = snakemake(project, "table2")
+    assert "resumes" not in output
+    text = (project / "reports/smoke/tables/table2.md").read_text()
+    assert "39.7" in text
+    assert not (project / "reports/smoke/index.html").exists()
+
+
+def test_the_report_follows_without_training_again(project):
+    assert "train" not in dry_run(project)
+    snakemake(project, "all")
+    page = (project / "reports/smoke/index.html").read_text()
+    collected = read_json(project / "reports/smoke/results.json")
+    for declared in collected["runs"].values():
+        seed = declared["seeds"]["0"]
+        assert seed["state"] == "done"
+        assert declared["digest"] in page
+        assert seed["tracking"]["run_id"] in page
+        assert (project / seed["folder"] / "logs" / "train.log").stat().st_size > 0
+        assert (project / seed["folder"] / "logs" / "train.tsv").exists()
+    assert (project / "reports/smoke/figures/samples.png").exists()
+
+
+def test_every_run_is_in_mlflow_once(project):
+    client = MlflowClient(f"sqlite:///{project}/mlflow.db")
+    experiment = client.get_experiment_by_name("tsd-smoke")
+    runs = client.search_runs([experiment.experiment_id])
+    assert sorted(r.data.tags["run"] for r in runs) == ["tsd_joint", "tsd_wo_pc"]
+    for tracked in runs:
+        assert tracked.info.status == "FINISHED"
+        assert "final/AP" in tracked.data.metrics
+        assert len(client.get_metric_history(tracked.info.run_id, "loss")) == 1
+        assert set(tracked.data.params) == {
+            "base",
+            "model.roi_head.progressive_constraint",
+        } | ({"model.roi_head.sibling_head"} if tracked.data.tags["run"] == "tsd_wo_pc" else set())
+        artifacts = {a.path for a in client.list_artifacts(tracked.info.run_id)}
+        assert {"config.json", "detections.json", "metrics.json"} <= artifacts
+
+
+def test_again_with_nothing_changed_runs_nothing(project):
+    assert dry_run(project) == {}
+    assert "Nothing to be done" in snakemake(project, "all")
+
+
+def test_the_grid_can_be_asked_about(project):
+    output = run(project, sys.executable, "-m", "tsd", "status", "--scale", "smoke")
+    assert "smoke: 2 done" in output
+    output = run(project, sys.executable, "-m", "tsd", "headline", "--scale", "smoke")
+    assert "reports/smoke/index.html" in output
+    assert "39.7" in output
+
+
+def test_editing_one_run_trains_that_run_alone_and_going_back_trains_nothing(project):
+    edit_run(project, "tsd_joint", lambda r: r["set"].update({"optim_wrapper.optimizer.lr": 0.01}))
+    planned = dry_run(project)
+    assert planned["train"] == planned["detect"] == 1
+    edit_run(project, "tsd_joint", lambda r: r["set"].pop("optim_wrapper.optimizer.lr"))
+    assert "train" not in dry_run(project)
+
+
+def test_a_failed_run_fails_alone_and_the_report_says_why(project):
+    broken = {"model.roi_head.sibling_head": None, "model.roi_head.progressive_constraint": {}}
+    edit_run(project, "tsd_wo_pc", lambda r: r.update(set=broken))
+    edit_run(
+        project,
+        "tsd_joint",
+        lambda r: r["set"].update({"model.roi_head.regression_reference": "shared"}),
+    )
+    output = snakemake(project, "all", fails=True)
+    assert "[tsd_wo_pc · seed 0] failed: ValueError: " in output
+    collected = read_json(project / "reports/smoke/results.json")
+    states = {name: r["seeds"]["0"]["state"] for name, r in collected["runs"].items()}
+    assert states == {"tsd_wo_pc": "failed", "tsd_joint": "done"}
+    page = (project / "reports/smoke/index.html").read_text()
+    assert "compares TSD with the sibling head" in page
+    output = run(project, sys.executable, "-m", "tsd", "status", "--scale", "smoke")
+    assert "smoke: 1 done, 1 failed" in output
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("scale=minni", "unknown scale 'minni'; did you mean 'mini'?"),
+        ("scal=mini", "unknown setting 'scal'; did you mean 'scale'?"),
+        ("dataset=nowhere.yaml", "nowhere.yaml: no such file"),
+    ],
+)
+def test_a_wrong_setting_ends_before_anything_runs(project, setting, message):
+    output = run(project, "snakemake", "--cores", "2", "--config", setting, fails=True)
+    assert message in output
+    assert "Traceback" not in output
+
+
+def test_missing_data_end_before_anything_trains(project):
+    content = yaml.safe_load((ROOT / "experiments/datasets/coco2017.yaml").read_text())
+    own = project / "own.yaml"
+    own.write_text(yaml.safe_dump({**content, "id": "own", "root": "data/nowhere"}))
+    output = run(
+        project,
+        "snakemake",
+        "--cores",
+        "2",
+        "--config",
+        "scale=smoke",
+        "dataset=own.yaml",
+        fails=True,
+    )
+    assert "data/nowhere/annotations/instances_train2017.json" in output
+    assert not list((project / "results").glob("smoke-own/*/*/*/status.json"))
