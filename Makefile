@@ -19,8 +19,9 @@ setup: ## .venv with everything pinned; done by the other targets on first use
 	@requirements/install.sh
 
 reproduce: setup ## train the grid, evaluate, write the report (SCALE=mini, DATASET=the scale's own)
-	@snakemake --cores $(CORES) --config $(CONFIG) -- all
-	@python -m tsd headline $(GRID_OPTIONS)
+	@status=0; snakemake --cores $(CORES) --config $(CONFIG) -- all || status=$$?; \
+	  python -m tsd track-missing $(GRID_OPTIONS); \
+	  python -m tsd headline $(GRID_OPTIONS); exit $$status
 
 test: setup check ## the whole test suite
 	@python -m pytest
@@ -36,7 +37,8 @@ status: setup ## the grid: done, running, failed, pending
 	@python -m tsd status $(GRID_OPTIONS)
 
 ui: setup ## MLflow's comparison pages on loopback
-	mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///mlflow.db
+	mlflow ui --host 127.0.0.1 --port 5000 \
+	  --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"
 
 bench: setup ## speed and memory, as ratios
 	python -m tsd bench
@@ -45,7 +47,7 @@ lock: setup ## resolve requirements.in anew
 	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header \
 	  --no-emit-package onedl-mmcv requirements/requirements.in -o requirements/requirements.txt
 	{ cat requirements/environment.head.yml; \
-	  sed -nE 's/^([a-zA-Z0-9._-]+==[^ ]+).*/      - \1/p' requirements/*.txt; } > environment.yml
+	  sed -nE 's/^([a-zA-Z0-9._-]+==[^ ]+).*/      - \1/p' requirements/requirements.txt requirements/uv.txt; } > environment.yml
 
 clean: ## remove results, reports and the tracking store; keeps .venv and data
 	rm -rf results reports/*/ mlflow.db mlartifacts .snakemake

@@ -2,7 +2,7 @@
 #
 #   snakemake                       the report of the default scale (profiles/default: mini)
 #   snakemake table3                what Table 3 needs, and no more
-#   snakemake --config scale=paper  at another scale (an id, or a YAML file of yours)
+#   snakemake --config scale=paper -- table3    at another scale (an id, or a YAML file of yours)
 #   snakemake -n                    what would run
 
 

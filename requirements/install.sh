@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 venv=${VENV:-.venv}
 python=${PYTHON:-python3.11}
 cache=${TSD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tsd-reproduction}
-want=$(cat requirements/*.txt pyproject.toml | sha256sum | cut -c1-16)
+want=$(cat requirements/*.txt | sha256sum | cut -c1-16)
 say() { printf '\n== %s\n' "$*"; }
 reached() { [ "$(cat "$venv/.tsd-$1" 2> /dev/null)" = "$want" ]; }
 reach() { echo "$want" > "$venv/.tsd-$1"; }
@@ -34,7 +34,8 @@ fi
 torch=$("$venv/bin/python" -c 'import torch; print(torch.__version__)')
 ops=$("$venv/bin/python" -c 'import os, torch
 print("cuda" if torch.cuda.is_available() or os.environ.get("FORCE_CUDA") == "1" else "cpu")')
-wheels=$cache/mmcv/torch-$torch-$(uname -m)-$ops
+mmcv=$(sed -nE 's/^onedl-mmcv==([^ ]+).*/\1/p' requirements/mmcv.txt)
+wheels=$cache/mmcv-$mmcv/torch-$torch-$(uname -m)-$ops
 if ! ls "$wheels"/onedl_mmcv-*.whl > /dev/null 2>&1; then
     say "2/3 Compiling mmcv's ops against torch $torch (78 files, some 6 minutes on 2 cores)"
     source=$wheels.source

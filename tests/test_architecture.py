@@ -11,7 +11,7 @@ LAYERS = {
     "models": {"models"},
     "data": {"data"},
     "evaluation": {"evaluation", "experiments", "run_folder", "models"},
-    "experiments": {"experiments", "run_folder"},
+    "experiments": {"experiments", "run_folder", "data"},
     "training": {"training", "experiments", "models", "run_folder", "provenance"},
     "tracking": {"tracking", "run_folder"},
     "reporting": {"reporting", "experiments", "run_folder", "provenance"},

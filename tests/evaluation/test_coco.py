@@ -275,3 +275,12 @@ def test_perfect_detections_give_100(tmp_path, truth):
     for row in (result["metrics"].values(), result["per_class"].values(), *result["grid"]["AP"]):
         assert all(value is None or value == pytest.approx(100, abs=1e-9) for value in row)
     assert result["metrics"]["AP"] is not None
+
+
+def test_only_the_classes_asked_for_count(tmp_path):
+    path = write(tmp_path, [(1, 10, (0, 0, 20, 20), 0), (1, 20, (40, 40, 20, 20), 0)])
+    found_cat = [detection(1, 10, (0, 0, 20, 20), 1.0)]
+    assert evaluate_detections(path, found_cat)["metrics"]["AP"] == pytest.approx(50)
+    asked = evaluate_detections(path, found_cat, ["cat"])
+    assert asked["metrics"]["AP"] == pytest.approx(100)
+    assert list(asked["per_class"]) == ["cat"]

@@ -1,4 +1,5 @@
 import copy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from mmengine.config import Config
 from tsd.experiments.compile import apply_differences, digest
 from tsd.experiments.grid import open_grid
 from tsd.experiments.load import DeclarationError, load_experiments
+from tsd.experiments.schema import Split
 
 EXPERIMENTS = load_experiments(Path("experiments"))
 EVERY_SCALE = sorted(EXPERIMENTS.scales)
@@ -83,6 +85,51 @@ def test_a_path_that_does_not_exist_is_refused(path, message):
     content = {"model": {"roi_head": {"bbox_head": 1}, "depth": 50}, "pipeline": [{}, {}]}
     with pytest.raises(DeclarationError, match=f"run x: key set: path '{path}': {message}"):
         apply_differences(content, {path: 0}, "run x")
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [("model.depth", "fifty"), ("model.depth", True), ("model.depth", 50.5), ("flag", 1)],
+)
+def test_a_value_of_another_type_is_refused(path, value):
+    content = {"model": {"depth": 50}, "flag": False}
+    with pytest.raises(DeclarationError, match=f"run x: key set: path '{path}': expected"):
+        apply_differences(content, {path: value}, "run x")
+
+
+def test_what_a_run_is_about_is_not_overruled_by_a_scale():
+    grid = open_grid({"scale": "mini"})
+    declared = grid.experiments.run("r50")
+    faster = declared.model_copy(update={"set": {"optim_wrapper.optimizer.lr": 0.123}})
+    job = replace(grid.job("r50", 0), run=faster)
+    assert job.config.optim_wrapper.optimizer.lr == 0.123
+    assert job.digest != grid.job("r50", 0).digest
+
+
+def test_the_content_of_the_data_counts_and_its_place_does_not(tmp_path):
+    grid = open_grid({"scale": "mini"})
+    digests = []
+    for folder, text in (("a", "{}"), ("b", "{}"), ("c", "{ }")):
+        (tmp_path / folder).mkdir()
+        for split in ("train", "val"):
+            (tmp_path / folder / f"{split}.json").write_text(text)
+        changes = {
+            "root": str(tmp_path / folder),
+            "embedded": None,
+            "train": Split(annotations="train.json", images="."),
+            "val": Split(annotations="val.json", images="."),
+        }
+        dataset = grid.dataset.model_copy(update=changes)
+        digests.append(replace(grid.job("r50", 0), dataset=dataset).digest)
+    assert digests[0] == digests[1] != digests[2]
+
+
+@pytest.mark.parametrize("path", ["train_pipeline", "test_evaluator.metric", "data_root"])
+def test_settings_without_effect_are_refused(path):
+    job = open_grid({}).job("r50", 0)
+    run = job.run.model_copy(update={"set": {path: "x"}}).with_origin("runs/x.yaml: run r50")
+    with pytest.raises(DeclarationError, match=r"runs/x\.yaml: run r50: key set: .*has no"):
+        _ = replace(job, run=run).config
 
 
 def test_a_difference_replaces_and_the_declaration_stays_untouched():

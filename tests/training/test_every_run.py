@@ -8,7 +8,7 @@ from mmdet.registry import MODELS
 from mmengine.runner import Runner
 
 from tsd.experiments.load import load_experiments
-from tsd.training.train import inference_parameters, runtime_config
+from tsd.training.build import inference_parameters, runtime_config
 
 EVERY_RUN = sorted(load_experiments(Path("experiments")).runs)
 

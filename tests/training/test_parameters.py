@@ -8,7 +8,7 @@ from mmdet.utils import register_all_modules
 
 from tsd.experiments.grid import open_grid
 from tsd.experiments.load import load_experiments
-from tsd.training.train import inference_parameters
+from tsd.training.build import inference_parameters
 
 PUBLISHED = [
     (row.run, row.published["params"])

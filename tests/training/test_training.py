@@ -1,12 +1,12 @@
 """Training, interruption, failure and inference of one job, through the files it leaves."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ from tsd.reporting.collect import collect_job
 from tsd.run_folder import read_json
 from tsd.training.checkpoints import load_as_data
 from tsd.training.detect import detect
-from tsd.training.event_log import NonFiniteLossError
+from tsd.training.event_log import EventLogHook, NonFiniteLossError
 from tsd.training.train import train
 
 RUN = "tsd_pc"
@@ -65,7 +65,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_does_not(smoke_gr
         job = replace(smoke_grid.job("r50", seed), results=tmp_path / str(attempt))
         train(job, [], silent)
         weights.append(
-            load_as_data(job.folder.weights)["state_dict"]["roi_head.bbox_head.fc_cls.weight"]
+            load_as_data(str(job.folder.weights))["state_dict"]["roi_head.bbox_head.fc_cls.weight"]
         )
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
@@ -80,15 +80,20 @@ from dataclasses import replace
 from tsd.training.train import train
 grid = open_grid({"scale": "smoke"}, Path(sys.argv[1]))
 grid = replace(grid, dataset=grid.dataset.model_copy(update={"root": sys.argv[2]}))
-train(with_settings(grid, train_cfg__max_iters=300).job("r50", 0), [], silent)
+settings = {"train_cfg__max_iters": 300, "auto_scale_lr__enable": sys.argv[3] == "True"}
+train(with_settings(grid, **settings).job("r50", 0), [], silent)
 """
 
+BEFORE_TRAIN = EventLogHook.before_train
 
-def test_a_killed_training_resumes_and_ends_with_the_same_number_of_iterations(
-    smoke_grid, tiny_data
-):
+
+@pytest.mark.parametrize("auto_scale_lr", [False, True])
+def test_a_killed_training_resumes_where_it_was(smoke_grid, tiny_data, monkeypatch, auto_scale_lr):
+    smoke_grid = with_settings(smoke_grid, auto_scale_lr__enable=auto_scale_lr)
     job = with_settings(smoke_grid, train_cfg__max_iters=300).job("r50", 0)
-    process = subprocess.Popen([sys.executable, "-c", KILLED, str(job.results), str(tiny_data)])
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(job.results), str(tiny_data), str(auto_scale_lr)]
+    )
     deadline = time.time() + 300
     while find_latest_checkpoint(str(job.folder.work)) is None:
         assert process.poll() is None, "ended before it was killed"
@@ -100,14 +105,25 @@ def test_a_killed_training_resumes_and_ends_with_the_same_number_of_iterations(
     with job.folder.events.open("a") as log:
         log.write('{"step": 299, "time": 0, "metrics": {"loss": 1.0}}\n{"step": 30')
 
-    # Resume with the end brought near: what matters is where it starts and where it stops.
-    resumed_at = int(find_latest_checkpoint(str(job.folder.work)).split("_")[-1].split(".")[0])
+    # Resumed in another place, as after a move, and with the end brought near.
+    latest = Path(find_latest_checkpoint(str(job.folder.work)))
+    saved = load_as_data(str(latest))
+    resumed_at = saved["meta"]["iter"]
     near = with_settings(smoke_grid, train_cfg__max_iters=resumed_at + 7).job("r50", 0)
     near.folder.path.parent.mkdir(parents=True)
-    os.rename(job.folder.path, near.folder.path)  # noqa: PTH104
+    job.folder.path.rename(near.folder.path)
     said = []
+    started_with = {}
+
+    def note_weights(self, runner):
+        started_with.update({k: v.clone() for k, v in runner.model.state_dict().items()})
+        BEFORE_TRAIN(self, runner)
+
+    monkeypatch.setattr(EventLogHook, "before_train", note_weights)
     train(near, [], said.append)
     assert said[0] == f"resumes at iteration {resumed_at} of {resumed_at + 7}"
+    for name, tensor in saved["state_dict"].items():
+        assert torch.equal(started_with[name], tensor), name
     summary = read_json(near.folder.train)
     assert summary["iterations"] == resumed_at + 7
     assert summary["attempts"] == 2

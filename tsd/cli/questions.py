@@ -1,5 +1,6 @@
 """Questions about a grid, answered on the terminal."""
 
+import sys
 from argparse import Namespace
 from collections import Counter
 
@@ -36,7 +37,10 @@ def headline(options: Namespace) -> None:
     from tsd.reporting.page import headline as tables_as_text
 
     grid = grid_of(options)
-    print(tables_as_text(read_json(grid.report_folder / "results.json")))
+    results = read_json(grid.report_folder / "results.json")
+    if results is None:
+        sys.exit(f"tsd: there is no report in {grid.report_folder} yet")
+    print(tables_as_text(results))
     print(f"Report: {grid.report_folder / 'index.html'}")
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from tsd.experiments.grid import SETTINGS, Grid, Job, open_grid
 from tsd.experiments.load import DeclarationError
-from tsd.run_folder import update_status, write_json
+from tsd.run_folder import read_json, update_status, write_json
+from tsd.tracking.uri import tracking_uri
 
 
 def grid_of(options: Namespace) -> Grid:
@@ -46,30 +47,55 @@ def check_data(options: Namespace) -> None:
     from tsd.data.coco_check import check_split
 
     dataset = grid_of(options).dataset
-    reports = {}
+    reports, orders = {}, {}
     for name, split in (("train", dataset.train), ("val", dataset.val)):
         root = Path(dataset.root)
         found = check_split(root / split.annotations, root / split.images, dataset.classes)
         reports[name] = asdict(found)
+        orders[name] = list(found.per_class)
         print(f"data set {dataset.id}, {name}: {found.images} images, {found.annotations} objects")
         if found.zero_area:
             print(
                 f"  {found.zero_area} boxes without area: training leaves them out, "
                 "COCO's evaluation counts each as an object that is missed"
             )
+    if orders["train"] != orders["val"]:
+        raise DeclarationError(
+            f"{dataset.origin}: {dataset.train.annotations} and {dataset.val.annotations} list the "
+            f"classes in different orders: {orders['train']} and {orders['val']}"
+        )
     write_json(options.out, {"dataset": dataset.model_dump(), **reports})
+
+
+def check_runs(options: Namespace) -> None:
+    """Build every model of the grid, so that a setting which cannot be is found before training.
+
+    Raises:
+        DeclarationError: Naming the run and what its model objects to.
+    """
+    grid = grid_of(options)
+    if options.log is not None:
+        _send_output_to(options.log)
+    from tsd.training.build import build_model
+
+    for run in grid.experiments.runs.values():
+        job = grid.jobs_of(run.id)[0]
+        try:
+            build_model(job)
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise DeclarationError(f"{run.origin}: its model cannot be built: {reason}") from error
+    write_json(options.out, sorted({job.digest for job in grid.jobs}))
 
 
 def open_tracking(options: Namespace) -> None:
     """Create MLflow's store and experiment once, before jobs run side by side."""
-    from tsd.tracking.store import prepare_store
+    from tsd.tracking.store import TrackingError, prepare_store
 
-    prepare_store(tracking_uri(), [f"tsd-{grid_of(options).name}"])
-
-
-def tracking_uri() -> str:
-    """MLflow's store: ``MLFLOW_TRACKING_URI``, or a SQLite file where the workflow runs."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
+    try:
+        prepare_store(tracking_uri(), [f"tsd-{grid_of(options).name}"])
+    except TrackingError as error:
+        print(f"MLflow cannot be used, and the workflow goes on without: {error}")
 
 
 def train(options: Namespace) -> None:
@@ -111,22 +137,33 @@ def evaluate(options: Namespace) -> None:
         from tsd.evaluation.coco import evaluate_detections
 
         annotations = Path(job.dataset.root) / job.dataset.val.annotations
-        result = evaluate_detections(annotations, job.folder.detections)
+        result = evaluate_detections(annotations, job.folder.detections, job.dataset.classes)
         write_json(job.folder.metrics, {"key": job.key, **result})
 
 
 def track(options: Namespace) -> None:
-    """Bring a finished job into MLflow. Without its store the workflow goes on."""
+    """Bring a finished job into MLflow."""
     job = _job(options)
     with _logged(options.log, job) as announce:
-        from tsd.tracking.store import TrackingError, sync_run
+        write_json(job.folder.tracking, _into_mlflow(job, announce))
 
-        try:
-            where = sync_run(job.folder.path, tracking_uri())
-        except TrackingError as error:
-            announce(f"is not in MLflow: {error}")
-            where = {"error": str(error)}
-        write_json(job.folder.tracking, where)
+
+def track_missing(options: Namespace) -> None:
+    """Bring finished jobs into MLflow that could not be brought before, its store being away."""
+    for job in grid_of(options).jobs:
+        if "error" in (read_json(job.folder.tracking) or {}):
+            write_json(job.folder.tracking, _into_mlflow(job, print))
+
+
+def _into_mlflow(job: Job, announce: Callable[[str], None]) -> dict[str, str]:
+    """Where the job is in MLflow, or the error: without its store the workflow goes on."""
+    from tsd.tracking.store import sync_run
+
+    try:
+        return sync_run(job.folder.path, tracking_uri())
+    except Exception as error:
+        announce(f"{job.key} is not in MLflow: {error}")
+        return {"error": f"{type(error).__name__}: {error}"}
 
 
 def collect(options: Namespace) -> None:
@@ -173,6 +210,10 @@ def report(options: Namespace) -> None:
     collected = grid.report_folder / "results.json"
     write_json(collected, collect_results(grid, grid.jobs))
     print(f"report: {write_report(collected)}")
+    # Older than anything: the workflow makes these files again when it can, from what it declares.
+    for path in grid.report_folder.rglob("*"):
+        if path.is_file():
+            os.utime(path, (0, 0))
 
 
 @contextlib.contextmanager
@@ -184,20 +225,26 @@ def _logged(log: Path | None, job: Job) -> Iterator[Callable[[str], None]]:
     """
     terminal = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
     if log is not None:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-            os.dup2(target, stream.fileno())
+        _send_output_to(log)
 
     def announce(line: str) -> None:
         print(f"[{job.run.id} · seed {job.seed}] {line}", file=terminal)
 
     try:
         yield announce
+        update_status(job.folder, state="done", error=None)
     except Exception as error:
         traceback.print_exc()
         reason = f"{type(error).__name__}: {error}"
         update_status(job.folder, state="failed", error=reason)
         announce(f"failed: {reason}" + (f" (log: {log})" if log else ""))
         sys.exit(1)
+
+
+def _send_output_to(log: Path) -> None:
+    """Append everything printed from here on to a file."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+        os.dup2(target, stream.fileno())

@@ -1,6 +1,6 @@
 """Faster R-CNN, ResNet-50, FPN: the paper's baseline under its schedule (Section 3.1).
 
-Run:      python -m mim train mmdet tsd/configs/faster-rcnn_r50_fpn.py --gpus 16 --launcher slurm
+Run:      snakemake --config scale=paper -- table1
 Cost:     13 epochs of COCO 2017 at batch 32; see experiments/scales/paper.yaml
 Expected: AP 36.1 on minival (Table 1); mmdet's own model zoo has 37.4 with a later code base
 """

@@ -1,6 +1,6 @@
 """TSD with joint sibling head and progressive constraint, ResNet-50, FPN (the full method).
 
-Run:      python -m mim train mmdet tsd/configs/tsd_faster-rcnn_r50_fpn.py --gpus 16
+Run:      snakemake --config scale=paper -- table3
 Cost:     as the baseline, about 1.1 times its time at inference (Table 5)
 Expected: AP 41.0 on minival (Table 3)
 """

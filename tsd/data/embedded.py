@@ -30,8 +30,7 @@ from pycocotools import mask as rle
 
 from tsd.data.coco_check import size_bin
 from tsd.data.digit_scenes import CLASSES, SPLITS, Pixels, render, tight_box
-
-GENERATOR_VERSION = 1  # raise it whenever the bytes for a spec change, here or in the scenes
+from tsd.data.version import GENERATOR_VERSION
 
 
 @dataclass(frozen=True)

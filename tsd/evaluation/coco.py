@@ -5,7 +5,7 @@ Every number is in percent, None where the annotations leave nothing to measure.
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,9 @@ AREAS = ("all", "small", "medium", "large")
 MAX_DETECTIONS = 100
 
 
-def evaluate_detections(annotation_file: Path, detections: list[dict] | Path) -> dict:
+def evaluate_detections(
+    annotation_file: Path, detections: list[dict] | Path, classes: Sequence[str] | None = None
+) -> dict:
     """Average precision of detections, by IoU threshold, object size and class.
 
     Args:
@@ -27,6 +29,7 @@ def evaluate_detections(annotation_file: Path, detections: list[dict] | Path) ->
         detections: COCO's results format, a list of ``{"image_id", "category_id", "bbox":
             [x, y, width, height] in pixels, "score"}``, or the JSON file that holds it. An empty
             list is an answer: 0 wherever there is ground truth. The list is not changed.
+        classes: Names of the categories that count; all of the annotation file if not given.
 
     Returns:
         ``metrics``: AP (mean over IoU_THRESHOLDS), AP50, AP75 and AP of small, medium and large
@@ -38,7 +41,7 @@ def evaluate_detections(annotation_file: Path, detections: list[dict] | Path) ->
         ValueError: A file or an entry is malformed, or a detection refers to an image or a
             category that the annotation file does not have. Names the file and the ids.
     """
-    ground_truth = _read_ground_truth(annotation_file)
+    ground_truth = _of_classes(_read_ground_truth(annotation_file), classes)
     if isinstance(detections, Path):
         source, entries = str(detections), _read_json(detections)
     else:
@@ -118,6 +121,18 @@ def _read_ground_truth(path: Path) -> dict[str, list[dict]]:
             for i, entry in enumerate(content["annotations"])
         ],
     }
+
+
+def _of_classes(
+    ground_truth: dict[str, list[dict]], classes: Sequence[str] | None
+) -> dict[str, list[dict]]:
+    """The categories of those names with their annotations, and all images."""
+    if classes is None:
+        return ground_truth
+    categories = [c for c in ground_truth["categories"] if c["name"] in classes]
+    wanted = {category["id"] for category in categories}
+    annotations = [a for a in ground_truth["annotations"] if a["category_id"] in wanted]
+    return {**ground_truth, "categories": categories, "annotations": annotations}
 
 
 def _box_entry(entry: Any, quantity: str, where: str) -> dict:

@@ -1,19 +1,21 @@
 """From declarations to an mmengine config, and to the digest that names its results.
 
-base config → the run's differences → the scale's → the data set → the data set's differences.
-A later step wins. A difference replaces the value at its path, and the path has to exist:
-mmengine's own merge would silently accept ``cls_marginn``.
+base config → the scale's differences → the data set → its differences → the run's differences.
+A later step wins: what a run is about is never overruled. A difference replaces the value at its
+path, and the path has to exist: mmengine's own merge would silently accept ``cls_marginn``.
 """
 
 import copy
+import functools
 import hashlib
 import json
 from collections.abc import Iterator
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from mmengine.config import Config
 
+from tsd.data.version import GENERATOR_VERSION
 from tsd.experiments.load import CONFIG_FOLDER, DeclarationError, suggest
 from tsd.experiments.schema import Dataset, Differences, Run, Scale, Split
 
@@ -29,17 +31,31 @@ _MACHINE_FACTS = frozenset(
 _OUTSIDE_DIGEST = frozenset(
     {
         "custom_imports",
-        "dataset_type",
         "default_hooks",
         "env_cfg",
         "log_processor",
-        "test_cfg",
-        "test_evaluator",
         "vis_backends",
         "visualizer",
     }
 )
 """Top-level keys that do not change what is computed."""
+
+_WITHOUT_EFFECT = frozenset(
+    {
+        "backend_args",
+        "data_root",
+        "dataset_type",
+        "test_cfg",
+        "test_evaluator",
+        "test_pipeline",
+        "train_pipeline",
+        "val_cfg",
+        "val_dataloader",
+        "val_evaluator",
+    }
+)
+"""Top-level keys of mmdet's bases that are copied elsewhere, or belong to an evaluation that is not
+ours. Left out, so that a difference which names one is refused rather than ignored."""
 
 
 def compile_run(run: Run, scale: Scale, dataset: Dataset) -> Config:
@@ -49,11 +65,11 @@ def compile_run(run: Run, scale: Scale, dataset: Dataset) -> Config:
         DeclarationError: If a difference names a path that does not exist.
     """
     config = Config.fromfile(CONFIG_FOLDER / f"{run.base}.py", import_custom_modules=False)
-    content = config.to_dict()
-    apply_differences(content, run.set, f"run {run.id}")
-    apply_differences(content, scale.set, f"scale {scale.id}")
+    content = {k: v for k, v in config.to_dict().items() if k not in _WITHOUT_EFFECT}
+    apply_differences(content, scale.set, scale.origin)
     _use_dataset(content, dataset)
-    apply_differences(content, dataset.set, f"data set {dataset.id}")
+    apply_differences(content, dataset.set, dataset.origin)
+    apply_differences(content, run.set, run.origin)
     return Config(content)
 
 
@@ -74,7 +90,8 @@ def apply_differences(content: dict, differences: Differences, place: str) -> No
         place: Named in errors.
 
     Raises:
-        DeclarationError: If a path does not exist, naming the part and the nearest valid one.
+        DeclarationError: If a path does not exist, naming the part and the nearest valid one, or
+            if a plain value is replaced by one of another type.
     """
     for path, value in differences.items():
         *parents, last = path.split(".")
@@ -86,7 +103,21 @@ def apply_differences(content: dict, differences: Differences, place: str) -> No
         key = _existing_key(target, last, walked, path, place)
         if isinstance(target[key], tuple) and isinstance(value, list):
             value = tuple(value)  # YAML has no tuples, and mmcv insists on them for sizes
+        if not _may_replace(target[key], value):
+            raise DeclarationError(
+                f"{place}: key set: path {path!r}: expected {type(target[key]).__name__}, "
+                f"as in {target[key]!r}, found {value!r}"
+            )
         target[key] = copy.deepcopy(value)
+
+
+def _may_replace(old: Any, new: Any) -> bool:
+    """Whether the types agree; None goes with anything, and an integer where a fraction was."""
+    if old is None or new is None or type(old) is type(new):
+        return True
+    if isinstance(old, float):
+        return isinstance(new, int) and not isinstance(new, bool)
+    return not isinstance(old, bool | int | str)
 
 
 def _existing_key(target: Any, part: str, walked: list[str], path: str, place: str) -> str | int:
@@ -111,16 +142,34 @@ def _existing_key(target: Any, part: str, walked: list[str], path: str, place: s
 
 def _use_dataset(content: dict, dataset: Dataset) -> None:
     """Point loaders and heads at a data set, and name it."""
-    content["dataset"] = {
-        "id": dataset.id,
-        "embedded": dataset.embedded.model_dump() if dataset.embedded else None,
-    }
+    content["dataset"] = {"id": dataset.id, "content": _content_of(dataset)}
     _use_split(content["train_dataloader"]["dataset"], dataset, dataset.train)
     _use_split(content["test_dataloader"]["dataset"], dataset, dataset.val)
-    content["test_evaluator"]["ann_file"] = f"{dataset.root}/{dataset.val.annotations}"
     for part in dictionaries(content["model"]):
         if "num_classes" in part:
             part["num_classes"] = len(dataset.classes)
+
+
+def _content_of(dataset: Dataset) -> dict[str, Any]:
+    """What tells one content of a data set from another, wherever it lies.
+
+    An embedded data set is its parameters; of another the annotation files count (the images are
+    taken to be those that the annotations name).
+    """
+    if dataset.embedded is not None:
+        return {"generator": GENERATOR_VERSION, **dataset.embedded.model_dump()}
+    content = {}
+    for name, split in (("train", dataset.train), ("val", dataset.val)):
+        path = Path(dataset.root) / split.annotations
+        if path.is_file():
+            content[name] = _sha256(path, path.stat().st_mtime_ns)
+    return content
+
+
+@functools.cache
+def _sha256(path: Path, _modified: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _use_split(loader: dict, dataset: Dataset, split: Split) -> None:

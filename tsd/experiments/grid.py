@@ -1,5 +1,7 @@
 """The grid: which trainings a scale, a data set and the declared runs make."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -84,6 +86,26 @@ class Grid:
     def report_folder(self) -> Path:
         """Where its report lies."""
         return Path("reports") / self.name
+
+    def dataset_files(self) -> list[str]:
+        """The files that say that the data set is there and which it is."""
+        root = Path(self.dataset.root)
+        if self.dataset.embedded is not None:
+            return [str(root / "manifest.json")]
+        splits = (self.dataset.train, self.dataset.val)
+        # A file that is missing is for the check to explain, not for the workflow to stumble over.
+        return [str(p) for split in splits if (p := root / split.annotations).is_file()]
+
+    def presentation(self) -> str:
+        """A digest of all that a report shows without training for it: texts, published values."""
+        shown = {
+            "tables": [table.model_dump() for table in self.experiments.tables.values()],
+            "runs": {job.key: job.run.model_dump() for job in self.jobs},
+            "scale": self.scale.model_dump(),
+            "dataset": self.dataset.model_dump(),
+        }
+        canonical = json.dumps(shown, sort_keys=True, default=str)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:10]
 
     @cached_property
     def jobs(self) -> list[Job]:

@@ -47,8 +47,15 @@ class Experiments:
         scale = _look_up_or_read(self.scales, name, "scale", Scale)
         if scale.extends is None:
             return scale
+        if scale.extends not in self.scales:
+            raise DeclarationError(
+                f"{scale.origin}: key extends: unknown scale {scale.extends!r}"
+                + suggest(scale.extends, self.scales)
+            )
         below = self.scale(scale.extends)
-        return scale.model_copy(update={"extends": None, "set": {**below.set, **scale.set}})
+        said = {key: getattr(scale, key) for key in scale.model_fields_set}
+        combined = {**said, "extends": None, "set": {**below.set, **scale.set}}
+        return below.model_copy(update=combined).with_origin(scale.origin)
 
     def dataset(self, name: str) -> Dataset:
         """The data set of that id, or of that YAML file, or a :class:`DeclarationError`."""
@@ -160,7 +167,7 @@ def _validate(kind: type[AnyDeclaration], content: object, place: str) -> AnyDec
     if not isinstance(content, dict):
         raise DeclarationError(f"{place}: expected keys and values, found {_kind(content)}")
     try:
-        return kind.model_validate(content)
+        return kind.model_validate(content).with_origin(place)
     except ValidationError as error:
         raise DeclarationError(
             "\n".join(f"{place}: {_explain(kind, dict(e))}" for e in error.errors())

@@ -5,12 +5,14 @@ refused when a file is loaded; names of other declarations are checked once all 
 (:mod:`tsd.experiments.load`).
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 """Lower-case name: part of paths, target names and MLflow tags, never parsed for its meaning."""
+
+Seed = Annotated[int, Field(ge=0)]
 
 Differences = dict[str, Any]
 """Dotted path of an existing setting in the compiled config → the value that replaces it."""
@@ -21,6 +23,18 @@ class Declaration(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
+    _origin: str = PrivateAttr("")
+
+    @property
+    def origin(self) -> str:
+        """File, and name within it, that errors refer to."""
+        return self._origin
+
+    def with_origin(self, origin: str) -> Self:
+        """The same declaration, knowing where it was read."""
+        self._origin = origin
+        return self
+
 
 class Run(Declaration):
     """A model that is trained once for each scale, data set and seed."""
@@ -30,7 +44,7 @@ class Run(Declaration):
     why: Annotated[str, Field(description="what the run is for, in a sentence")]
     set: Annotated[Differences, Field(description="differences from the base")] = {}
     seeds: Annotated[
-        list[int] | None, Field(min_length=1, description="instead of the scale's")
+        list[Seed] | None, Field(min_length=1, description="instead of the scale's")
     ] = None
 
 
@@ -79,12 +93,12 @@ class Scale(Declaration):
     title: str
     note: Annotated[str, Field(description="what a reader of its numbers has to know")]
     dataset: Annotated[Identifier, Field(description="data set used unless another is asked for")]
-    seeds: Annotated[list[int], Field(min_length=1)] = [0]
+    seeds: Annotated[list[Seed], Field(min_length=1)] = [0]
     resources: Resources = Resources()
     extends: Annotated[
-        Identifier | None, Field(description="scale whose differences come before these")
+        Identifier | None, Field(description="scale that gives what is not said here")
     ] = None
-    set: Annotated[Differences, Field(description="applied after the run's differences")] = {}
+    set: Annotated[Differences, Field(description="applied before the run's differences")] = {}
 
 
 class Split(Declaration):

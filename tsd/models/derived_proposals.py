@@ -39,7 +39,6 @@ class DerivedProposals(BaseModule):
         roi_feat_size: k.
         hidden_channels: Width of the first two layers, 256 in the paper.
         gamma: γ. "A pre-defined scalar" in the paper; 0.1 is the released code's.
-        init_cfg: mmengine's initialisation config.
 
     Raises:
         ValueError: On an unknown manner.
@@ -53,9 +52,8 @@ class DerivedProposals(BaseModule):
         roi_feat_size: int = 7,
         hidden_channels: int = 256,
         gamma: float = 0.1,
-        init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(init_cfg)
+        super().__init__()
         self.roi_feat_size = roi_feat_size
         self.gamma = gamma
         self.cls_manner, self.reg_manner = cls_manner, reg_manner

@@ -180,7 +180,6 @@ class DeformableRoIPooling(BaseModule):
         sampling_ratio: Samples along each side of a bin. RoIAlign's adaptive 0 is not offered:
             it would tie memory to the size of the RoIs.
         finest_scale: See :func:`deformable_roi_pool`.
-        init_cfg: mmengine's initialisation config; there are no parameters.
     """
 
     def __init__(
@@ -190,9 +189,8 @@ class DeformableRoIPooling(BaseModule):
         output_size: int | Sequence[int] = 7,
         sampling_ratio: int = 2,
         finest_scale: int = 56,
-        init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(init_cfg)
+        super().__init__()
         self.out_channels = out_channels
         self.featmap_strides = tuple(featmap_strides)
         kh, kw = (output_size, output_size) if isinstance(output_size, int) else output_size

@@ -34,7 +34,7 @@ class TSDRoIHead(StandardRoIHead):
     """RoI head with derived proposals, optional joint sibling head and progressive constraint.
 
     Box deltas leave this head expressed against P, whatever box R regresses from, so that all of
-    mmdet that follows (losses, decoding, NMS, cascades) stays as it is. Nothing is lost: P̂_r is P
+    mmdet that follows (losses, decoding, NMS) stays as it is. Nothing is lost: P̂_r is P
     translated by ΔR and as large as P, so a delta (dx, dy) against P̂_r is the delta
     (dx, dy) + ΔR / (w, h) / σ against P, with σ the coder's standard deviations. Decoding from
     P̂_r, and the loss against a target encoded with P̂_r, are thereby the same numbers, and ΔR
@@ -144,7 +144,7 @@ class TSDRoIHead(StandardRoIHead):
         """
         if self.regression_reference == "shared":
             return bbox_pred
-        if self.regression_reference == "derived-detached" and self.training:
+        if self.regression_reference == "derived-detached":
             translation = translation.detach()
         shift = translation / translation.new_tensor(self.bbox_head.bbox_coder.stds[:2])
         shift = torch.cat([shift, torch.zeros_like(shift)], dim=1)
@@ -170,7 +170,8 @@ class TSDRoIHead(StandardRoIHead):
         if self.sibling_head is not None:
             cls_score, bbox_pred = self.sibling_head(tsd["bbox_feats"])
             sibling = {"cls_score": cls_score, "bbox_pred": bbox_pred}
-            losses.update(_head_losses(self.sibling_head, sibling, rois, targets))
+            own = self.sibling_head.get_targets(sampling_results, self.train_cfg)
+            losses.update(_head_losses(self.sibling_head, sibling, rois, own))
             if self.progressive_constraint is not None:
                 gt_boxes = torch.cat([get_box_tensor(r.pos_gt_bboxes) for r in sampling_results])
                 losses.update(

@@ -24,13 +24,14 @@ class State(StrEnum):
     FAILED = "failed"
     INTERRUPTED = "interrupted"
     RUNNING = "running"
+    TRAINED = "trained"
     PENDING = "pending"
     MISSING = "missing"
     NOT_DECLARED = "not declared"
     NOT_COLLECTED = "not collected"
 
 
-UNFINISHED = (State.FAILED, State.INTERRUPTED, State.RUNNING, State.PENDING)
+UNFINISHED = (State.FAILED, State.INTERRUPTED, State.RUNNING, State.TRAINED, State.PENDING)
 """States of a training without results; the one a reader has to know of first comes first."""
 
 

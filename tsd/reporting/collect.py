@@ -1,6 +1,7 @@
 """Gathering what the runs' folders hold into the one file that reporting reads."""
 
 import socket
+import time
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -13,6 +14,9 @@ from tsd.experiments.metrics import METRICS
 from tsd.run_folder import read_json
 
 PAPER_SCALE = "paper"
+
+SILENCE = 1800
+"""Seconds without a sign after which a job on another machine counts as interrupted."""
 
 
 def collect(grid: Grid, jobs: Iterable[Job]) -> dict[str, Any]:
@@ -50,7 +54,7 @@ def collect(grid: Grid, jobs: Iterable[Job]) -> dict[str, Any]:
             "id": grid.scale.id,
             "title": grid.scale.title,
             "note": grid.scale.note,
-            "is_paper": grid.scale.id == PAPER_SCALE,
+            "is_paper": grid.name == PAPER_SCALE,
         },
         "dataset": grid.dataset.model_dump(),
         "metrics": {name: asdict(metric) for name, metric in METRICS.items()},
@@ -64,7 +68,7 @@ def collect_job(job: Job) -> dict[str, Any]:
     folder = job.folder
     status = read_json(folder.status) or {}
     trained, detected, metrics = map(read_json, (folder.train, folder.detect, folder.metrics))
-    state = job_state(status, finished=metrics is not None)
+    state = job_state(status, evaluated=metrics is not None)
     collected = {
         "state": state,
         "error": status.get("error"),
@@ -76,24 +80,26 @@ def collect_job(job: Job) -> dict[str, Any]:
         "detect": detected,
         "tracking": read_json(folder.tracking),
     }
-    if metrics is not None and trained is not None:
+    if state == "done":
         collected["metrics"] = {**metrics["metrics"], "params": trained["parameters"] / 1e6}
         collected["grid"] = metrics["grid"]
     return collected
 
 
-def job_state(status: dict[str, Any], finished: bool) -> str:
-    """``done``, ``failed``, ``running``, ``interrupted`` or ``pending``.
+def job_state(status: dict[str, Any], evaluated: bool) -> str:
+    """``done``, ``trained``, ``failed``, ``running``, ``interrupted`` or ``pending``.
 
     Args:
         status: Content of ``status.json``, empty where there is none.
-        finished: Whether the metrics are there.
+        evaluated: Whether the metrics are there.
     """
-    if finished:
-        return "done"
     state = status.get("state", "pending")
     if state == "done":
-        return "running"  # trained; inference and evaluation are to come
-    if state == "running" and status.get("host") == socket.gethostname():
-        return "running" if Path(f"/proc/{status['pid']}").exists() else "interrupted"
+        return "done" if evaluated else "trained"
+    if state == "running":
+        if status["host"] == socket.gethostname():
+            alive = Path(f"/proc/{status['pid']}").exists()
+        else:
+            alive = time.time() - status["updated"] < SILENCE
+        return "running" if alive else "interrupted"
     return state

@@ -5,10 +5,10 @@ column, and a table with many metrics grows longer, not wider. The CSV has a lin
 and metric in full precision, with everything needed to trace the number.
 """
 
-import csv
-import io
 from pathlib import Path
 from typing import Any
+
+import pandas
 
 from tsd.reporting import escaping
 from tsd.reporting.cells import Cell, FilledRow, Results, fill, read_results, table_of
@@ -27,26 +27,6 @@ from tsd.reporting.wording import (
 )
 
 NUMBER_HEADS = ["Measured", "Paper", "Δ", "Gain", "Paper’s gain"]
-CSV_BEFORE = ["table", "row", "label"]
-CSV_AFTER = [
-    "run",
-    "digest",
-    "baseline",
-    "metric",
-    "unit",
-    "state",
-    "seeds_declared",
-    "seeds",
-    "measured",
-    "sd",
-    "published",
-    "difference",
-    "gain",
-    "gain_sd",
-    "published_gain",
-    "mlflow_run_ids",
-    "commits",
-]
 
 
 def to_csv(results: Results, table: dict[str, Any]) -> str:
@@ -55,26 +35,37 @@ def to_csv(results: Results, table: dict[str, Any]) -> str:
     ``seeds``, ``mlflow_run_ids`` and ``commits`` list, separated by spaces and in the same order,
     the trainings behind the mean; ``+dirty`` marks a training with uncommitted changes.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*CSV_BEFORE, *table["attributes"], *CSV_AFTER])
+    lines = []
     for position, filled in enumerate(fill(results, table), start=1):
         row = filled.row
-        attributes = [row["attributes"].get(head) for head in table["attributes"]]
         for cell in filled.cells:
-            writer.writerow(
-                [
-                    *(table["id"], position, row["label"], *attributes),
-                    *(row["run"], filled.run and filled.run["digest"], row["baseline"]),
-                    *(cell.metric, results["metrics"][cell.metric]["unit"]),
-                    *(cell.measured.state.value, cell.measured.declared),
-                    *(" ".join(map(str, cell.measured.values)),),
-                    *(cell.measured.mean, cell.measured.sd, cell.published, cell.difference),
-                    *(cell.gain, cell.gain_sd, cell.published_gain),
-                    *_sources(filled, cell),
-                ]
+            runs, commits = _sources(filled, cell)
+            lines.append(
+                {
+                    "table": table["id"],
+                    "row": position,
+                    "label": row["label"],
+                    **{head: row["attributes"].get(head) for head in table["attributes"]},
+                    "run": row["run"],
+                    "digest": filled.run and filled.run["digest"],
+                    "baseline": row["baseline"],
+                    "metric": cell.metric,
+                    "unit": results["metrics"][cell.metric]["unit"],
+                    "state": cell.measured.state.value,
+                    "seeds_declared": cell.measured.declared,
+                    "seeds": " ".join(map(str, cell.measured.values)),
+                    "measured": cell.measured.mean,
+                    "sd": cell.measured.sd,
+                    "published": cell.published,
+                    "difference": cell.difference,
+                    "gain": cell.gain,
+                    "gain_sd": cell.gain_sd,
+                    "published_gain": cell.published_gain,
+                    "mlflow_run_ids": runs,
+                    "commits": commits,
+                }
             )
-    return text.getvalue()
+    return pandas.DataFrame(lines).to_csv(index=False, lineterminator="\n")
 
 
 def _sources(filled: FilledRow, cell: Cell) -> tuple[str, str]:

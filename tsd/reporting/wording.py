@@ -18,6 +18,7 @@ LEGEND = {
     State.FAILED: "failed: training or evaluation ended with an error, given above",
     State.INTERRUPTED: "interrupted: stopped before its end, to be resumed",
     State.RUNNING: "running: still in training",
+    State.TRAINED: "trained: not evaluated yet",
     State.PENDING: "pending: not started",
     State.MISSING: "n/a: finished, but there was nothing to measure",
     State.NOT_DECLARED: "not declared: the paper’s values only, no run stands for the row",

@@ -1,9 +1,15 @@
 """Tracking URIs: which are taken, where artifacts go, what may be shown of one."""
 
+import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from sqlalchemy.engine import make_url
+
+
+def tracking_uri() -> str:
+    """MLflow's store: ``MLFLOW_TRACKING_URI``, or a SQLite file where the workflow runs."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
 
 
 def is_folder(uri: str) -> bool:

@@ -4,13 +4,12 @@ import time
 from collections.abc import Callable
 
 import torch
-from mmdet.registry import MODELS
 from mmengine.runner import Runner
 
 from tsd.experiments.grid import Job
 from tsd.run_folder import write_json
+from tsd.training.build import build_model, runtime_config
 from tsd.training.checkpoints import load_as_data
-from tsd.training.train import runtime_config
 
 
 def detect(job: Job, announce: Callable[[str], None], announce_every: float = 30) -> None:
@@ -24,10 +23,9 @@ def detect(job: Job, announce: Callable[[str], None], announce_every: float = 30
         announce: Takes a line for the person who waits.
         announce_every: Seconds between two lines.
     """
-    config = runtime_config(job)
-    loader = Runner.build_dataloader(config.test_dataloader)
+    loader = Runner.build_dataloader(runtime_config(job).test_dataloader)
     categories = loader.dataset.cat_ids
-    model = MODELS.build(config.model)
+    model = build_model(job)
     model.load_state_dict(load_as_data(str(job.folder.weights), "cpu")["state_dict"])
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model.to(device).eval()

@@ -10,7 +10,7 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from tsd.run_folder import RunFolder, update_status
+from tsd.run_folder import RunFolder, update_status, write_text
 
 
 class NonFiniteLossError(RuntimeError):
@@ -30,7 +30,7 @@ class EventLogHook(Hook):
         announce_every: Seconds between two announcements.
     """
 
-    priority = "VERY_LOW"
+    priority = "LOW"  # before the checkpoint is written: none holds a loss that is not finite
 
     def __init__(
         self,
@@ -54,8 +54,8 @@ class EventLogHook(Hook):
         self._started = self._announced = time.time()
         if self._folder.events.exists():
             lines = self._folder.events.read_text(encoding="utf-8").splitlines()
-            kept = [line for line in lines if _step(line) <= runner.iter]
-            self._folder.events.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+            kept = [f"{line}\n" for line in lines if _step(line) <= runner.iter]
+            write_text(self._folder.events, "".join(kept))
         update_status(self._folder, iteration=runner.iter, max_iterations=runner.max_iters)
         if runner.iter:
             self._announce(f"resumes at iteration {runner.iter} of {runner.max_iters}")

@@ -4,25 +4,19 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
-from mmdet.utils import register_all_modules
-from mmengine.config import Config
 from mmengine.runner import Runner, find_latest_checkpoint
-from torch import nn
 
-import tsd.models  # noqa: F401 registers the method with mmdet
 from tsd import provenance
-from tsd.experiments.compile import MODEL_VERSION, dictionaries
+from tsd.experiments.compile import MODEL_VERSION
 from tsd.experiments.grid import Job
 from tsd.run_folder import read_json, update_status, write_json
 from tsd.training import checkpoints  # noqa: F401 reads checkpoints as data from here on
+from tsd.training.build import inference_parameters, runtime_config
 from tsd.training.event_log import EventLogHook
-
-KEPT_CHECKPOINTS = 2
-CHECKPOINTS_A_TRAINING = 10
-"""Of a training counted in iterations; one counted in epochs saves after each."""
 
 
 def train(job: Job, tables: list[str], announce: Callable[[str], None]) -> None:
@@ -36,6 +30,8 @@ def train(job: Job, tables: list[str], announce: Callable[[str], None]) -> None:
     folder = job.folder
     started = time.time()
     earlier_attempts = (read_json(folder.status) or {}).get("attempts", 0)
+    for outcome in (folder.train, folder.detect, folder.metrics, folder.tracking):
+        outcome.unlink(missing_ok=True)
     write_json(folder.config, job.config.to_dict())
     write_json(folder.card, _card(job, tables))
     update_status(
@@ -47,12 +43,14 @@ def train(job: Job, tables: list[str], announce: Callable[[str], None]) -> None:
         host=socket.gethostname(),
     )
 
-    runner = Runner.from_cfg(runtime_config(job))
-    runner.register_hook(EventLogHook(folder, announce))
+    config = runtime_config(job)
+    config.test_dataloader = None  # mmengine wants a test loop with it; inference is another step
     latest = find_latest_checkpoint(str(folder.work))
     if latest is not None:
-        runner.resume(latest)
-        runner._resume = False  # already done, in order to say what is resumed
+        # By name: mmengine notes an absolute path, which is wrong once the folder has moved.
+        config.load_from, config.resume = str(folder.work / Path(latest).name), True
+    runner = Runner.from_cfg(config)
+    runner.register_hook(EventLogHook(folder, announce))
     model = runner.train()
 
     torch.save({"state_dict": model.state_dict()}, folder.weights)
@@ -78,40 +76,6 @@ def train(job: Job, tables: list[str], announce: Callable[[str], None]) -> None:
         },
     )
     update_status(folder, state="done", seconds_left=0)
-
-
-def runtime_config(job: Job) -> Config:
-    """The compiled config with what only the execution needs: seed, folders, imports, log."""
-    register_all_modules()
-    config = Config(job.config.to_dict(), format_python_code=False)
-    config.work_dir = str(job.folder.work)
-    config.randomness = {"seed": job.seed}
-    by_epoch = config.train_cfg.type == "EpochBasedTrainLoop"
-    config.log_processor.by_epoch = by_epoch
-    config.default_hooks.checkpoint.update(
-        by_epoch=by_epoch,
-        interval=1 if by_epoch else max(1, config.train_cfg.max_iters // CHECKPOINTS_A_TRAINING),
-        max_keep_ckpts=KEPT_CHECKPOINTS,
-        save_last=True,
-    )
-    config.default_hooks.logger.update(interval=50)
-    if not torch.cuda.is_available():
-        for part in dictionaries(config.model):
-            if part.get("type") == "SyncBN":
-                part["type"] = "BN"
-    return config
-
-
-def inference_parameters(model: nn.Module) -> int:
-    """Parameters of the network that is evaluated: modules named ``training_only`` are left out."""
-    left_out = {
-        id(parameter)
-        for module in model.modules()
-        for name in getattr(module, "training_only", ())
-        if getattr(module, name) is not None
-        for parameter in getattr(module, name).parameters()
-    }
-    return sum(p.numel() for p in model.parameters() if id(p) not in left_out)
 
 
 def _card(job: Job, tables: list[str]) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from snakemake.exceptions import WorkflowError
 
 from tsd.experiments.grid import open_grid
 from tsd.experiments.load import DeclarationError
+from tsd.data.version import GENERATOR_VERSION
+from tsd.tracking.uri import redact, tracking_uri
 
 try:
     GRID = open_grid(config)
@@ -14,6 +16,7 @@ except DeclarationError as error:
 
 JOBS = {job.key: job for job in GRID.jobs}
 GRID_OPTIONS = shlex.join(GRID.command_line_options)
+DATA_FILES = GRID.dataset_files()
 LOGS = f"results/{GRID.name}/logs"
 REPORT = str(GRID.report_folder)
 

@@ -1,20 +1,19 @@
-# The data set: made where it is embedded, checked before anything trains, tracked.
+# Before anything trains: the data set is made where it is embedded, data and runs are checked,
+# MLflow's store is opened.
 
 
 localrules:
     make_data,
     check_data,
+    check_runs,
     open_tracking,
-
-
-DATA_MANIFEST = f"{GRID.dataset.root}/manifest.json" if GRID.dataset.embedded else []
 
 
 if GRID.dataset.embedded:
 
     rule make_data:
         output:
-            DATA_MANIFEST,
+            DATA_FILES,
         log:
             f"{LOGS}/make_data.log",
         benchmark:
@@ -23,13 +22,15 @@ if GRID.dataset.embedded:
             "../../environment.yml"
         params:
             options=GRID_OPTIONS,
+            content=GRID.dataset.embedded.model_dump_json(),
+            generator=GENERATOR_VERSION,
         shell:
             "python -m tsd make-data {params.options} > {log} 2>&1"
 
 
 rule check_data:
     input:
-        DATA_MANIFEST,
+        DATA_FILES,
     output:
         f"results/{GRID.name}/dataset.json",
     log:
@@ -45,6 +46,22 @@ rule check_data:
         "python -m tsd check-data {params.options} --out {output:q} 2>&1 | tee {log}"
 
 
+rule check_runs:
+    output:
+        f"results/{GRID.name}/runs.json",
+    log:
+        f"{LOGS}/check_runs.log",
+    benchmark:
+        f"{LOGS}/check_runs.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        options=GRID_OPTIONS,
+        digests=sorted({job.digest for job in GRID.jobs}),
+    shell:
+        "python -m tsd check-runs {params.options} --out {output:q} --log {log:q}"
+
+
 rule open_tracking:
     output:
         touch(f"results/{GRID.name}/tracking-store"),
@@ -56,5 +73,6 @@ rule open_tracking:
         "../../environment.yml"
     params:
         options=GRID_OPTIONS,
+        store=redact(tracking_uri()),
     shell:
         "python -m tsd open-tracking {params.options} > {log} 2>&1"

@@ -23,6 +23,7 @@ rule collect:
         "../../environment.yml"
     params:
         options=GRID_OPTIONS,
+        shown=GRID.presentation(),
     shell:
         "python -m tsd collect {params.options} --out {output:q} > {log} 2>&1"
 
@@ -40,6 +41,7 @@ rule collect_table:
         "../../environment.yml"
     params:
         options=GRID_OPTIONS,
+        shown=GRID.presentation(),
     shell:
         "python -m tsd collect {params.options} --table {wildcards.table:q} --out {output:q}"
         " > {log} 2>&1"

@@ -5,6 +5,7 @@
 rule train:
     input:
         data=ancient(rules.check_data.output),
+        runs=ancient(rules.check_runs.output),
         tracking=ancient(rules.open_tracking.output),
     output:
         "results/{key}/train.json",
