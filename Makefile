@@ -7,8 +7,8 @@ CORES ?= $(shell nproc)
 VENV ?= .venv
 export VENV
 export PATH := $(abspath $(VENV))/bin:$(PATH)
-GRID_OPTIONS := --scale $(SCALE) $(if $(DATASET),--dataset $(DATASET))
-CONFIG := scale=$(SCALE) $(if $(DATASET),dataset=$(DATASET))
+GRID_OPTIONS := --scale '$(SCALE)' $(if $(DATASET),--dataset '$(DATASET)')
+CONFIG := 'scale=$(SCALE)' $(if $(DATASET),'dataset=$(DATASET)')
 
 .PHONY: help setup reproduce test check status ui bench lock clean
 

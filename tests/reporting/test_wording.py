@@ -40,3 +40,9 @@ def test_html_sets_subscripts_after_escaping():
 
 def test_markdown_escapes_only_underscores_that_could_emphasise():
     assert escaping.markdown("M_cls _x_ *y*") == r"M_cls \_x\_ \*y\*"
+
+
+def test_published_values_keep_the_decimals_they_were_printed_with():
+    assert wording.printed(40.89, 1) == "40.89"
+    assert wording.printed(58.0, 1) == "58.0"
+    assert wording.printed(None, 1) == "—"

@@ -166,10 +166,10 @@ def test_a_failed_run_fails_alone_and_the_report_says_why(project):
     )
     output = snakemake(project, "all", fails=True)
     assert re.search(r"\[tsd_wo_pc · seed 0\] failed: NonFiniteLossError: iteration \d+", output)
-    collected = read_json(project / "reports/smoke/results.json")
+    collected = read_json(project / "reports/smoke.unfinished/results.json")
     states = {name: r["seeds"]["0"]["state"] for name, r in collected["runs"].items()}
     assert states == {"tsd_wo_pc": "failed", "tsd_joint": "done"}
-    page = (project / "reports/smoke/index.html").read_text()
+    page = (project / "reports/smoke.unfinished/index.html").read_text()
     assert "NonFiniteLossError" in page
     output = run(project, sys.executable, "-m", "tsd", "status", "--scale", "smoke")
     assert "smoke: 1 done, 1 failed" in output
@@ -181,6 +181,7 @@ def test_after_the_mistake_is_mended_the_report_is_made_again(project):
     snakemake(project, "all")
     collected = read_json(project / "reports/smoke/results.json")
     assert {r["seeds"]["0"]["state"] for r in collected["runs"].values()} == {"done"}
+    assert not (project / "reports/smoke.unfinished").exists()
 
 
 def test_a_corrected_published_value_reaches_the_report_without_training(project):

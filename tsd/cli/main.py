@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         ("evaluate", steps.evaluate, [job], "metrics from dumped detections"),
         ("track", steps.track, [job], "bring a job's files into MLflow"),
         ("track-missing", steps.track_missing, [grid], "bring into MLflow what is not there yet"),
-        ("page", steps.page, [collected], "write the report's pages"),
+        ("page", steps.page, [grid, collected], "write the report's pages"),
         ("report", steps.report, [grid], "collect what there is and write the whole report"),
         ("status", questions.status, [grid], "the grid: done, running, failed, pending"),
         ("headline", questions.headline, [grid], "the report's tables as text"),

@@ -37,11 +37,12 @@ def headline(options: Namespace) -> None:
     from tsd.reporting.page import headline as tables_as_text
 
     grid = grid_of(options)
-    results = read_json(grid.report_folder / "results.json")
-    if results is None:
-        sys.exit(f"tsd: there is no report in {grid.report_folder} yet")
-    print(tables_as_text(results))
-    print(f"Report: {grid.report_folder / 'index.html'}")
+    for folder in (grid.unfinished_report_folder, grid.report_folder):
+        if (folder / "index.html").exists():
+            print(tables_as_text(read_json(folder / "results.json")))
+            print(f"Report: {folder / 'index.html'}")
+            return
+    sys.exit(f"tsd: there is no report in {grid.report_folder} yet")
 
 
 def bench(_options: Namespace) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import traceback
@@ -195,10 +196,11 @@ def figure(options: Namespace) -> None:
 
 
 def page(options: Namespace) -> None:
-    """Write the report's pages beside the collected results."""
+    """Write the report's pages beside the collected results, in place of an unfinished report."""
     from tsd.reporting.page import write_pages
 
     write_pages(options.collected)
+    shutil.rmtree(grid_of(options).unfinished_report_folder, ignore_errors=True)
 
 
 def report(options: Namespace) -> None:
@@ -207,13 +209,9 @@ def report(options: Namespace) -> None:
     from tsd.reporting.page import write_report
 
     grid = grid_of(options)
-    collected = grid.report_folder / "results.json"
+    collected = grid.unfinished_report_folder / "results.json"
     write_json(collected, collect_results(grid, grid.jobs))
     print(f"report: {write_report(collected)}")
-    # Older than anything: the workflow makes these files again when it can, from what it declares.
-    for path in grid.report_folder.rglob("*"):
-        if path.is_file():
-            os.utime(path, (0, 0))
 
 
 @contextlib.contextmanager

@@ -84,8 +84,16 @@ class Grid:
 
     @property
     def report_folder(self) -> Path:
-        """Where its report lies."""
+        """Where its report lies once all is done."""
         return Path("reports") / self.name
+
+    @property
+    def unfinished_report_folder(self) -> Path:
+        """Where a report of what there is lies, while some runs have failed or are to come.
+
+        Apart from the other: to the workflow a file in its place would be the finished one.
+        """
+        return Path("reports") / f"{self.name}.unfinished"
 
     def dataset_files(self) -> list[str]:
         """The files that say that the data set is there and which it is."""

@@ -137,7 +137,7 @@ def _headline_row(name: str, cell: Cell, results: Results) -> str:
     return _line(
         f"  {name}",
         f"{mean} {wording.spread(cell.measured.sd, decimals)}".strip(),
-        wording.number(cell.published, decimals),
+        wording.printed(cell.published, decimals),
         wording.gain_text(cell, decimals),
         wording.signed(cell.published_gain, decimals),
         wording.state_word(cell),

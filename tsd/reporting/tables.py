@@ -20,7 +20,7 @@ from tsd.reporting.wording import (
     legend,
     measured_text,
     metric_title,
-    number,
+    printed,
     row_name,
     signed,
     width,
@@ -167,7 +167,7 @@ def _numbers(results: Results, filled: FilledRow, index: int) -> list[str]:
     decimals = results["metrics"][cell.metric]["decimals"]
     return [
         measured_text(cell, decimals),
-        number(cell.published, decimals),
+        printed(cell.published, decimals),
         signed(cell.difference, decimals),
         gain_text(cell, decimals),
         signed(cell.published_gain, decimals),

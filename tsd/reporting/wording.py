@@ -31,6 +31,12 @@ def number(value: float | None, decimals: int) -> str:
     return NOTHING if value is None else f"{value:z.{decimals}f}".replace("-", "−")
 
 
+def printed(value: float | None, decimals: int) -> str:
+    """Write a published value with the metric's decimals, or with its own if it has more."""
+    own = len(f"{value:g}".partition(".")[2]) if value is not None else 0
+    return number(value, max(decimals, own))
+
+
 def signed(value: float | None, decimals: int) -> str:
     """Write a difference with its sign, none on what rounds to zero."""
     text = number(value, decimals)

@@ -3,7 +3,6 @@
 
 
 localrules:
-    make_data,
     check_data,
     check_runs,
     open_tracking,
@@ -18,6 +17,7 @@ if GRID.dataset.embedded:
             f"{LOGS}/make_data.log",
         benchmark:
             f"{LOGS}/make_data.tsv"
+        localrule: True
         conda:
             "../../environment.yml"
         params:

@@ -111,8 +111,10 @@ rule report:
         f"{LOGS}/report.tsv"
     conda:
         "../../environment.yml"
+    params:
+        options=GRID_OPTIONS,
     shell:
-        "python -m tsd page --collected {input.collected:q} > {log} 2>&1"
+        "python -m tsd page {params.options} --collected {input.collected:q} > {log} 2>&1"
 
 
 for declared in GRID.experiments.tables:

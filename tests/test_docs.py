@@ -1,0 +1,66 @@
+"""What the documents promise."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from mmdet.registry import MODELS
+from mmdet.utils import register_all_modules
+from mmengine.config import Config
+
+from tsd.experiments.grid import open_grid
+from tsd.experiments.schema import Dataset, Run, Scale
+
+DOCUMENTS = [Path("README.md"), Path("CONTRIBUTING.md"), *Path("docs").glob("*.md")]
+
+
+def blocks(path, language):
+    return re.findall(rf"```{language}\n(.*?)```", Path(path).read_text(), re.S)
+
+
+def test_the_config_of_the_readme_builds_a_tsd_detector(tmp_path):
+    (source,) = blocks("README.md", "python")
+    (tmp_path / "own.py").write_text(source)
+    register_all_modules()
+    config = Config.fromfile(tmp_path / "own.py")
+    config.model.backbone.init_cfg = None
+    model = MODELS.build(config.model)
+    assert model.roi_head.sibling_head is not None
+    assert model.roi_head.progressive_constraint.m_c == 0.2
+
+
+def test_the_declarations_in_the_documents_are_valid():
+    (run,) = blocks("README.md", "yaml")
+    declared = Run.model_validate(yaml.safe_load(run)[0])
+    grid = open_grid({})
+    assert replace(grid.job("tsd_pc", 0), run=declared).digest != grid.job("tsd_pc", 0).digest
+    dataset, scale = blocks("docs/own-data.md", "yaml")
+    assert Dataset.model_validate(yaml.safe_load(dataset)).classes[0] == "fish"
+    longer = Scale.model_validate(yaml.safe_load(scale))
+    assert longer.extends in grid.experiments.scales
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_links_lead_somewhere(document):
+    for target in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
+        assert (document.parent / target).exists(), target
+
+
+def test_settings_named_in_the_decisions_exist():
+    text = Path("docs/decisions.md").read_text()
+    config = open_grid({"scale": "paper"}).job("tsd_pc", 0).config
+    flat = set(paths(config.to_dict()))
+    named = re.findall(r"`((?:…|model\.|train_cfg|optim_wrapper|param_scheduler)[\w.]*)", text)
+    assert len(named) >= 10
+    for name in named:
+        ending = name.removeprefix("…")
+        assert any(path.endswith(ending) for path in flat), name
+
+
+def paths(content, prefix=""):
+    for key, value in content.items():
+        yield f"{prefix}.{key}"
+        if isinstance(value, dict):
+            yield from paths(value, f"{prefix}.{key}")
