@@ -32,6 +32,11 @@ class RunFolder:
         return self.path / "config.json"
 
     @property
+    def model(self) -> Path:
+        """Parameters of the built model; the output of the check before training."""
+        return self.path / "model.json"
+
+    @property
     def events(self) -> Path:
         """Losses over iterations, a JSON object a line."""
         return self.path / "events.jsonl"

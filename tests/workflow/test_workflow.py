@@ -165,12 +165,13 @@ def test_a_failed_run_fails_alone_and_the_report_says_why(project):
         lambda r: r["set"].update({"model.roi_head.regression_reference": "shared"}),
     )
     output = snakemake(project, "all", fails=True)
-    assert re.search(r"\[tsd_wo_pc · seed 0\] failed: NonFiniteLossError: iteration \d+", output)
+    reason = re.search(r"\[tsd_wo_pc · seed 0\] failed: (\w+Error): ", output)
+    assert reason
     collected = read_json(project / "reports/smoke.unfinished/results.json")
     states = {name: r["seeds"]["0"]["state"] for name, r in collected["runs"].items()}
     assert states == {"tsd_wo_pc": "failed", "tsd_joint": "done"}
     page = (project / "reports/smoke.unfinished/index.html").read_text()
-    assert "NonFiniteLossError" in page
+    assert reason[1] in page
     output = run(project, sys.executable, "-m", "tsd", "status", "--scale", "smoke")
     assert "smoke: 1 done, 1 failed" in output
 
@@ -202,13 +203,15 @@ def test_other_parameters_of_the_embedded_data_make_other_data_and_train(project
     assert planned["train"] == 2
 
 
-def test_a_model_that_cannot_be_built_ends_before_anything_trains(project):
+def test_a_model_that_cannot_be_built_is_found_before_it_trains(project):
     broken = {"model.roi_head.sibling_head": None, "model.roi_head.progressive_constraint": {}}
     edit_run(project, "tsd_wo_pc", lambda r: r.update(set=broken))
     output = snakemake(project, "all", fails=True)
     edit_run(project, "tsd_wo_pc", lambda r: r.update(set={}))
-    assert re.search(r"run tsd_wo_pc: its model cannot be built: .*set sibling_head=dict", output)
-    assert "failed:" not in output
+    assert re.search(r"\[tsd_wo_pc · seed 0\] failed: ValueError: .*set sibling_head=dict", output)
+    assert "[tsd_wo_pc · seed 0] starts" not in output
+    page = (project / "reports/smoke.unfinished/index.html").read_text()
+    assert "compares TSD with the sibling head" in page
 
 
 @pytest.mark.parametrize(

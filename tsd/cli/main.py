@@ -16,13 +16,10 @@ def main(arguments: list[str] | None = None) -> None:
     if getattr(options, "threads", None):
         # Read by OpenMP when torch is imported, which the command does later.
         os.environ["OMP_NUM_THREADS"] = str(options.threads)
-    # A step may send its output to a log; what it refuses has to be seen.
-    terminal = os.fdopen(os.dup(sys.stderr.fileno()), "w")
     try:
         options.command(options)
     except (DeclarationError, DatasetError) as error:
-        print(f"tsd: {error}", file=terminal)
-        sys.exit(1)
+        sys.exit(f"tsd: {error}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -36,20 +33,19 @@ def _parser() -> argparse.ArgumentParser:
     grid.add_argument("--dataset", help="id or YAML file; the scale's own by default")
     out = argparse.ArgumentParser(add_help=False)
     out.add_argument("--out", type=Path, required=True, help="file to write")
-    log = argparse.ArgumentParser(add_help=False)
-    log.add_argument("--log", type=Path, help="file that takes all output but the progress")
-    job = argparse.ArgumentParser(add_help=False, parents=[grid, log])
+    job = argparse.ArgumentParser(add_help=False, parents=[grid])
     job.add_argument("--run", required=True)
     job.add_argument("--seed", type=int, required=True)
     job.add_argument("--digest", help="refuse if the declaration compiles to another")
     job.add_argument("--threads", type=int)
+    job.add_argument("--log", type=Path, help="file that takes all output but the progress")
     collected = argparse.ArgumentParser(add_help=False)
     collected.add_argument("--collected", type=Path, required=True, help="what `collect` wrote")
 
     for name, command, parents, help_text in (
         ("make-data", steps.make_data, [grid], "make the embedded data set"),
         ("check-data", steps.check_data, [grid, out], "check a data set before training"),
-        ("check-runs", steps.check_runs, [grid, out, log], "build every model before training"),
+        ("check-run", steps.check_run, [job], "build a job's model before it trains"),
         ("open-tracking", steps.open_tracking, [grid], "prepare MLflow's store"),
         ("train", steps.train, [job], "train one job"),
         ("detect", steps.detect, [job], "dump the detections of a trained job"),

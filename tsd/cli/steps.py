@@ -68,25 +68,13 @@ def check_data(options: Namespace) -> None:
     write_json(options.out, {"dataset": dataset.model_dump(), **reports})
 
 
-def check_runs(options: Namespace) -> None:
-    """Build every model of the grid, so that a setting which cannot be is found before training.
+def check_run(options: Namespace) -> None:
+    """Build a job's model and count its parameters, so that a setting which cannot be is found."""
+    job = _job(options)
+    with _logged(options.log, job):
+        from tsd.training.build import build_model, inference_parameters
 
-    Raises:
-        DeclarationError: Naming the run and what its model objects to.
-    """
-    grid = grid_of(options)
-    if options.log is not None:
-        _send_output_to(options.log)
-    from tsd.training.build import build_model
-
-    for run in grid.experiments.runs.values():
-        job = grid.jobs_of(run.id)[0]
-        try:
-            build_model(job)
-        except Exception as error:
-            reason = f"{type(error).__name__}: {error}"
-            raise DeclarationError(f"{run.origin}: its model cannot be built: {reason}") from error
-    write_json(options.out, sorted({job.digest for job in grid.jobs}))
+        write_json(job.folder.model, {"parameters": inference_parameters(build_model(job))})
 
 
 def open_tracking(options: Namespace) -> None:
@@ -129,6 +117,7 @@ def detect(options: Namespace) -> None:
         from tsd.training.detect import detect as detect_job
 
         detect_job(job, announce)
+        update_status(job.folder, state="done", error=None)
 
 
 def evaluate(options: Namespace) -> None:
@@ -140,6 +129,7 @@ def evaluate(options: Namespace) -> None:
         annotations = Path(job.dataset.root) / job.dataset.val.annotations
         result = evaluate_detections(annotations, job.folder.detections, job.dataset.classes)
         write_json(job.folder.metrics, {"key": job.key, **result})
+        update_status(job.folder, state="done", error=None)
 
 
 def track(options: Namespace) -> None:
@@ -230,7 +220,6 @@ def _logged(log: Path | None, job: Job) -> Iterator[Callable[[str], None]]:
 
     try:
         yield announce
-        update_status(job.folder, state="done", error=None)
     except Exception as error:
         traceback.print_exc()
         reason = f"{type(error).__name__}: {error}"

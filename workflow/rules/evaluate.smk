@@ -26,7 +26,7 @@ rule evaluate:
 rule track:
     input:
         rules.evaluate.output,
-        ancient(rules.open_tracking.output),
+        rules.open_tracking.output,
     output:
         "results/{key}/tracking.json",
     log:
@@ -37,5 +37,6 @@ rule track:
         "../../environment.yml"
     params:
         options=job_options,
+        store=redact(tracking_uri()),
     shell:
         "python -m tsd track {params.options} --log {log:q}"

@@ -64,7 +64,7 @@ rule table:
 
 rule sample_figure:
     input:
-        ancient(rules.check_data.output),
+        rules.check_data.output,
     output:
         f"{REPORT}/figures/samples.png",
     log:

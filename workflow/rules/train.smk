@@ -2,11 +2,32 @@
 # Snakemake deletes the outputs of a failed job and a resumed one needs them.
 
 
+localrules:
+    check_run,
+
+
+rule check_run:
+    output:
+        "results/{key}/model.json",
+    log:
+        "results/{key}/logs/check_run.log",
+    benchmark:
+        "results/{key}/logs/check_run.tsv"
+    # A model that cannot be built is to be seen before hours of training, not after.
+    priority: 100
+    conda:
+        "../../environment.yml"
+    params:
+        options=job_options,
+    shell:
+        "python -m tsd check-run {params.options} --log {log:q}"
+
+
 rule train:
     input:
-        data=ancient(rules.check_data.output),
-        runs=ancient(rules.check_runs.output),
-        tracking=ancient(rules.open_tracking.output),
+        rules.check_data.output,
+        rules.check_run.output,
+        rules.open_tracking.output,
     output:
         "results/{key}/train.json",
     log:
