@@ -28,6 +28,9 @@ if [ ! -d "$venv/conda-meta" ] && ! reached requirements; then
         -r requirements/uv.txt
     "$venv/bin/uv" pip install --python "$venv/bin/python" --require-hashes --no-deps \
         -r requirements/requirements.txt
+    # Two packages bring cv2; the one that needs no display's libraries has the last word.
+    "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --require-hashes --no-deps \
+        --reinstall-package opencv-python-headless -r requirements/requirements.txt
     reach requirements
 fi
 
