@@ -30,8 +30,8 @@ check: setup ## formatter, linter, type checker, workflow linters
 	ruff format --check --quiet .
 	ruff check --quiet .
 	mypy
-	snakefmt --check --quiet Snakefile workflow
-	snakemake --lint --quiet
+	snakefmt --check Snakefile workflow
+	snakemake --lint
 
 status: setup ## the grid: done, running, failed, pending
 	@python -m tsd status $(GRID_OPTIONS)
