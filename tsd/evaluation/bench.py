@@ -1,5 +1,6 @@
 """Speed of the method as ratios, each pair measured turn by turn in one process."""
 
+import logging
 import statistics
 import time
 from collections.abc import Callable
@@ -33,6 +34,7 @@ def bench(rounds: int = 7) -> None:
         torch.cuda.get_device_name() if device == "cuda" else f"{torch.get_num_threads()} threads"
     )
     print(f"on {device} ({name}), torch {torch.__version__}, medians of {rounds}")
+    logging.disable(logging.INFO)  # a line for each weight that is initialised
     register_all_modules()
     models = {run: _model(run, device) for run in (BASELINE, METHOD)}
     _print_pair(
@@ -69,6 +71,7 @@ def _sample() -> DetDataSample:
         "img_shape": (HEIGHT, WIDTH),
         "ori_shape": (HEIGHT, WIDTH),
         "batch_input_shape": (HEIGHT, WIDTH),
+        "pad_shape": (HEIGHT, WIDTH),
         "scale_factor": (1.0, 1.0),
     }
     corner = torch.rand(5, 2) * 400
