@@ -11,9 +11,12 @@ include: "workflow/rules/common.smk"
 
 wildcard_constraints:
     key="[^/]+/[^/]+/[0-9a-f]+/seed[0-9]+",
-    table="[a-z0-9_-]+",
+    dataset="[a-z0-9_-]+",
+    figure="|".join(GRID.experiments.figures),
+    table="|".join(GRID.experiments.tables),
 
 
+include: "workflow/rules/download.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"

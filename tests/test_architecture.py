@@ -10,7 +10,7 @@ import pytest
 LAYERS = {
     "models": {"models"},
     "data": {"data"},
-    "evaluation": {"evaluation", "experiments", "run_folder", "models"},
+    "evaluation": {"evaluation", "experiments", "models", "run_folder", "training"},
     "experiments": {"experiments", "run_folder", "data"},
     "training": {"training", "experiments", "models", "run_folder", "provenance"},
     "tracking": {"tracking", "run_folder"},
@@ -62,9 +62,11 @@ def test_only_the_tracking_store_knows_mlflow():
         "tsd.experiments.grid",
         "tsd.reporting.collect",
         "tsd.reporting.page",
+        "tsd.reporting.verdicts",
         "tsd.tracking.store",
         "tsd.evaluation.coco",
         "tsd.data.coco_check",
+        "tsd.data.download",
     ],
 )
 def test_light_modules_leave_torch_alone(module):

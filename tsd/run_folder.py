@@ -77,6 +77,15 @@ class RunFolder:
         return self.path / "metrics.json"
 
     @property
+    def latency(self) -> Path:
+        """Time of an image through the trained network; the latency rule's output."""
+        return self.path / "latency.json"
+
+    def extracted(self, kind: str) -> Path:
+        """What a kind of figure shows of the trained network."""
+        return self.path / f"{kind}.json"
+
+    @property
     def tracking(self) -> Path:
         """Where the run lies in MLflow."""
         return self.path / "tracking.json"

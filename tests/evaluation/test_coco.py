@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from tsd.evaluation.coco import AREAS, IOU_THRESHOLDS, evaluate_detections
+from tsd.evaluation.coco import AREAS, IOU_THRESHOLDS, evaluate_detections, evaluate_masks
 
 METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 
@@ -120,6 +120,22 @@ def test_published_numbers(published):
     assert [round(metrics[name] / 100, 3) for name in METRICS] == thousandths
     for name, value in (("AP", 0.504581), ("AP50", 0.696973), ("AP75", 0.572982)):
         assert round(metrics[name] / 100, 6) == value
+
+
+def test_published_numbers_of_masks(published):
+    annotations, _ = published
+    found = annotations.parent / "instances_val2014_fakesegm100_results.json"
+    # COCO's results format has either boxes or masks; ours has both, and the box is not looked at.
+    detections = [{**d, "bbox": [0, 0, 1, 1]} for d in json.loads(found.read_text())]
+    result = evaluate_masks(annotations, detections)
+    expected = {"mask_AP": 31.9545, "mask_AP50": 56.2288, "mask_AP75": 29.8927}
+    assert result == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_detection_without_a_mask_is_named(published):
+    annotations, boxes = published
+    with pytest.raises(ValueError, match=r"fakebbox100_results\.json\[0\]: no 'segmentation'"):
+        evaluate_masks(annotations, boxes)
 
 
 def test_equals_pycocotools_on_published_data(published):

@@ -1,11 +1,12 @@
 import copy
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from mmengine.config import Config
 
-from tsd.experiments.compile import apply_differences, digest
+from tsd.experiments.compile import apply_differences, dictionaries, digest
 from tsd.experiments.grid import open_grid
 from tsd.experiments.load import DeclarationError, load_experiments
 from tsd.experiments.schema import Split
@@ -15,33 +16,48 @@ EVERY_SCALE = sorted(EXPERIMENTS.scales)
 EVERY_RUN = sorted(EXPERIMENTS.runs)
 
 
-@pytest.mark.parametrize("run", EVERY_RUN)
-@pytest.mark.parametrize("scale", EVERY_SCALE)
-def test_every_declared_run_compiles_at_every_scale(scale, run):
-    job = open_grid({"scale": scale}).jobs_of(run)[0]
-    config = job.config
-    assert Config(config.to_dict()).model.type
-    heads = [config.model.roi_head.bbox_head]
-    assert all(head.num_classes == len(job.dataset.classes) for head in heads)
-    for loader, split in (
-        (config.train_dataloader, job.dataset.train),
-        (config.test_dataloader, job.dataset.val),
-    ):
-        assert loader.dataset.ann_file == split.annotations
-        assert tuple(loader.dataset.metainfo.classes) == tuple(job.dataset.classes)
-    for path, value in job.run.set.items():
-        target = config
-        for part in path.split("."):
-            target = target[part]
-        assert target == value
+def jobs(scale):
+    return [job for job in open_grid({"scale": scale}).jobs if job.seed == job.scale.seeds[0]]
 
 
 @pytest.mark.parametrize("scale", EVERY_SCALE)
-def test_runs_that_differ_have_digests_that_differ(scale):
-    digests = [
-        job.digest for job in open_grid({"scale": scale}).jobs if job.seed == job.scale.seeds[0]
-    ]
+def test_every_declared_run_compiles_at_every_scale(scale):
+    compiled = jobs(scale)
+    if EXPERIMENTS.scale(scale).backbones != {}:
+        assert {job.run.id for job in compiled} == set(EVERY_RUN)
+    for job in compiled:
+        config = job.config
+        assert Config(config.to_dict()).model.type
+        heads = [part for part in dictionaries(config.model) if "num_classes" in part]
+        assert heads, job.run.id
+        assert all(head["num_classes"] == len(job.dataset.classes) for head in heads)
+        for loader, split in (
+            (config.train_dataloader, job.dataset.train),
+            (config.test_dataloader, job.dataset.val),
+        ):
+            (dataset,) = (part for part in dictionaries(loader) if "ann_file" in part)
+            assert dataset["ann_file"] == split.annotations
+        # A run's differences have the last word, but on pretrained weights where there are none.
+        weighted = replace(job, scale=job.scale.model_copy(update={"pretrained": True})).config
+        probe = weighted.to_dict()
+        apply_differences(probe, job.run.set, "again")
+        assert probe == weighted.to_dict(), job.run.id
+
+
+def test_runs_that_differ_have_digests_that_differ():
+    digests = [job.digest for job in jobs("paper")]
     assert len(set(digests)) == len(EVERY_RUN)
+
+
+def test_a_backbone_changes_the_model_at_every_scale_that_has_it():
+    for scale in ("paper", "mini", "smoke"):
+        models = {
+            job.run.id: job.config.model.backbone.to_dict()
+            for job in jobs(scale)
+            if job.run.id in ("r50", "r101", "r101_dcn", "r152", "x101", "mobilenetv2")
+        }
+        for one, other in itertools.combinations(models, 2):
+            assert models[one] != models[other], (scale, one, other)
 
 
 def test_compiling_again_gives_the_same_digest():
@@ -76,13 +92,17 @@ def test_of_pretrained_weights_the_name_counts_and_the_folder_does_not():
         ("model.roi_head.cls_marginn", r"model\.roi_head has no 'cls_marginn'"),
         ("model.roi_haed.bbox_head", r"model has no 'roi_haed'; did you mean 'roi_head'\?"),
         ("modell.roi_head", r"the config has no 'modell'; did you mean 'model'\?"),
-        ("pipeline.5.scale", r"pipeline has entries 0 … 1, not '5'"),
-        ("pipeline.first", r"pipeline has entries 0 … 1, not 'first'"),
+        ("pipeline.5.scale", r"pipeline has entries 0 … 1 of types Resize, not '5'"),
+        ("pipeline.Rezise.scale", r"pipeline has entries 0 … 1 of types Resize, not 'Rezise'"),
+        ("pipeline.Resize.scales", r"pipeline\.Resize has no 'scales'; did you mean 'scale'"),
         ("model.depth.x", r"model\.depth is 50, which has nothing below it"),
     ],
 )
 def test_a_path_that_does_not_exist_is_refused(path, message):
-    content = {"model": {"roi_head": {"bbox_head": 1}, "depth": 50}, "pipeline": [{}, {}]}
+    content = {
+        "model": {"roi_head": {"bbox_head": 1}, "depth": 50},
+        "pipeline": [{}, {"type": "Resize", "scale": (1, 1)}],
+    }
     with pytest.raises(DeclarationError, match=f"run x: key set: path '{path}': {message}"):
         apply_differences(content, {path: 0}, "run x")
 
@@ -139,6 +159,19 @@ def test_a_difference_replaces_and_the_declaration_stays_untouched():
     assert content == {"a": {"b": {"new": [1]}}, "scale": (160, 160)}
     content["a"]["b"]["new"].append(2)
     assert value == {"new": [1]}
+
+
+def test_entries_of_a_list_are_named_by_number_type_or_all_together():
+    content = {"p": [{"type": "A", "x": 1}, {"type": "B", "x": 2}], "heads": [{"c": 1}, {"c": 2}]}
+    apply_differences(content, {"p.B.x": 5, "p.0.x": 7, "heads.*.c": 9}, "run x")
+    assert content["p"] == [{"type": "A", "x": 7}, {"type": "B", "x": 5}]
+    assert content["heads"] == [{"c": 9}, {"c": 9}]
+
+
+def test_sizes_in_yaml_become_the_tuples_that_mmcv_wants():
+    content = {"resize": {"scale": (1333, 800)}, "any": None}
+    apply_differences(content, {"any": [{"scale": [160, 160]}, {"scales": [[1, 2], 8]}]}, "run x")
+    assert content["any"] == [{"scale": (160, 160)}, {"scales": [(1, 2), 8]}]
 
 
 def test_the_paper_scale_follows_section_3_1():

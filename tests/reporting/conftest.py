@@ -45,6 +45,7 @@ def run(*trainings, tables=("options",), differences=None):
         "base": "faster-rcnn_r50_fpn",
         "set": differences or {},
         "digest": "ab12cd34ef",
+        "at_scale": True,
         "tables": list(tables),
         "seeds": {str(seed): training for seed, training in enumerate(trainings)},
     }
@@ -89,6 +90,9 @@ def make_results(tables, runs, is_paper=False):
         },
         "metrics": METRICS,
         "tables": tables,
+        "figures": [],
+        "claims": [],
+        "inconsistencies": [],
         "runs": runs,
     }
 

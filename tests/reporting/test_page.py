@@ -7,13 +7,18 @@ import pytest
 
 from tests.reporting.conftest import NASTY, REASON, make_results, run, training
 from tsd.reporting import summary
-from tsd.reporting.page import headline, write_report
+from tsd.reporting.page import headline, write_pages, write_parts
 from tsd.reporting.wording import number, signed, width
+
+
+def whole_report(collected):
+    write_parts(collected)
+    return write_pages(collected)
 
 
 @pytest.fixture
 def page(collected):
-    return write_report(collected).read_text(encoding="utf-8")
+    return whole_report(collected).read_text(encoding="utf-8")
 
 
 def visible(text):
@@ -23,7 +28,7 @@ def visible(text):
 
 
 def test_report_writes_pages_tables_and_figures(collected):
-    assert write_report(collected) == collected.with_name("index.html")
+    assert whole_report(collected) == collected.with_name("index.html")
     written = {str(p.relative_to(collected.parent)) for p in collected.parent.rglob("*.*")}
     assert {"index.html", "report.md", "figures/gains.png", "figures/gains.svg"} <= written
     assert {"tables/options.csv", "tables/options.md", "tables/options.tex"} <= written
@@ -95,7 +100,7 @@ def test_banner_of_another_scale_comes_first(page):
 def test_banner_of_the_papers_scale(results, collected):
     results["scale"]["is_paper"] = True
     collected.write_text(json.dumps(results), encoding="utf-8")
-    page = write_report(collected).read_text(encoding="utf-8")
+    page = whole_report(collected).read_text(encoding="utf-8")
     assert "not the paper’s AP" not in page
     assert "numbers may be compared with the paper’s" in page
 
@@ -132,13 +137,13 @@ def test_report_without_any_result(collected, results):
     for entry in results["runs"].values():
         entry["seeds"] = {"0": training("pending")}
     collected.write_text(json.dumps(results), encoding="utf-8")
-    assert "No run has finished" in write_report(collected).read_text(encoding="utf-8")
+    assert "No run has finished" in whole_report(collected).read_text(encoding="utf-8")
 
 
 def test_a_training_that_is_not_in_mlflow_says_why(collected, results):
     results["runs"]["single"]["seeds"]["0"]["tracking"] = {"error": "the store is <away>"}
     collected.write_text(json.dumps(results), encoding="utf-8")
-    assert "the store is <away>" in visible(write_report(collected).read_text(encoding="utf-8"))
+    assert "the store is <away>" in visible(whole_report(collected).read_text(encoding="utf-8"))
     single = (collected.parent / "tables" / "options.csv").read_text(encoding="utf-8")
     assert "untracked" in single
 

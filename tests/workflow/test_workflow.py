@@ -28,9 +28,13 @@ def project(tmp_path_factory):
         shutil.copy(ROOT / name, folder)
     for name in ("workflow", "profiles", "experiments"):
         shutil.copytree(ROOT / name, folder / name)
-    for table in (folder / "experiments" / "tables").glob("*.yaml"):
-        if table.stem not in TABLES:
-            table.unlink()
+    for kind in ("tables", "figures"):
+        for path in (folder / "experiments" / kind).glob("*.yaml"):
+            if path.stem not in TABLES:
+                path.unlink()
+    for path in (folder / "experiments" / "scales").glob("*.yaml"):
+        scale = {k: v for k, v in yaml.safe_load(path.read_text()).items() if k != "only"}
+        path.write_text(yaml.safe_dump(scale))
     keep = {
         name
         for table in TABLES

@@ -31,6 +31,8 @@ def _parser() -> argparse.ArgumentParser:
     grid.add_argument("--results", type=Path, default=Path("results"), help="folder of results")
     grid.add_argument("--scale", default="mini", help="id or YAML file")
     grid.add_argument("--dataset", help="id or YAML file; the scale's own by default")
+    data = argparse.ArgumentParser(add_help=False)
+    data.add_argument("--data", required=True, help="which of the grid's data sets")
     out = argparse.ArgumentParser(add_help=False)
     out.add_argument("--out", type=Path, required=True, help="file to write")
     job = argparse.ArgumentParser(add_help=False, parents=[grid])
@@ -43,12 +45,13 @@ def _parser() -> argparse.ArgumentParser:
     collected.add_argument("--collected", type=Path, required=True, help="what `collect` wrote")
 
     for name, command, parents, help_text in (
-        ("make-data", steps.make_data, [grid], "make the embedded data set"),
-        ("check-data", steps.check_data, [grid, out], "check a data set before training"),
+        ("make-data", steps.make_data, [grid, data], "make the embedded data set"),
+        ("check-data", steps.check_data, [grid, data, out], "check a data set before training"),
         ("check-run", steps.check_run, [job], "build a job's model before it trains"),
         ("open-tracking", steps.open_tracking, [grid], "prepare MLflow's store"),
         ("train", steps.train, [job], "train one job"),
         ("detect", steps.detect, [job], "dump the detections of a trained job"),
+        ("latency", steps.latency, [job], "time of an image through a trained job's network"),
         ("evaluate", steps.evaluate, [job], "metrics from dumped detections"),
         ("track", steps.track, [job], "bring a job's files into MLflow"),
         ("track-missing", steps.track_missing, [grid], "bring into MLflow what is not there yet"),
@@ -61,15 +64,35 @@ def _parser() -> argparse.ArgumentParser:
         commands.add_parser(name, parents=parents, help=help_text).set_defaults(command=command)
 
     collect = commands.add_parser("collect", parents=[grid, out], help="gather all results")
-    collect.add_argument("--table", help="only the runs of this table")
+    collect.add_argument("--target", help="only the runs behind this table or figure")
     collect.set_defaults(command=steps.collect)
-    table = commands.add_parser("table", parents=[collected], help="write one table")
+    table = commands.add_parser("table", parents=[collected, out], help="write one table")
     table.add_argument("table")
     table.set_defaults(command=steps.table)
     figure = commands.add_parser("figure", parents=[grid, out], help="draw one figure")
-    figure.add_argument("figure", choices=["samples", "gains"])
+    figure.add_argument("figure", help="samples, gains, or the id of a declared one")
+    figure.add_argument("--collected", type=Path, help="what `collect` wrote; not for samples")
     figure.set_defaults(command=steps.figure)
+    extract = commands.add_parser("extract", parents=[job], help="what a figure shows of a job")
+    extract.add_argument("kind", choices=["sensitivity", "proposals"])
+    extract.set_defaults(command=steps.extract)
     follow = commands.add_parser("follow", parents=[job], help="track a job while it trains")
     follow.add_argument("--pid", type=int, required=True, help="process that trains")
     follow.set_defaults(command=steps.follow)
+    openimages = commands.add_parser(
+        "prepare-openimages", help="write what is read of Open Images from what is published"
+    )
+    openimages.add_argument("raw", type=Path, help="folder of the published files and images")
+    openimages.add_argument("prepared", type=Path, help="folder to write to")
+    openimages.set_defaults(command=steps.prepare_openimages)
+    download = commands.add_parser("download", parents=[out], help="fetch one of COCO's archives")
+    download.add_argument("archive", help="file name without .zip")
+    download.set_defaults(command=steps.download)
+    divide = commands.add_parser("divide-coco2014", parents=[out], help="the paper's division")
+    divide.add_argument("--minival", type=Path, help="annotations of minival's images; 2017's val")
+    divide.set_defaults(command=steps.divide_coco2014)
+    for parser_of_coco in (download, divide):
+        parser_of_coco.add_argument(
+            "--root", type=Path, default=Path("data/coco"), help="COCO's folder"
+        )
     return parser

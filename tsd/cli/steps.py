@@ -9,22 +9,30 @@ import traceback
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from tsd.experiments.grid import SETTINGS, Grid, Job, open_grid
-from tsd.experiments.load import DeclarationError
+from tsd.experiments.load import DeclarationError, suggest
+from tsd.experiments.schema import Dataset, OpenImages
 from tsd.run_folder import read_json, update_status, write_json
 from tsd.tracking.uri import tracking_uri
 
 
 def grid_of(options: Namespace) -> Grid:
     """The grid that the options name."""
-    settings = {name: getattr(options, name) for name in SETTINGS}
+    settings = {name: getattr(options, name) for name in SETTINGS if name in options}
     return open_grid(settings, options.results)
 
 
 def _job(options: Namespace) -> Job:
-    job = grid_of(options).job(options.run, options.seed)
+    return _planned(grid_of(options), options)
+
+
+def _planned(grid: Grid, options: Namespace) -> Job:
+    """The job that the options name, if it still is what the workflow planned."""
+    job = grid.job(options.run, options.seed)
     if options.digest and options.digest != job.digest:
         raise DeclarationError(
             f"run {job.run.id} was planned as {options.digest}, but compiles to {job.digest} now: "
@@ -33,32 +41,69 @@ def _job(options: Namespace) -> Job:
     return job
 
 
+def _dataset(options: Namespace) -> Dataset:
+    """The data set of the grid that the options name."""
+    datasets = grid_of(options).datasets
+    if options.data not in datasets:
+        raise DeclarationError(
+            f"no run of the grid uses a data set {options.data!r}" + suggest(options.data, datasets)
+        )
+    return datasets[options.data]
+
+
 def make_data(options: Namespace) -> None:
     """Make the embedded data set."""
     from tsd.data.embedded import EmbeddedSpec, make_embedded
 
-    dataset = grid_of(options).dataset
+    dataset = _dataset(options)
     if dataset.embedded is None:
         raise DeclarationError(f"data set {dataset.id}: is not embedded, there is nothing to make")
     make_embedded(Path(dataset.root), EmbeddedSpec(**dataset.embedded.model_dump()))
 
 
+def download(options: Namespace) -> None:
+    """Have one of COCO's archives unpacked."""
+    from tsd.data.download import MIRROR_VARIABLE, OFFICIAL, archive_named, obtain
+
+    archive = archive_named(options.archive)
+    server = os.environ.get(MIRROR_VARIABLE) or OFFICIAL
+    write_json(options.out, obtain(archive, options.root, server, partial(print, flush=True)))
+
+
+def divide_coco2014(options: Namespace) -> None:
+    """Divide COCO 2014 as the paper does."""
+    from tsd.data.minival import divide
+
+    annotations = options.root / "annotations"
+    minival = options.minival or annotations / "instances_val2017.json"
+    found = divide(annotations, minival)
+    print(f"trainval35k: {found.train_images} images, {found.train_annotations} annotations")
+    print(f"minival: {found.minival_images} images, {found.minival_annotations} annotations")
+    print(f"annotations that {minival} has otherwise: {found.differing}")
+    write_json(options.out, asdict(found))
+
+
 def check_data(options: Namespace) -> None:
     """Check both splits; say how large they are."""
-    from tsd.data.coco_check import check_split
+    from tsd.data import coco_check, openimages
 
-    dataset = grid_of(options).dataset
+    dataset = _dataset(options)
     reports, orders = {}, {}
     for name, split in (("train", dataset.train), ("val", dataset.val)):
         root = Path(dataset.root)
-        found = check_split(root / split.annotations, root / split.images, dataset.classes)
+        files = (root / split.annotations, root / split.images)
+        if dataset.openimages is not None:
+            labels = root / dataset.openimages.labels
+            found: Any = openimages.check_split(*files, dataset.classes, labels)
+        else:
+            found = coco_check.check_split(*files, dataset.classes)
         reports[name] = asdict(found)
         orders[name] = list(found.per_class)
         print(f"data set {dataset.id}, {name}: {found.images} images, {found.annotations} objects")
         if found.zero_area:
             print(
                 f"  {found.zero_area} boxes without area: training leaves them out, "
-                "COCO's evaluation counts each as an object that is missed"
+                "evaluation counts each as an object that is missed"
             )
     if orders["train"] != orders["val"]:
         raise DeclarationError(
@@ -73,8 +118,11 @@ def check_run(options: Namespace) -> None:
     job = _job(options)
     with _logged(options.log, job):
         from tsd.training.build import build_model, inference_parameters
+        from tsd.training.checkpoints import check_pretrained
 
-        write_json(job.folder.model, {"parameters": inference_parameters(build_model(job))})
+        model = build_model(job)
+        check_pretrained(model)
+        write_json(job.folder.model, {"parameters": inference_parameters(model)})
 
 
 def open_tracking(options: Namespace) -> None:
@@ -89,14 +137,15 @@ def open_tracking(options: Namespace) -> None:
 
 def train(options: Namespace) -> None:
     """Train one job, while another process keeps MLflow up to date."""
-    job = _job(options)
+    grid = grid_of(options)
+    job = _planned(grid, options)
     with _logged(options.log, job) as announce:
         from tsd.training.train import train as train_job
 
         announce("starts")
         command = [sys.executable, "-m", "tsd", "follow", f"--pid={os.getpid()}"]
         follower = subprocess.Popen([*command, *job.command_line_options])  # noqa: S603
-        train_job(job, grid_of(options).experiments.tables_of(job.run.id), announce)
+        train_job(job, grid.experiments.tables_of(job.run.id), announce)
         # One process a run: the step that tracks the finished job must not meet the follower.
         # A failed job has no such step; its follower sees the failure and ends by itself.
         follower.terminate()
@@ -120,16 +169,60 @@ def detect(options: Namespace) -> None:
         update_status(job.folder, state="done", error=None)
 
 
+def extract(options: Namespace) -> None:
+    """Write what a kind of figure shows of a trained job."""
+    from tsd.evaluation.proposals import extract_proposals
+    from tsd.evaluation.sensitivity import extract_sensitivity
+
+    job = _job(options)
+    extractions = {"sensitivity": extract_sensitivity, "proposals": extract_proposals}
+    extractions[options.kind](job, job.folder.extracted(options.kind))
+
+
+def latency(options: Namespace) -> None:
+    """Measure a trained job's time for an image."""
+    job = _job(options)
+    with _logged(options.log, job):
+        from tsd.evaluation.latency import measure_latency
+
+        measure_latency(job)
+
+
 def evaluate(options: Namespace) -> None:
     """Write the metrics of dumped detections."""
     job = _job(options)
     with _logged(options.log, job):
-        from tsd.evaluation.coco import evaluate_detections
-
-        annotations = Path(job.dataset.root) / job.dataset.val.annotations
-        result = evaluate_detections(annotations, job.folder.detections, job.dataset.classes)
+        files = job.dataset.openimages
+        result = _measure_coco(job) if files is None else _measure_openimages(job, files)
         write_json(job.folder.metrics, {"key": job.key, **result})
         update_status(job.folder, state="done", error=None)
+
+
+def _measure_coco(job: Job) -> dict[str, Any]:
+    from tsd.evaluation.coco import evaluate_detections, evaluate_masks
+
+    annotations = Path(job.dataset.root) / job.dataset.val.annotations
+    detections = read_json(job.folder.detections)
+    result = evaluate_detections(annotations, detections, job.dataset.classes)
+    if "mask_head" in job.config.model.get("roi_head", {}):
+        result["metrics"] |= evaluate_masks(annotations, detections, job.dataset.classes)
+    return result
+
+
+def _measure_openimages(job: Job, files: OpenImages) -> dict[str, Any]:
+    from tsd.evaluation.openimages import evaluate_detections, open_split
+
+    root = Path(job.dataset.root)
+    names = (job.dataset.val.annotations, files.labels, files.hierarchy, files.verified)
+    split = open_split(*(root / name for name in names))
+    return evaluate_detections(split, job.folder.detections)
+
+
+def prepare_openimages(options: Namespace) -> None:
+    """Write what training and evaluation on Open Images read, from what the challenge publishes."""
+    from tsd.data.openimages import prepare
+
+    prepare(options.raw, options.prepared)
 
 
 def track(options: Namespace) -> None:
@@ -158,50 +251,58 @@ def _into_mlflow(job: Job, announce: Callable[[str], None]) -> dict[str, str]:
 
 
 def collect(options: Namespace) -> None:
-    """Gather the results of all runs, or of a table's."""
+    """Gather the results of all runs, or of those behind a table or a figure."""
     from tsd.reporting.collect import collect as collect_results
 
     grid = grid_of(options)
-    jobs = grid.jobs_for_table(options.table) if options.table else grid.jobs
+    jobs = grid.jobs_for(options.target) if options.target else grid.jobs
     write_json(options.out, collect_results(grid, jobs))
 
 
 def table(options: Namespace) -> None:
-    """Write a table beside the file it is made from."""
+    """Write a table in all its formats into a folder."""
     from tsd.reporting.tables import write_table
 
-    write_table(options.collected, options.table, options.collected.parent)
+    write_table(options.collected, options.table, options.out)
 
 
 def figure(options: Namespace) -> None:
     """Draw a figure."""
     from tsd.reporting import figures
 
-    grid = grid_of(options)
     if options.figure == "samples":
-        root, split = Path(grid.dataset.root), grid.dataset.val
+        dataset = grid_of(options).dataset
+        root, split = Path(dataset.root), dataset.val
         figures.draw_samples(root / split.annotations, root / split.images, options.out)
+    elif options.figure == "gains":
+        figures.draw_gains(options.collected, options.out)
     else:
-        figures.draw_gains(options.out.parents[1] / "results.json", options.out)
+        figures.draw_declared(options.collected, options.figure, options.out)
 
 
 def page(options: Namespace) -> None:
-    """Write the report's pages beside the collected results, in place of an unfinished report."""
-    from tsd.reporting.page import write_pages
+    """Write the report's pages beside the collected results, in place of an unfinished report.
 
+    Tables and figures that nobody asked for are written as well: with what there is of them.
+    """
+    from tsd.reporting.page import write_pages, write_parts
+
+    grid = grid_of(options)
+    write_parts(options.collected, leave_out={*grid.wanted_tables, *grid.wanted_figures})
     write_pages(options.collected)
-    shutil.rmtree(grid_of(options).unfinished_report_folder, ignore_errors=True)
+    shutil.rmtree(grid.unfinished_report_folder, ignore_errors=True)
 
 
 def report(options: Namespace) -> None:
     """Collect what there is and write the whole report: after a failure, or in between."""
     from tsd.reporting.collect import collect as collect_results
-    from tsd.reporting.page import write_report
+    from tsd.reporting.page import write_pages, write_parts
 
     grid = grid_of(options)
     collected = grid.unfinished_report_folder / "results.json"
     write_json(collected, collect_results(grid, grid.jobs))
-    print(f"report: {write_report(collected)}")
+    write_parts(collected)
+    print(f"report: {write_pages(collected)}")
 
 
 @contextlib.contextmanager
@@ -213,7 +314,11 @@ def _logged(log: Path | None, job: Job) -> Iterator[Callable[[str], None]]:
     """
     terminal = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
     if log is not None:
-        _send_output_to(log)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+            os.dup2(target, stream.fileno())
 
     def announce(line: str) -> None:
         print(f"[{job.run.id} · seed {job.seed}] {line}", file=terminal)
@@ -226,12 +331,3 @@ def _logged(log: Path | None, job: Job) -> Iterator[Callable[[str], None]]:
         update_status(job.folder, state="failed", error=reason)
         announce(f"failed: {reason}" + (f" (log: {log})" if log else ""))
         sys.exit(1)
-
-
-def _send_output_to(log: Path) -> None:
-    """Append everything printed from here on to a file."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-        os.dup2(target, stream.fileno())

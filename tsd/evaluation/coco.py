@@ -1,4 +1,4 @@
-"""COCO box metrics of dumped detections, at 100 detections per image and class.
+"""COCO metrics of dumped detections, boxes and masks, at 100 detections per image and class.
 
 Every number is in percent, None where the annotations leave nothing to measure.
 """
@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from faster_coco_eval import COCO, COCOeval_faster
@@ -42,20 +42,11 @@ def evaluate_detections(
             category that the annotation file does not have. Names the file and the ids.
     """
     ground_truth = _of_classes(_read_ground_truth(annotation_file), classes)
-    if isinstance(detections, Path):
-        source, entries = str(detections), _read_json(detections)
-    else:
-        source, entries = "detections", detections
-    if not isinstance(entries, list):
-        raise ValueError(f"{source}: expected a list of detections, got {type(entries).__name__}")
+    source, entries = _read_detections(detections)
     boxes = [_box_entry(entry, "score", f"{source}[{i}]") for i, entry in enumerate(entries)]
-    for key, section in (("image_id", "images"), ("category_id", "categories")):
-        known = {row["id"] for row in ground_truth[section]}
-        unknown = sorted({box[key] for box in boxes} - known)
-        if unknown:
-            raise ValueError(f"{source}: {key} not in {annotation_file}: {_enumerate(unknown)}")
+    _require_known(boxes, ground_truth, source, annotation_file)
 
-    precision = _precision(ground_truth, boxes)
+    precision = _precision(ground_truth, boxes, "bbox")
     categories = sorted(ground_truth["categories"], key=lambda category: category["id"])
     return {
         "metrics": {
@@ -81,10 +72,78 @@ def evaluate_detections(
     }
 
 
-def _precision(ground_truth: dict[str, list[dict]], boxes: list[dict]) -> np.ndarray:
+def evaluate_masks(
+    annotation_file: Path, detections: list[dict] | Path, classes: Sequence[str] | None = None
+) -> dict[str, float | None]:
+    """Average precision of the detections' masks: mask_AP, mask_AP50 and mask_AP75 in percent.
+
+    Args:
+        annotation_file: As for :func:`evaluate_detections`; its annotations have a
+            ``segmentation``, polygons or run lengths, and its images width and height.
+        detections: The same list, each entry with a ``segmentation`` in run lengths.
+        classes: As there.
+
+    Raises:
+        ValueError: As there, or an entry has no ``segmentation``, or an image no size.
+    """
+    ground_truth = _of_classes(_read_ground_truth(annotation_file), classes)
+    content = _read_json(annotation_file)
+    for i, image in enumerate(content["images"]):
+        _require(image, ("width", "height"), f"{annotation_file}: images[{i}]")
+    masks = {}
+    for i, entry in enumerate(content["annotations"]):
+        _require(entry, ("segmentation",), f"{annotation_file}: annotations[{i}]")
+        masks[i + 1] = entry["segmentation"]
+    ground_truth = {
+        **ground_truth,
+        "images": [
+            {key: image[key] for key in ("id", "width", "height")} for image in content["images"]
+        ],
+        "annotations": [{**a, "segmentation": masks[a["id"]]} for a in ground_truth["annotations"]],
+    }
+    source, entries = _read_detections(detections)
+    found = []
+    for i, entry in enumerate(entries):
+        checked = _box_entry(entry, "score", f"{source}[{i}]")
+        _require(entry, ("segmentation",), f"{source}[{i}]")
+        # Without the box: an object's size is then that of its mask.
+        del checked["bbox"]
+        found.append({**checked, "segmentation": entry["segmentation"]})
+    _require_known(found, ground_truth, source, annotation_file)
+    precision = _precision(ground_truth, found, "segm")
+    return {
+        "mask_AP": _mean_percent(precision[..., 0]),
+        "mask_AP50": _mean_percent(precision[IOU_THRESHOLDS.index(0.5), ..., 0]),
+        "mask_AP75": _mean_percent(precision[IOU_THRESHOLDS.index(0.75), ..., 0]),
+    }
+
+
+def _read_detections(detections: list[dict] | Path) -> tuple[str, list[dict]]:
+    """What to call them in errors, and the entries."""
+    source, entries = "detections", detections
+    if isinstance(detections, Path):
+        source, entries = str(detections), _read_json(detections)
+    if not isinstance(entries, list):
+        raise ValueError(f"{source}: expected a list of detections, got {type(entries).__name__}")
+    return source, entries
+
+
+def _require_known(
+    entries: list[dict], ground_truth: dict[str, list[dict]], source: str, annotation_file: Path
+) -> None:
+    for key, section in (("image_id", "images"), ("category_id", "categories")):
+        known = {row["id"] for row in ground_truth[section]}
+        unknown = sorted({entry[key] for entry in entries} - known)
+        if unknown:
+            raise ValueError(f"{source}: {key} not in {annotation_file}: {_enumerate(unknown)}")
+
+
+def _precision(
+    ground_truth: dict[str, list[dict]], found: list[dict], kind: Literal["bbox", "segm"]
+) -> np.ndarray:
     """Interpolated precision [IoU threshold, recall, class by id, area]; −1 where missing."""
     truth = COCO(ground_truth)
-    evaluation = COCOeval_faster(truth, truth.loadRes(boxes), iouType="bbox")
+    evaluation = COCOeval_faster(truth, truth.loadRes(found), iouType=kind)
     evaluation.params.iouThrs = np.asarray(IOU_THRESHOLDS)
     evaluation.params.maxDets = [MAX_DETECTIONS]
     evaluation.evaluate()

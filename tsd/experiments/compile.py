@@ -1,23 +1,25 @@
 """From declarations to an mmengine config, and to the digest that names its results.
 
-base config → the scale's differences → the data set → its differences → the run's differences.
-A later step wins: what a run is about is never overruled. A difference replaces the value at its
-path, and the path has to exist: mmengine's own merge would silently accept ``cls_marginn``.
+base config → backbone → scale → the scale's word on the base and on the backbone → data set → its
+differences → the run's differences. A later step wins: what a run is about is never overruled. A
+difference replaces the value at its path, and the path has to exist: mmengine's own merge would
+silently accept ``cls_marginn``.
 """
 
 import copy
 import functools
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
 from typing import Any
 
 from mmengine.config import Config
 
 from tsd.data.version import GENERATOR_VERSION
-from tsd.experiments.load import CONFIG_FOLDER, DeclarationError, suggest
-from tsd.experiments.schema import Dataset, Differences, Run, Scale, Split
+from tsd.experiments.load import DeclarationError, config_file, suggest
+from tsd.experiments.schema import Backbone, Dataset, Differences, Run, Scale, Split
 
 MODEL_VERSION = 1
 """Raised when the code computes something else from the same config, so that results made with
@@ -45,10 +47,15 @@ _WITHOUT_EFFECT = frozenset(
         "backend_args",
         "data_root",
         "dataset_type",
+        "img_scales",
+        "max_epochs",
+        "norm_cfg",
         "test_cfg",
         "test_evaluator",
         "test_pipeline",
         "train_pipeline",
+        "tta_model",
+        "tta_pipeline",
         "val_cfg",
         "val_dataloader",
         "val_evaluator",
@@ -58,18 +65,35 @@ _WITHOUT_EFFECT = frozenset(
 ours. Left out, so that a difference which names one is refused rather than ignored."""
 
 
-def compile_run(run: Run, scale: Scale, dataset: Dataset) -> Config:
+def compile_run(run: Run, backbone: Backbone | None, scale: Scale, dataset: Dataset) -> Config:
     """The mmengine config of a run at a scale on a data set.
+
+    Args:
+        run: The run.
+        backbone: The one that it names, if any.
+        scale: Combined with those that it extends.
+        dataset: The data set.
 
     Raises:
         DeclarationError: If a difference names a path that does not exist.
     """
-    config = Config.fromfile(CONFIG_FOLDER / f"{run.base}.py", import_custom_modules=False)
+    config = Config.fromfile(config_file(run.base), import_custom_modules=False)
     content = {k: v for k, v in config.to_dict().items() if k not in _WITHOUT_EFFECT}
+    # mmengine's default, said, so that a scale can change it in any base.
+    content["auto_scale_lr"] = {"enable": False, **content.get("auto_scale_lr", {})}
+    if backbone is not None:
+        apply_differences(content, backbone.set, backbone.origin)
     apply_differences(content, scale.set, scale.origin)
+    for pattern, differences in scale.bases.items():
+        if fnmatchcase(run.base, pattern):
+            apply_differences(content, differences, scale.origin)
+    if backbone is not None and scale.backbones is not None:
+        apply_differences(content, scale.backbones[backbone.id], scale.origin)
     _use_dataset(content, dataset)
     apply_differences(content, dataset.set, dataset.origin)
     apply_differences(content, run.set, run.origin)
+    if not scale.pretrained:
+        _start_at_random(content["model"])
     return Config(content)
 
 
@@ -85,7 +109,8 @@ def apply_differences(content: dict, differences: Differences, place: str) -> No
     """Replace the value at each dotted path, in place.
 
     Args:
-        content: A config as nested dictionaries and lists; a number in a path indexes a list.
+        content: A config as nested dictionaries and lists. In a path an entry of a list is named
+            by its number, by its ``type`` (``pipeline.Resize.scale``), or all of them by ``*``.
         differences: Path → value.
         place: Named in errors.
 
@@ -95,20 +120,40 @@ def apply_differences(content: dict, differences: Differences, place: str) -> No
     """
     for path, value in differences.items():
         *parents, last = path.split(".")
-        target: Any = content
-        walked: list[str] = []
-        for part in parents:
-            target = target[_existing_key(target, part, walked, path, place)]
-            walked.append(part)
-        key = _existing_key(target, last, walked, path, place)
-        if isinstance(target[key], tuple) and isinstance(value, list):
-            value = tuple(value)  # YAML has no tuples, and mmcv insists on them for sizes
-        if not _may_replace(target[key], value):
-            raise DeclarationError(
-                f"{place}: key set: path {path!r}: expected {type(target[key]).__name__}, "
-                f"as in {target[key]!r}, found {value!r}"
-            )
-        target[key] = copy.deepcopy(value)
+        targets: list[Any] = [content]
+        for depth, part in enumerate(parents):
+            where = f"{place}: key set: path {path!r}: {'.'.join(parents[:depth]) or 'the config'}"
+            targets = [t[key] for t in targets for key in _existing_keys(t, part, where)]
+        where = f"{place}: key set: path {path!r}: {'.'.join(parents) or 'the config'}"
+        for target in targets:
+            for key in _existing_keys(target, last, where):
+                target[key] = _replacement(target[key], value, f"{place}: key set: path {path!r}")
+
+
+def _start_at_random(model: dict) -> None:
+    """Take pretrained weights away, the one thing of a run that a scale may overrule."""
+    for part in dictionaries(model):
+        init = part.get("init_cfg")
+        if isinstance(init, dict) and init.get("type") == "Pretrained":
+            part["init_cfg"] = None
+
+
+def _replacement(old: Any, new: Any, where: str) -> Any:
+    # YAML has no tuples, and mmcv insists on them for sizes.
+    if isinstance(old, tuple) and isinstance(new, list):
+        new = tuple(new)
+    new = copy.deepcopy(new)
+    if isinstance(new, dict | list):
+        for part in dictionaries(new):
+            if isinstance(part.get("scale"), list):
+                part["scale"] = tuple(part["scale"])
+            if isinstance(part.get("scales"), list):
+                part["scales"] = [tuple(s) if isinstance(s, list) else s for s in part["scales"]]
+    if not _may_replace(old, new):
+        raise DeclarationError(
+            f"{where}: expected {type(old).__name__}, as in {old!r}, found {new!r}"
+        )
+    return new
 
 
 def _may_replace(old: Any, new: Any) -> bool:
@@ -120,24 +165,27 @@ def _may_replace(old: Any, new: Any) -> bool:
     return not isinstance(old, bool | int | str)
 
 
-def _existing_key(target: Any, part: str, walked: list[str], path: str, place: str) -> str | int:
-    where = ".".join(walked) or "the config"
+def _existing_keys(target: Any, part: str, where: str) -> Iterable[str | int]:
+    """The keys or positions that a part of a path names."""
     if isinstance(target, dict):
         if part in target:
-            return part
-        raise DeclarationError(
-            f"{place}: key set: path {path!r}: {where} has no {part!r}" + suggest(part, target)
-        )
+            return [part]
+        raise DeclarationError(f"{where} has no {part!r}" + suggest(part, map(str, target)))
     if isinstance(target, list | tuple):
+        types = [entry.get("type") if isinstance(entry, dict) else None for entry in target]
+        if part == "*":
+            return range(len(target))
+        if part in types:
+            return [types.index(part)]
         if part.isdecimal() and int(part) < len(target):
-            return int(part)
+            return [int(part)]
+        named = sorted({name for name in types if isinstance(name, str)})
         raise DeclarationError(
-            f"{place}: key set: path {path!r}: {where} has entries 0 … {len(target) - 1}, "
-            f"not {part!r}"
+            f"{where} has entries 0 … {len(target) - 1}"
+            + (f" of types {', '.join(named)}" if named else "")
+            + f", not {part!r}"
         )
-    raise DeclarationError(
-        f"{place}: key set: path {path!r}: {where} is {target!r}, which has nothing below it"
-    )
+    raise DeclarationError(f"{where} is {target!r}, which has nothing below it")
 
 
 def _use_dataset(content: dict, dataset: Dataset) -> None:
@@ -145,6 +193,11 @@ def _use_dataset(content: dict, dataset: Dataset) -> None:
     content["dataset"] = {"id": dataset.id, "content": _content_of(dataset)}
     _use_split(content["train_dataloader"]["dataset"], dataset, dataset.train)
     _use_split(content["test_dataloader"]["dataset"], dataset, dataset.val)
+    if dataset.openimages is not None:
+        content["train_dataloader"]["sampler"] = {
+            "type": "ClassAwareSampler",  # Section 3.1
+            "num_sample_class": 1,
+        }
     for part in dictionaries(content["model"]):
         if "num_classes" in part:
             part["num_classes"] = len(dataset.classes)
@@ -159,8 +212,11 @@ def _content_of(dataset: Dataset) -> dict[str, Any]:
     if dataset.embedded is not None:
         return {"generator": GENERATOR_VERSION, **dataset.embedded.model_dump()}
     content = {}
-    for name, split in (("train", dataset.train), ("val", dataset.val)):
-        path = Path(dataset.root) / split.annotations
+    files = {"train": dataset.train.annotations, "val": dataset.val.annotations}
+    if dataset.openimages is not None:
+        files |= dataset.openimages.model_dump()
+    for name, file in files.items():
+        path = Path(dataset.root) / file
         if path.is_file():
             content[name] = _sha256(path, path.stat().st_mtime_ns)
     return content
@@ -173,10 +229,17 @@ def _sha256(path: Path, _modified: int) -> str:
 
 
 def _use_split(loader: dict, dataset: Dataset, split: Split) -> None:
-    loader["data_root"] = dataset.root
-    loader["ann_file"] = split.annotations
-    loader["data_prefix"] = {"img": split.images}
-    loader["metainfo"] = {"classes": tuple(dataset.classes)}
+    for part in dictionaries(loader):  # a data set may be wrapped in others
+        if "ann_file" in part:
+            part["data_root"] = dataset.root
+            part["ann_file"] = split.annotations
+            part["data_prefix"] = {"img": split.images}
+            part["metainfo"] = {"classes": tuple(dataset.classes)}
+            if dataset.openimages is not None:
+                part["type"] = "OpenImagesChallenge"
+                part["label_file"] = dataset.openimages.labels
+                part["hierarchy_file"] = dataset.openimages.hierarchy
+                part.pop("filter_cfg", None)  # COCO's
 
 
 def dictionaries(content: Any) -> Iterator[dict]:

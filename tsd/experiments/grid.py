@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,9 +10,16 @@ from typing import Any
 
 from mmengine.config import Config
 
+from tsd.experiments.claims_schema import (
+    Claim,
+    Inconsistency,
+    load_claims,
+    load_inconsistencies,
+)
 from tsd.experiments.compile import compile_run, digest
 from tsd.experiments.load import DeclarationError, Experiments, load_experiments, suggest
-from tsd.experiments.schema import Dataset, Run, Scale
+from tsd.experiments.metrics import METRICS
+from tsd.experiments.schema import Backbone, Dataset, Run, Scale
 from tsd.run_folder import RunFolder
 
 
@@ -21,16 +28,18 @@ class Job:
     """One training: a run at a scale, on a data set, with a seed."""
 
     run: Run
+    backbone: Backbone | None
     scale: Scale
     dataset: Dataset
     seed: int
     results: Path
+    grid: str
     grid_options: tuple[str, ...] = ()
 
     @cached_property
     def config(self) -> Config:
         """The compiled config, the seed left out."""
-        return compile_run(self.run, self.scale, self.dataset)
+        return compile_run(self.run, self.backbone, self.scale, self.dataset)
 
     @cached_property
     def digest(self) -> str:
@@ -40,8 +49,7 @@ class Job:
     @property
     def key(self) -> str:
         """Identity of the training, and its folder below ``results``."""
-        grid = grid_name(self.scale, self.dataset)
-        return f"{grid}/{self.run.id}/{self.digest}/seed{self.seed}"
+        return f"{self.grid}/{self.run.id}/{self.digest}/seed{self.seed}"
 
     @property
     def folder(self) -> RunFolder:
@@ -61,26 +69,35 @@ class Job:
 
 @dataclass(frozen=True)
 class Grid:
-    """All trainings of a scale on a data set.
+    """All trainings of a scale.
 
     Args:
         experiments: The declarations.
+        claims: Sentences of the paper that its runs decide.
+        inconsistencies: Numbers of the paper that disagree.
         scale: How big.
-        dataset: On what.
+        dataset: On what, where a run names no data set of its own.
+        stands_in: Whether ``dataset`` replaces also those that runs name.
+        only: Ids of the tables, figures and runs that are wanted; None for all.
         results: Folder of all results.
         command_line_options: Options that name this grid to ``python -m tsd``.
     """
 
     experiments: Experiments
+    claims: tuple[Claim, ...]
+    inconsistencies: tuple[Inconsistency, ...]
     scale: Scale
     dataset: Dataset
+    stands_in: bool
+    only: tuple[str, ...] | None
     results: Path
     command_line_options: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
-        """Of the results' and the report's folder."""
-        return grid_name(self.scale, self.dataset)
+        """Of the results' and the report's folder: the scale, and the data set if not its own."""
+        own = self.dataset.id == self.scale.dataset
+        return self.scale.id if own else f"{self.scale.id}-{self.dataset.id}"
 
     @property
     def report_folder(self) -> Path:
@@ -95,19 +112,24 @@ class Grid:
         """
         return Path("reports") / f"{self.name}.unfinished"
 
-    def dataset_files(self) -> list[str]:
-        """The files that say that the data set is there and which it is."""
-        root = Path(self.dataset.root)
-        if self.dataset.embedded is not None:
-            return [str(root / "manifest.json")]
-        splits = (self.dataset.train, self.dataset.val)
-        # A file that is missing is for the check to explain, not for the workflow to stumble over.
-        return [str(p) for split in splits if (p := root / split.annotations).is_file()]
+    def dataset_of(self, run: Run) -> Dataset:
+        """The data set that a run is trained on."""
+        if self.stands_in or run.dataset is None:
+            return self.dataset
+        return self.experiments.dataset(run.dataset)
+
+    @property
+    def datasets(self) -> dict[str, Dataset]:
+        """The data sets of all trainings, by id."""
+        return {job.dataset.id: job.dataset for job in self.jobs}
 
     def presentation(self) -> str:
         """A digest of all that a report shows without training for it: texts, published values."""
         shown = {
             "tables": [table.model_dump() for table in self.experiments.tables.values()],
+            "figures": [figure.model_dump() for figure in self.experiments.figures.values()],
+            "claims": [claim.model_dump() for claim in self.claims],
+            "inconsistencies": [entry.model_dump() for entry in self.inconsistencies],
             "runs": {job.key: job.run.model_dump() for job in self.jobs},
             "scale": self.scale.model_dump(),
             "dataset": self.dataset.model_dump(),
@@ -117,8 +139,14 @@ class Grid:
 
     @cached_property
     def jobs(self) -> list[Job]:
-        """Every run with each of its seeds."""
-        return [job for run in self.experiments.runs.values() for job in self.jobs_of(run.id)]
+        """Every run that there is at this scale, with each of its seeds."""
+        runs = self.experiments.runs.values()
+        return [job for run in runs if self.has(run) for job in self.jobs_of(run.id)]
+
+    def has(self, run: Run) -> bool:
+        """Whether the scale has something to stand for the run's backbone."""
+        stand_ins = self.scale.backbones
+        return run.backbone is None or stand_ins is None or run.backbone in stand_ins
 
     def jobs_of(self, run: str) -> list[Job]:
         """A run with each of its seeds."""
@@ -126,20 +154,79 @@ class Grid:
         return [self.job(run, seed) for seed in declared.seeds or self.scale.seeds]
 
     def job(self, run: str, seed: int) -> Job:
-        """One training."""
+        """One training.
+
+        Raises:
+            DeclarationError: If there is no such run, or not at this scale.
+        """
         declared = self.experiments.run(run)
+        if not self.has(declared):
+            raise DeclarationError(
+                f"{self.scale.origin}: key backbones: nothing stands for {declared.backbone!r}, "
+                f"so that run {run} cannot be made at scale {self.scale.id}"
+                + suggest(str(declared.backbone), self.scale.backbones or ())
+            )
         return Job(
-            declared, self.scale, self.dataset, seed, self.results, self.command_line_options
+            declared,
+            self.experiments.backbones[declared.backbone] if declared.backbone else None,
+            self.scale,
+            self.dataset_of(declared),
+            seed,
+            self.results,
+            self.name,
+            self.command_line_options,
         )
 
-    def jobs_for_table(self, table: str) -> list[Job]:
-        """The trainings that fill a table, the baselines of its rows among them."""
-        rows = self.experiments.table(table).rows
-        names = [name for row in rows for name in (row.run, row.baseline) if name]
-        return [job for name in dict.fromkeys(names) for job in self.jobs_of(name)]
+    def jobs_for(self, target: str) -> list[Job]:
+        """The trainings behind a table, a figure or a run; those the scale does not have left out.
+
+        A table's include the baselines of its rows.
+        """
+        runs = map(self.experiments.run, self.experiments.runs_for(target))
+        return [job for run in runs if self.has(run) for job in self.jobs_of(run.id)]
+
+    def files_behind(self, target: str) -> list[str]:
+        """The files that a table, a figure or a run is made from: its trainings' results.
+
+        A table with a runtime needs each training's latency too, and a figure that looks into the
+        network what was extracted from its runs' first seeds.
+        """
+        jobs = self.jobs_for(target)
+        files = [
+            job.folder.path / name for job in jobs for name in ("metrics.json", "tracking.json")
+        ]
+        table, figure = (
+            self.experiments.tables.get(target),
+            self.experiments.figures.get(target),
+        )
+        if table and "runtime" in table.metrics:
+            files += [job.folder.latency for job in jobs]
+        if figure and figure.extract:
+            files += [
+                job.folder.extracted(figure.kind)
+                for job in jobs
+                if job.seed == self.jobs_of(job.run.id)[0].seed
+            ]
+        return [str(path) for path in files]
+
+    @property
+    def wanted_tables(self) -> list[str]:
+        """Ids of the tables that are wanted."""
+        return [name for name in self.experiments.tables if self.only is None or name in self.only]
+
+    @property
+    def wanted_figures(self) -> list[str]:
+        """Ids of the figures that are wanted."""
+        return [name for name in self.experiments.figures if self.only is None or name in self.only]
+
+    @property
+    def wanted_files(self) -> list[str]:
+        """The files that the report is made from, each once."""
+        wanted = self.experiments.targets if self.only is None else self.only
+        return list(dict.fromkeys(file for name in wanted for file in self.files_behind(name)))
 
 
-SETTINGS = ("scale", "dataset", "experiments")
+SETTINGS = ("scale", "dataset", "only", "experiments")
 """What ``snakemake --config`` takes."""
 
 
@@ -148,7 +235,9 @@ def open_grid(settings: Mapping[str, Any], results: Path = Path("results")) -> G
 
     Args:
         settings: ``scale``, id of a declared scale or a YAML file, mini by default; ``dataset``,
-            likewise, the scale's own by default; ``experiments``, folder of the declarations.
+            likewise, for all runs, the scale's own by default; ``only``, ids of tables, figures
+            and runs with commas between them, or ``all``, the scale's own by default;
+            ``experiments``, folder of the declarations.
         results: Folder of the results.
 
     Raises:
@@ -157,15 +246,65 @@ def open_grid(settings: Mapping[str, Any], results: Path = Path("results")) -> G
     for name in settings:
         if name not in SETTINGS:
             raise DeclarationError(f"unknown setting {name!r}" + suggest(name, SETTINGS))
-    folder = str(settings.get("experiments") or "experiments")
+    given = {name: str(value) for name, value in settings.items() if value}
+    folder = given.get("experiments", "experiments")
     experiments = load_experiments(Path(folder))
-    scale = str(settings.get("scale") or "mini")
-    chosen = experiments.scale(scale)
-    dataset = str(settings.get("dataset") or chosen.dataset)
-    options = (f"--experiments={folder}", f"--scale={scale}", f"--dataset={dataset}")
-    return Grid(experiments, chosen, experiments.dataset(dataset), results, options)
+    scale = experiments.scale(given.get("scale", "mini"))
+    options = [f"--experiments={folder}", f"--scale={given.get('scale', 'mini')}"]
+    # Without `only`: it changes what is wanted, not what a job is.
+    return Grid(
+        experiments,
+        claims=_all(
+            load_claims, folder, "claims.yaml", experiments.runs, METRICS, experiments.tables
+        ),
+        inconsistencies=_all(
+            load_inconsistencies,
+            folder,
+            "inconsistencies.yaml",
+            experiments.tables,
+            experiments.figures,
+        ),
+        scale=scale,
+        dataset=experiments.dataset(given.get("dataset", scale.dataset)),
+        stands_in=scale.stands_in or "dataset" in given,
+        only=_wanted(given["only"], experiments) if "only" in given else _own(scale),
+        results=results,
+        command_line_options=(
+            *options,
+            *([f"--dataset={given['dataset']}"] if "dataset" in given else []),
+        ),
+    )
 
 
-def grid_name(scale: Scale, dataset: Dataset) -> str:
-    """The scale's id, with the data set's where that is not the scale's own."""
-    return scale.id if dataset.id == scale.dataset else f"{scale.id}-{dataset.id}"
+def _all(load: Callable[..., Mapping[str, Any]], folder: str, name: str, *known: Any) -> tuple:
+    """What a file declares; nothing where there is no such file."""
+    path = Path(folder) / name
+    return tuple(load(path, *known).values()) if path.is_file() else ()
+
+
+def _own(scale: Scale) -> tuple[str, ...] | None:
+    return None if scale.only is None else tuple(scale.only)
+
+
+def _wanted(names: str, experiments: Experiments) -> tuple[str, ...] | None:
+    if names == "all":
+        return None
+    wanted = tuple(name.strip() for name in names.split(",") if name.strip())
+    for name in wanted:
+        if name not in experiments.targets:
+            raise DeclarationError(
+                f"setting only: unknown name {name!r}" + suggest(name, experiments.targets)
+            )
+    return wanted
+
+
+def dataset_files(dataset: Dataset) -> list[str]:
+    """The files that say that a data set is there and which it is."""
+    root = Path(dataset.root)
+    if dataset.embedded is not None:
+        return [str(root / "manifest.json")]
+    # A file that is missing is for the check to explain, not for the workflow to stumble over.
+    files = [dataset.train.annotations, dataset.val.annotations]
+    if dataset.openimages is not None:
+        files += dataset.openimages.model_dump().values()
+    return [str(path) for file in files if (path := root / file).is_file()]

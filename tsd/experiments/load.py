@@ -5,6 +5,7 @@ misspelt, the nearest valid one.
 """
 
 import difflib
+import importlib.util
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,20 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from tsd.experiments.metrics import METRICS
-from tsd.experiments.schema import Dataset, Declaration, Run, Scale, Table
+from tsd.experiments.schema import (
+    Backbone,
+    Dataset,
+    Declaration,
+    Figure,
+    Run,
+    Scale,
+    Table,
+)
 
 CONFIG_FOLDER = Path(__file__).parent.parent / "configs"
+
+MMDET = "mmdet::"
+"""What the name of a base in mmdet starts with, as in mmengine's configs."""
 
 AnyDeclaration = TypeVar("AnyDeclaration", bound=Declaration)
 
@@ -30,7 +42,9 @@ class Experiments:
     """All declarations of a folder, by id."""
 
     runs: dict[str, Run]
+    backbones: dict[str, Backbone]
     tables: dict[str, Table]
+    figures: dict[str, Figure]
     scales: dict[str, Scale]
     datasets: dict[str, Dataset]
 
@@ -54,12 +68,36 @@ class Experiments:
             )
         below = self.scale(scale.extends)
         said = {key: getattr(scale, key) for key in scale.model_fields_set}
-        combined = {**said, "extends": None, "set": {**below.set, **scale.set}}
+        patterns = dict.fromkeys([*below.bases, *scale.bases])
+        combined = {
+            **said,
+            "extends": None,
+            "set": {**below.set, **scale.set},
+            "bases": {p: {**below.bases.get(p, {}), **scale.bases.get(p, {})} for p in patterns},
+        }
         return below.model_copy(update=combined).with_origin(scale.origin)
 
     def dataset(self, name: str) -> Dataset:
         """The data set of that id, or of that YAML file, or a :class:`DeclarationError`."""
         return _look_up_or_read(self.datasets, name, "data set", Dataset)
+
+    @property
+    def targets(self) -> list[str]:
+        """Ids of what can be asked for: tables, figures and runs."""
+        return [*self.tables, *self.figures, *self.runs]
+
+    def runs_for(self, target: str) -> list[str]:
+        """Ids of the runs behind a table, a figure or a run, or a :class:`DeclarationError`."""
+        if target in self.tables:
+            rows = self.tables[target].rows
+            return list(dict.fromkeys(n for row in rows for n in (row.run, row.baseline) if n))
+        if target in self.figures:
+            return self.figures[target].runs
+        if target in self.runs:
+            return [target]
+        raise DeclarationError(
+            f"unknown table, figure or run {target!r}" + suggest(target, self.targets)
+        )
 
     def tables_of(self, run: str) -> list[str]:
         """Ids of the tables that a run fills."""
@@ -80,36 +118,64 @@ def load_experiments(folder: Path) -> Experiments:
     for path in sorted((folder / "runs").glob("*.yaml")):
         entries = read_yaml(path)
         if not isinstance(entries, list):
-            raise DeclarationError(f"{path}: expected a list of runs, found {_kind(entries)}")
+            raise DeclarationError(f"{path}: expected a list of runs, found {kind_of(entries)}")
         for index, entry in enumerate(entries):
             name = entry.get("id", f"number {index + 1}") if isinstance(entry, dict) else index
-            run = _validate(Run, entry, f"{path}: run {name}")
+            run = validate(Run, entry, f"{path}: run {name}")
             if run.id in runs:
                 raise DeclarationError(
                     f"{path}: run id {run.id!r} is declared already, in {origin[run.id]}"
                 )
-            if run.base not in available_bases():
+            if not config_file(run.base).is_file():
                 raise DeclarationError(
                     f"{path}: run {run.id}: unknown base {run.base!r}"
-                    + suggest(run.base, available_bases())
+                    + suggest(run.base, available_bases(run.base))
                 )
             runs[run.id], origin[run.id] = run, path
     experiments = Experiments(
         runs=runs,
+        backbones=_one_per_file(folder / "backbones", Backbone),
         tables=_one_per_file(folder / "tables", Table),
+        figures=_one_per_file(folder / "figures", Figure),
         scales=_one_per_file(folder / "scales", Scale),
         datasets=_one_per_file(folder / "datasets", Dataset),
     )
+    for run in runs.values():
+        _check_run(run, experiments)
     for table in experiments.tables.values():
         _check_table(folder / "tables" / f"{table.id}.yaml", table, experiments)
+    for figure in experiments.figures.values():
+        for name in figure.runs:
+            if name not in runs:
+                raise DeclarationError(
+                    f"{figure.origin}: unknown run {name!r}" + suggest(name, runs)
+                )
     for scale in experiments.scales.values():
         _check_scale(f"{folder / 'scales' / f'{scale.id}.yaml'}", scale, experiments)
     return experiments
 
 
-def available_bases() -> list[str]:
-    """Names that a run's ``base`` may have."""
+def config_file(base: str) -> Path:
+    """Where the config that a run's ``base`` names should be: ours, or mmdet's."""
+    if base.startswith(MMDET):
+        return _mmdet_configs() / f"{base.removeprefix(MMDET)}.py"
+    return CONFIG_FOLDER / f"{base}.py"
+
+
+def available_bases(like: str = "") -> list[str]:
+    """Names that a run's ``base`` may have: of mmdet's if ``like`` is one of them, else of ours."""
+    if like.startswith(MMDET):
+        found = _mmdet_configs().glob("[!_]*/*.py")
+        return sorted(f"{MMDET}{path.parent.name}/{path.stem}" for path in found)
     return sorted(path.stem for path in CONFIG_FOLDER.glob("*.py"))
+
+
+def _mmdet_configs() -> Path:
+    """The folder of configs in the installed mmdet, which is not imported for it."""
+    package = importlib.util.find_spec("mmdet")
+    if package is None or package.origin is None:
+        raise DeclarationError("mmdet is not installed")
+    return Path(package.origin).parent / ".mim" / "configs"
 
 
 def suggest(name: str, valid: Iterable[str]) -> str:
@@ -127,6 +193,8 @@ class _UniqueKeyLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         seen = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue  # << takes over another mapping's keys, to be overruled here
             key = self.construct_object(key_node, deep=deep)
             if key in seen:
                 raise yaml.constructor.ConstructorError(
@@ -153,7 +221,7 @@ def read_yaml(path: Path) -> object:
 def _one_per_file(folder: Path, kind: type[AnyDeclaration]) -> dict[str, AnyDeclaration]:
     declared = {}
     for path in sorted(folder.glob("*.yaml")):
-        declaration = _validate(kind, read_yaml(path), str(path))
+        declaration = validate(kind, read_yaml(path), str(path))
         if declaration.id != path.stem:  # type: ignore[attr-defined]
             raise DeclarationError(
                 f"{path}: key id is {declaration.id!r}, "  # type: ignore[attr-defined]
@@ -163,9 +231,10 @@ def _one_per_file(folder: Path, kind: type[AnyDeclaration]) -> dict[str, AnyDecl
     return declared
 
 
-def _validate(kind: type[AnyDeclaration], content: object, place: str) -> AnyDeclaration:
+def validate(kind: type[AnyDeclaration], content: object, place: str) -> AnyDeclaration:
+    """A declaration from plain data, or a :class:`DeclarationError` for each of its mistakes."""
     if not isinstance(content, dict):
-        raise DeclarationError(f"{place}: expected keys and values, found {_kind(content)}")
+        raise DeclarationError(f"{place}: expected keys and values, found {kind_of(content)}")
     try:
         return kind.model_validate(content).with_origin(place)
     except ValidationError as error:
@@ -175,7 +244,9 @@ def _validate(kind: type[AnyDeclaration], content: object, place: str) -> AnyDec
 
 
 def _explain(kind: type[BaseModel], error: dict) -> str:
-    """One pydantic error in a sentence that names the key."""
+    """One pydantic error in a sentence that names the key, if it is about one."""
+    if not error["loc"]:
+        return str(error["msg"])
     *parents, key = error["loc"]
     dotted = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
@@ -200,6 +271,17 @@ def _types_in(annotation: object) -> Iterable[type]:
         yield annotation
     for part in get_args(annotation):
         yield from _types_in(part)
+
+
+def _check_run(run: Run, experiments: Experiments) -> None:
+    for key, name, valid in (
+        ("backbone", run.backbone, experiments.backbones),
+        ("dataset", run.dataset, experiments.datasets),
+    ):
+        if name is not None and name not in valid:
+            raise DeclarationError(
+                f"{run.origin}: key {key}: unknown {key} {name!r}" + suggest(name, valid)
+            )
 
 
 def _check_table(path: Path, table: Table, experiments: Experiments) -> None:
@@ -235,6 +317,15 @@ def _check_scale(place: str, scale: Scale, experiments: Experiments) -> None:
             f"{place}: key dataset: unknown data set {scale.dataset!r}"
             + suggest(scale.dataset, experiments.datasets)
         )
+    for key, names, valid in (
+        ("backbones", scale.backbones or (), experiments.backbones),
+        ("only", scale.only or (), experiments.targets),
+    ):
+        for name in names:
+            if name not in valid:
+                raise DeclarationError(
+                    f"{place}: key {key}: unknown name {name!r}" + suggest(name, valid)
+                )
     seen = [scale.id]
     while scale.extends is not None:
         if scale.extends not in experiments.scales:
@@ -258,9 +349,10 @@ def _look_up_or_read(
     declared: dict[str, AnyDeclaration], name: str, kind: str, schema: type[AnyDeclaration]
 ) -> AnyDeclaration:
     if name.endswith((".yaml", ".yml")):
-        return _validate(schema, read_yaml(Path(name)), name)
+        return validate(schema, read_yaml(Path(name)), name)
     return _look_up(declared, name, kind)
 
 
-def _kind(content: object) -> str:
+def kind_of(content: object) -> str:
+    """What to call a value of the wrong kind."""
     return "nothing" if content is None else type(content).__name__

@@ -32,5 +32,15 @@ METRICS: dict[str, Metric] = {
         Metric("APm", "AP m", "%", 1, True),
         Metric("APl", "AP l", "%", 1, True),
         Metric("params", "#param", "M", 1, None),
+        Metric("mask_AP", "mask AP", "%", 1, True),
+        Metric("mask_AP50", "mask AP.5", "%", 1, True),
+        Metric("mask_AP75", "mask AP.75", "%", 1, True),
+        Metric("lb_AP50", "AP.5 (LB)", "%", 1, True),
+        Metric("runtime", "runtime", "ms", 1, False),
+        *(
+            Metric(f"AP{size[0]}@{iou}", f"AP {size} .{iou // 10}", "%", 1, True)
+            for size in ("small", "medium", "large")
+            for iou in (50, 60, 70, 80, 90)
+        ),
     )
 }

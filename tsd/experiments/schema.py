@@ -5,7 +5,7 @@ refused when a file is loaded; names of other declarations are checked once all 
 (:mod:`tsd.experiments.load`).
 """
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints
 
@@ -40,12 +40,29 @@ class Run(Declaration):
     """A model that is trained once for each scale, data set and seed."""
 
     id: Identifier
-    base: Annotated[str, Field(description="a config in tsd/configs, without .py")]
+    base: Annotated[
+        str,
+        Field(description="a config in tsd/configs, or mmdet's as mmdet::family/name; without .py"),
+    ]
     why: Annotated[str, Field(description="what the run is for, in a sentence")]
+    backbone: Annotated[
+        Identifier | None, Field(description="declared backbone; absent: the base's own")
+    ] = None
+    dataset: Annotated[
+        Identifier | None, Field(description="instead of the scale's, unless that stands in")
+    ] = None
     set: Annotated[Differences, Field(description="differences from the base")] = {}
     seeds: Annotated[
         list[Seed] | None, Field(min_length=1, description="instead of the scale's")
     ] = None
+
+
+class Backbone(Declaration):
+    """A backbone that runs refer to, at its full size."""
+
+    id: Identifier
+    title: str
+    set: Annotated[Differences, Field(description="differences from the base")] = {}
 
 
 class Row(Declaration):
@@ -77,6 +94,41 @@ class Table(Declaration):
     note: str | None = None
 
 
+class Series(Declaration):
+    """Part of a figure that stands for runs: one, or one for each point of a curve."""
+
+    label: str
+    run: Identifier | None = None
+    points: Annotated[
+        dict[float, Identifier], Field(description="position on the x axis → run")
+    ] = {}
+    published: Annotated[
+        list[float] | None, Field(description="the paper's values, in the figure's order")
+    ] = None
+
+
+class Figure(Declaration):
+    """One of the paper's figures."""
+
+    id: Identifier
+    title: str
+    source: Annotated[str, Field(description="where in the paper")]
+    kind: Literal["iou", "margins", "sensitivity", "proposals"]
+    series: Annotated[list[Series], Field(min_length=1)]
+    note: str | None = None
+
+    @property
+    def runs(self) -> list[str]:
+        """Ids of the runs that it shows."""
+        named = [[s.run] if s.run else [*s.points.values()] for s in self.series]
+        return list(dict.fromkeys(run for runs in named for run in runs))
+
+    @property
+    def extract(self) -> bool:
+        """Whether it shows what a trained network does, not only its metrics."""
+        return self.kind in ("sensitivity", "proposals")
+
+
 class Resources(Declaration):
     """What one training or inference job asks for."""
 
@@ -98,7 +150,24 @@ class Scale(Declaration):
     extends: Annotated[
         Identifier | None, Field(description="scale that gives what is not said here")
     ] = None
-    set: Annotated[Differences, Field(description="applied before the run's differences")] = {}
+    stands_in: Annotated[
+        bool, Field(description="the data set replaces also those that runs name")
+    ] = False
+    only: Annotated[
+        list[Identifier] | None,
+        Field(min_length=1, description="tables, figures and runs made unless asked otherwise"),
+    ] = None
+    pretrained: Annotated[
+        bool, Field(description="false: no weights are at hand, everything starts at random")
+    ] = True
+    set: Annotated[Differences, Field(description="for every run")] = {}
+    bases: Annotated[
+        dict[str, Differences], Field(description="pattern of a base's name → for runs with it")
+    ] = {}
+    backbones: Annotated[
+        dict[Identifier, Differences] | None,
+        Field(description="backbone → what stands for it; absent: the declared ones in full size"),
+    ] = None
 
 
 class Split(Declaration):
@@ -117,8 +186,16 @@ class Embedded(Declaration):
     size: Annotated[int, Field(ge=32, description="image side in pixels")] = 160
 
 
+class OpenImages(Declaration):
+    """What a data set in Open Images' format has beside its splits; paths relative to its root."""
+
+    labels: Annotated[str, Field(description="label, name and id of each class")]
+    hierarchy: Annotated[str, Field(description="which class is one of which, as a plain array")]
+    verified: Annotated[str, Field(description="classes looked for in each image of val")]
+
+
 class Dataset(Declaration):
-    """A COCO-format data set."""
+    """A data set, in COCO's format unless it says otherwise."""
 
     id: Identifier
     title: str
@@ -129,5 +206,8 @@ class Dataset(Declaration):
     classes: Annotated[list[str], Field(min_length=1, description="category names, in order")]
     embedded: Annotated[
         Embedded | None, Field(description="set: the workflow makes the data under root")
+    ] = None
+    openimages: Annotated[
+        OpenImages | None, Field(description="set: in the Open Images Challenge's format")
     ] = None
     set: Annotated[Differences, Field(description="applied after the scale's differences")] = {}

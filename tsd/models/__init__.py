@@ -1,8 +1,20 @@
 """The method, registered with mmdet: ``custom_imports = dict(imports=["tsd.models"])``."""
 
 from tsd.models.bbox_head import TSDBBoxHead
+from tsd.models.cascade_roi_head import TSDCascadeRoIHead
 from tsd.models.derived_proposals import DerivedProposals
 from tsd.models.pooling import DeformableRoIPooling
 from tsd.models.roi_head import TSDRoIHead
+from tsd.models.senet import SENet154
+from tsd.models.split_detector import SplitFasterRCNN, SplitRoIHead
 
-__all__ = ["DeformableRoIPooling", "DerivedProposals", "TSDBBoxHead", "TSDRoIHead"]
+__all__ = [
+    "DeformableRoIPooling",
+    "DerivedProposals",
+    "SENet154",
+    "SplitFasterRCNN",
+    "SplitRoIHead",
+    "TSDBBoxHead",
+    "TSDCascadeRoIHead",
+    "TSDRoIHead",
+]

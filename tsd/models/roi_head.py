@@ -158,7 +158,8 @@ class TSDRoIHead(StandardRoIHead):
             sampling_results: Sampled proposals of each image with their ground truth.
 
         Returns:
-            What :meth:`_bbox_forward` returns, with the losses of Eq. 9 under ``loss_bbox``.
+            What :meth:`_bbox_forward` returns, with the losses of Eq. 9 under ``loss_bbox``, and
+            ``rois`` and ``bbox_targets``, from which a cascade refines.
         """
         rois = bbox2roi([result.priors for result in sampling_results])
         tsd = self._bbox_forward(x, rois)
@@ -179,7 +180,7 @@ class TSDRoIHead(StandardRoIHead):
                         self.progressive_constraint, sibling, tsd, rois, targets[0], gt_boxes
                     )
                 )
-        return {**tsd, "loss_bbox": losses}
+        return {**tsd, "rois": rois, "bbox_targets": targets, "loss_bbox": losses}
 
     def _constraint_losses(
         self,

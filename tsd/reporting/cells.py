@@ -28,6 +28,7 @@ class State(StrEnum):
     PENDING = "pending"
     MISSING = "missing"
     NOT_DECLARED = "not declared"
+    NOT_AT_SCALE = "not at this scale"
     NOT_COLLECTED = "not collected"
 
 
@@ -123,6 +124,8 @@ def measure(results: Results, name: str | None, metric: str) -> Measured:
         return Measured(State.NOT_DECLARED, {}, 0)
     if name not in results["runs"]:
         return Measured(State.NOT_COLLECTED, {}, 0)
+    if not results["runs"][name]["at_scale"]:
+        return Measured(State.NOT_AT_SCALE, {}, 0)
     seeds = results["runs"][name]["seeds"]
     found = {int(seed): seeds[seed].get("metrics", {}).get(metric) for seed in seeds}
     values = {
@@ -146,8 +149,9 @@ def gain_sd(run: Measured, baseline: Measured) -> float | None:
 
 
 def published_of(results: Results, table: dict[str, Any], run: str, metric: str) -> float | None:
-    """Return what the paper printed for a run, preferably in this table, else in any other."""
-    for place in [table, *results["tables"]]:
+    """Return what was printed for a run, preferably in this table, else in one of the paper's."""
+    papers = [other for other in results["tables"] if other["source"].startswith("Table")]
+    for place in [table, *papers]:
         for row in place["rows"]:
             value = row["published"].get(metric)
             if row["run"] == run and value is not None:

@@ -11,6 +11,7 @@ from typing import Any
 from tsd import provenance
 from tsd.experiments.grid import Grid, Job
 from tsd.experiments.metrics import METRICS
+from tsd.experiments.schema import Run
 from tsd.run_folder import read_json
 
 PAPER_SCALE = "paper"
@@ -32,19 +33,15 @@ def collect(grid: Grid, jobs: Iterable[Job]) -> dict[str, Any]:
     """
     head, dirty = provenance.commit()
     runs: dict[str, Any] = {}
+    for run in grid.experiments.runs.values():
+        if not grid.has(run):
+            runs[run.id] = {**_declaration(grid, run), "digest": None, "at_scale": False}
     for job in jobs:
-        run = runs.setdefault(
+        collected = runs.setdefault(
             job.run.id,
-            {
-                "why": job.run.why,
-                "base": job.run.base,
-                "set": job.run.set,
-                "digest": job.digest,
-                "tables": grid.experiments.tables_of(job.run.id),
-                "seeds": {},
-            },
+            {**_declaration(grid, job.run), "digest": job.digest, "at_scale": True},
         )
-        run["seeds"][str(job.seed)] = collect_job(job)
+        collected["seeds"][str(job.seed)] = collect_job(job)
     return {
         "grid": grid.name,
         "generated": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -59,7 +56,22 @@ def collect(grid: Grid, jobs: Iterable[Job]) -> dict[str, Any]:
         "dataset": grid.dataset.model_dump(),
         "metrics": {name: asdict(metric) for name, metric in METRICS.items()},
         "tables": [table.model_dump() for table in grid.experiments.tables.values()],
+        "figures": [figure.model_dump() for figure in grid.experiments.figures.values()],
+        "claims": [claim.model_dump() for claim in grid.claims],
+        "inconsistencies": [entry.model_dump() for entry in grid.inconsistencies],
         "runs": runs,
+    }
+
+
+def _declaration(grid: Grid, run: Run) -> dict[str, Any]:
+    return {
+        "why": run.why,
+        "base": run.base,
+        "backbone": run.backbone,
+        "dataset": grid.dataset_of(run).id,
+        "set": run.set,
+        "tables": grid.experiments.tables_of(run.id),
+        "seeds": {},
     }
 
 
@@ -78,12 +90,28 @@ def collect_job(job: Job) -> dict[str, Any]:
         "folder": str(folder.path),
         "train": trained,
         "detect": detected,
+        "latency": read_json(folder.latency),
         "tracking": read_json(folder.tracking),
     }
     if state == "done":
-        collected["metrics"] = {**metrics["metrics"], "params": trained["parameters"] / 1e6}
+        collected["metrics"] = {
+            **metrics["metrics"],
+            **(_by_size(metrics["grid"]) if metrics["grid"] else {}),
+            "params": trained["parameters"] / 1e6,
+            "runtime": (read_json(folder.latency) or {}).get("median_ms"),
+        }
         collected["grid"] = metrics["grid"]
     return collected
+
+
+def _by_size(grid: dict[str, Any]) -> dict[str, float | None]:
+    """AP of each object size at each IoU threshold, as Table 9 has them: ``APs@50`` and so on."""
+    return {
+        f"AP{area[0]}@{round(100 * iou)}": grid["AP"][t][a]
+        for t, iou in enumerate(grid["iou"])
+        for a, area in enumerate(grid["area"])
+        if area != "all"
+    }
 
 
 def job_state(status: dict[str, Any], evaluated: bool) -> str:

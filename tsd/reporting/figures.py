@@ -17,12 +17,40 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from tsd.reporting.cells import read_results
+from tsd.reporting.drawing import INK, OURS, PAPERS, figure_of
+from tsd.reporting.iou_figure import draw_iou
+from tsd.reporting.margin_figure import draw_margins
+from tsd.reporting.proposals_figure import draw_proposals
+from tsd.reporting.sensitivity_figure import draw_sensitivity
 from tsd.reporting.summary import ComparedGain, compared_gains, seeds_phrase
 from tsd.reporting.wording import row_name
 
-OURS, PAPERS, INK, FAINT = "#0072b2", "#d55e00", "#22262b", "#868d95"
+DRAW = {
+    "iou": draw_iou,
+    "margins": draw_margins,
+    "sensitivity": draw_sensitivity,
+    "proposals": draw_proposals,
+}
+"""Kind of a declared figure → what draws it."""
+
+FAINT = "#868d95"
 PALETTE = ("#f0e442", "#56b4e9", "#e69f00", "#00c896", "#cc79a7", "#ffffff", "#d55e00", "#4f8fff")
 """Colours of classes, Okabe and Ito's with the dark ones lightened; names are written as well."""
+
+
+def draw_declared(collected: Path, figure_id: str, out: Path) -> None:
+    """Draw one of the declared figures as SVG, PDF and PNG, and write its caption as ``.txt``.
+
+    Args:
+        collected: The file with the results.
+        figure_id: Of the figure.
+        out: The figure's path; its suffix is replaced.
+
+    Raises:
+        KeyError: There is no such figure.
+    """
+    figure = figure_of(read_results(collected), figure_id)
+    DRAW[figure["kind"]](collected, figure_id, out)
 
 
 def draw_gains(collected: Path, out: Path) -> None:

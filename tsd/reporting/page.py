@@ -6,11 +6,12 @@ it. All numbers in its prose are computed from the collected results.
 
 import json
 import textwrap
+from collections.abc import Collection
 from pathlib import Path
 
 import jinja2
 
-from tsd.reporting import escaping, figures, summary, wording
+from tsd.reporting import escaping, figures, summary, verdicts, wording
 from tsd.reporting.cells import Cell, Results, State, fill, measure, read_results
 from tsd.reporting.tables import failure_reasons, notes, to_markdown, write_table
 
@@ -18,44 +19,48 @@ TERMINAL = 100
 """Columns of the plain text."""
 
 
-def write_report(collected: Path, folder: Path | None = None) -> Path:
-    """Write tables, figures and pages.
+def write_parts(collected: Path, leave_out: Collection[str] = ()) -> None:
+    """Write the tables and figures that the pages show, beside the collected results.
 
     Args:
         collected: The file with the results.
-        folder: Where to; beside ``collected`` if not given.
-
-    Returns:
-        The path of the HTML page.
+        leave_out: Ids of tables and figures that are there already.
     """
-    folder = folder or collected.parent
+    folder = collected.parent
     results = read_results(collected)
     for table in results["tables"]:
-        write_table(collected, table["id"], folder / "tables")
+        if table["id"] not in leave_out:
+            write_table(collected, table["id"], folder / "tables")
+    for figure in results["figures"]:
+        if figure["id"] not in leave_out:
+            figures.draw_declared(collected, figure["id"], folder / "figures" / figure["id"])
     figures.draw_gains(collected, folder / "figures" / "gains.png")
     root, split = Path(results["dataset"]["root"]), results["dataset"]["val"]
     if (root / split["annotations"]).exists():
         samples = folder / "figures" / "samples.png"
         figures.draw_samples(root / split["annotations"], root / split["images"], samples)
-    return write_pages(collected, folder)
 
 
-def write_pages(collected: Path, folder: Path | None = None) -> Path:
+def write_pages(collected: Path) -> Path:
     """Write ``index.html`` and ``report.md``, the tables and figures being there already.
 
     Args:
-        collected: The file with the results.
-        folder: Where to; beside ``collected`` if not given.
+        collected: The file with the results; the pages go beside it.
 
     Returns:
         The path of the HTML page.
     """
-    folder = folder or collected.parent
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = collected.parent
     results = read_results(collected)
     environment = _environment()
     content = {
         "results": results,
+        "judged": verdicts.judge(results, results["claims"]),
+        "differing": verdicts.disagreements(results, results["inconsistencies"]),
+        "captions": {
+            figure["id"]: (folder / "figures" / f"{figure['id']}.txt").read_text(encoding="utf-8")
+            for figure in results["figures"]
+        },
         "has_samples": (folder / "figures" / "samples.png").exists(),
         "gains": summary.compared_gains(results),
         "states": summary.state_counts(results),
@@ -83,6 +88,7 @@ def _environment() -> jinja2.Environment:
         failure_reasons=failure_reasons,
         to_markdown=to_markdown,
         tone=tone,
+        verdicts=verdicts,
         summary=summary,
         wording=wording,
     )

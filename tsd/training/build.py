@@ -2,19 +2,28 @@
 
 import torch
 from mmdet.models.detectors import BaseDetector
+from mmdet.models.test_time_augs import DetTTAModel
 from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
 from mmengine.config import Config
+from mmengine.model import BaseModel
 from torch import nn
 
-import tsd.models  # noqa: F401 registers the method with mmdet
+import tsd.models
+import tsd.training.openimages  # noqa: F401 and the data set
 from tsd.experiments.compile import dictionaries
 from tsd.experiments.grid import Job
+from tsd.training.checkpoints import load_as_data
 
 KEPT_CHECKPOINTS = 2
 
+META_KEYS = ("img_id", "img_path", "ori_shape", "img_shape", "scale_factor")
+
 CHECKPOINTS_A_TRAINING = 10
 """Of a training counted in iterations; one counted in epochs saves after each."""
+
+ITERATIONS_A_CHECKPOINT = 10
+"""At least, however short the training."""
 
 
 def runtime_config(job: Job) -> Config:
@@ -27,7 +36,9 @@ def runtime_config(job: Job) -> Config:
     config.log_processor.by_epoch = by_epoch
     config.default_hooks.checkpoint.update(
         by_epoch=by_epoch,
-        interval=1 if by_epoch else max(1, config.train_cfg.max_iters // CHECKPOINTS_A_TRAINING),
+        interval=1
+        if by_epoch
+        else max(ITERATIONS_A_CHECKPOINT, config.train_cfg.max_iters // CHECKPOINTS_A_TRAINING),
         max_keep_ckpts=KEPT_CHECKPOINTS,
         save_last=True,
     )
@@ -41,6 +52,35 @@ def runtime_config(job: Job) -> Config:
 def build_model(job: Job) -> BaseDetector:
     """The job's model, its weights not initialised."""
     return MODELS.build(runtime_config(job).model)
+
+
+def trained_model(job: Job) -> BaseDetector:
+    """The job's model with its trained weights, on the GPU if there is one, for inference."""
+    model = build_model(job)
+    model.load_state_dict(load_as_data(str(job.folder.weights), "cpu")["state_dict"])
+    return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+
+
+def augment_test(model: BaseDetector, config: Config) -> BaseModel:
+    """The model as it is tested, and its test pipeline in the config.
+
+    Both differ from the given ones where the config asks for ``test_time_augmentation``: each
+    image is then seen at all its ``scales``, and mirrored too if ``flip``, and the detections are
+    merged by the model's own NMS.
+    """
+    augmentation = config.get("test_time_augmentation")
+    if augmentation is None:
+        return model
+    load, *_, pack = config.test_dataloader.dataset.pipeline
+    pack = {**pack, "meta_keys": (*META_KEYS, "flip", "flip_direction")}
+    scales = [{"type": "Resize", "scale": s, "keep_ratio": True} for s in augmentation.scales]
+    flips = [{"type": "RandomFlip", "prob": float(f)} for f in range(augmentation.flip + 1)]
+    config.test_dataloader.dataset.pipeline = [
+        load,
+        {"type": "TestTimeAug", "transforms": [scales, flips, [pack]]},
+    ]
+    merging = {key: config.model.test_cfg.rcnn[key] for key in ("nms", "max_per_img")}
+    return DetTTAModel(module=model, tta_cfg=merging)
 
 
 def inference_parameters(model: nn.Module) -> int:

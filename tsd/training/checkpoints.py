@@ -1,24 +1,205 @@
-"""Reading checkpoints as data: nothing in a file is ever executed."""
+"""Reading weights as data, and finding pretrained ones before hours of training.
 
-from pathlib import Path
+Importing this module replaces mmengine's readers of checkpoints, which fall back to full unpickling
+or begin with it: nothing in a file is ever executed, wherever it comes from.
+"""
+
+import difflib
+import pickle
+import shutil
+from collections.abc import Callable, Iterator
+from http.client import HTTPException
+from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 import torch
-from mmengine.runner.checkpoint import CheckpointLoader, get_torch_safe_globals
+from filelock import FileLock
+from mmengine.runner.checkpoint import (
+    CheckpointLoader,
+    get_deprecated_model_names,
+    get_external_models,
+    get_mmcls_models,
+    get_torch_safe_globals,
+    get_torchvision_models,
+)
+from torch import Tensor, nn
+
+WEB = ("http://", "https://")
+
+TABLES: dict[str, Callable[[], dict[str, str]]] = {
+    "torchvision://": get_torchvision_models,
+    "modelzoo://": get_torchvision_models,
+    "open-mmlab://": get_external_models,
+    "openmmlab://": get_external_models,
+    "mmcls://": get_mmcls_models,
+}
+"""How a name of pretrained weights begins → mmengine's table from names to URLs."""
+
+NOT_READ = ("pavi://", r"(\S+\:)?s3://", r"(\S+\:)?petrel://")
+"""What mmengine has readers for that unpickle; taken for local paths, which do not exist."""
+
+SILENCE = 60
+"""Seconds without an answer after which a download is given up."""
 
 
-@CheckpointLoader.register_scheme(prefixes="", force=True)
+class WeightsError(Exception):
+    """Weights that cannot be had, cannot be read or do not fit; the message says what to do."""
+
+
+@CheckpointLoader.register_scheme(prefixes=("", *NOT_READ), force=True)
 def load_as_data(filename: str, map_location: Any = None) -> dict:
     """A local checkpoint, read with ``weights_only=True``.
 
-    Takes the place of mmengine's own reader of local files, which falls back to full unpickling.
     Besides tensors only mmengine's training history and numpy's scalars are admitted.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        pickle.UnpicklingError: If the file holds anything else.
+        WeightsError: If the file holds anything else.
     """
-    if not Path(filename).expanduser().is_file():
+    path = Path(filename).expanduser()
+    if not path.is_file():
         raise FileNotFoundError(f"no checkpoint at {filename}")
-    with torch.serialization.safe_globals(get_torch_safe_globals()):
-        return torch.load(Path(filename).expanduser(), map_location=map_location, weights_only=True)
+    try:
+        with torch.serialization.safe_globals(get_torch_safe_globals()):
+            return torch.load(path, map_location=map_location, weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise WeightsError(
+            f"{filename} cannot be read with weights_only=True: it is damaged, or holds more than "
+            "weights"
+        ) from error
+
+
+@CheckpointLoader.register_scheme(prefixes=(*WEB, *TABLES), force=True)
+def load_from_cache(checkpoint: str, map_location: Any = None) -> dict:
+    """Pretrained weights by name or URL, from torch hub's cache, downloaded if need be.
+
+    Args:
+        checkpoint: Such as ``torchvision://resnet101``.
+        map_location: As for :func:`torch.load`.
+
+    Raises:
+        WeightsError: If they cannot be had, or their file holds anything else.
+    """
+    path = fetch(checkpoint)
+    try:
+        content = load_as_data(str(path), map_location)
+    except WeightsError as error:
+        raise WeightsError(
+            f"pretrained weights {checkpoint}: {error}; once removed it is downloaded again"
+        ) from error
+    if checkpoint.startswith("mmcls://"):  # of a classifier, whose backbone is asked for
+        return {
+            name.removeprefix("backbone."): value
+            for name, value in content.get("state_dict", content).items()
+            if name.startswith("backbone.")
+        }
+    return content
+
+
+def check_pretrained(model: nn.Module) -> None:
+    """Get the pretrained weights that a model asks for, and see that they fit.
+
+    Parts that a file has in another shape mmengine leaves random, with no more than a warning.
+    Parts that it does not have may be meant so, such as the offsets of deformable convolutions.
+
+    Args:
+        model: Built; it is left as it is.
+
+    Raises:
+        WeightsError: If weights cannot be had, cannot be read or do not fit. Names the setting.
+    """
+    for setting, module, checkpoint, prefix in _pretrained_parts(model):
+        try:
+            content = CheckpointLoader.load_checkpoint(checkpoint, "cpu")
+        except (WeightsError, FileNotFoundError) as error:
+            raise WeightsError(f"{setting}: {error}") from error
+        found = _weights_below(prefix, content)
+        wanted = module.state_dict()
+        shared = sorted(wanted.keys() & found.keys())
+        unequal = [name for name in shared if wanted[name].shape != found[name].shape]
+        if unequal or not shared:
+            why = "no parameter is in both"
+            if unequal:
+                name = unequal[0]
+                why = f"{name} is {[*found[name].shape]}, expected {[*wanted[name].shape]}"
+            raise WeightsError(
+                f"{setting}: {checkpoint} does not fit {type(module).__name__}: {why}"
+            )
+
+
+def fetch(checkpoint: str) -> Path:
+    """The file of pretrained weights in torch hub's cache, downloaded if it is not there.
+
+    Processes that ask for the same file at a time wait for the one that downloads it.
+
+    Raises:
+        WeightsError: If it cannot be had. Says where to put it by hand.
+    """
+    url = resolve(checkpoint)
+    path = Path(torch.hub.get_dir(), "checkpoints", PurePosixPath(urlsplit(url).path).name)
+    if path.is_file():
+        return path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{path}.lock"):
+            if not path.is_file():
+                _download(url, path)
+    except (OSError, HTTPException) as error:
+        raise WeightsError(
+            f"pretrained weights {checkpoint} are not at {path}, and cannot be downloaded from "
+            f"{url} ({str(error) or type(error).__name__}). Put the file there by hand (TORCH_HOME "
+            "moves this cache), or give the path of a copy in place of the name, in "
+            "init_cfg.checkpoint"
+        ) from error
+    return path
+
+
+def resolve(checkpoint: str) -> str:
+    """The URL of pretrained weights that are given by name or URL.
+
+    Raises:
+        WeightsError: If the name is unknown. Gives the nearest that is known.
+    """
+    if checkpoint.startswith(WEB):
+        return checkpoint
+    scheme, separator, name = checkpoint.partition("://")
+    urls = TABLES[scheme + separator]()
+    name = get_deprecated_model_names().get(name, name)
+    if name not in urls:
+        near = difflib.get_close_matches(name, urls, n=1)
+        hint = f"; did you mean {scheme}://{near[0]}?" if near else ""
+        raise WeightsError(f"there are no pretrained weights {checkpoint}{hint}")
+    return urls[name]
+
+
+def _download(url: str, path: Path) -> None:
+    part = path.with_name(f"{path.name}.part")
+    request = Request(url, headers={"User-Agent": "tsd"})  # noqa: S310 resolve() gives http(s)
+    with urlopen(request, timeout=SILENCE) as response, part.open("wb") as file:  # noqa: S310
+        shutil.copyfileobj(response, file)
+        announced = int(response.headers.get("Content-Length", file.tell()))
+        if file.tell() != announced:
+            raise ConnectionError(f"{file.tell()} of {announced} bytes came")
+    part.replace(path)
+
+
+def _pretrained_parts(model: nn.Module) -> Iterator[tuple[str, nn.Module, str, str]]:
+    """Of each module with pretrained weights: setting, module, name of the weights, key prefix."""
+    for name, module in model.named_modules():
+        init_cfg = getattr(module, "init_cfg", None) or []
+        for entry in [init_cfg] if isinstance(init_cfg, dict) else init_cfg:
+            if entry["type"] == "Pretrained":
+                setting = ".".join(["model", *filter(None, [name]), "init_cfg.checkpoint"])
+                yield setting, module, entry["checkpoint"], entry.get("prefix") or ""
+
+
+def _weights_below(prefix: str, content: dict) -> dict[str, Tensor]:
+    """What mmengine would load of a checkpoint for a module whose ``init_cfg`` has a prefix."""
+    state = content.get("state_dict", content)
+    state = {name.removeprefix("module."): value for name, value in state.items()}
+    if not prefix:
+        return state
+    start = prefix.rstrip(".") + "."
+    return {k.removeprefix(start): v for k, v in state.items() if k.startswith(start)}

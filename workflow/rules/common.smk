@@ -4,7 +4,7 @@ import shlex
 
 from snakemake.exceptions import WorkflowError
 
-from tsd.experiments.grid import open_grid
+from tsd.experiments.grid import dataset_files, open_grid
 from tsd.experiments.load import DeclarationError
 from tsd.data.version import GENERATOR_VERSION
 from tsd.tracking.uri import redact, tracking_uri
@@ -16,7 +16,7 @@ except DeclarationError as error:
 
 JOBS = {job.key: job for job in GRID.jobs}
 GRID_OPTIONS = shlex.join(GRID.command_line_options)
-DATA_FILES = GRID.dataset_files()
+DATASETS = GRID.datasets
 LOGS = f"results/{GRID.name}/logs"
 REPORT = str(GRID.report_folder)
 
@@ -30,10 +30,6 @@ def job_options(wildcards):
     return shlex.join(JOBS[wildcards.key].command_line_options)
 
 
-def finished(jobs):
-    """The files that say that jobs are trained, evaluated and tracked."""
-    return [
-        f"results/{job.key}/{name}"
-        for job in jobs
-        for name in ("metrics.json", "tracking.json")
-    ]
+def checked_data(wildcards):
+    """The file that says that a job's data set is sound."""
+    return f"results/{GRID.name}/datasets/{JOBS[wildcards.key].dataset.id}.json"

@@ -12,7 +12,7 @@ if GRID.dataset.embedded:
 
     rule make_data:
         output:
-            DATA_FILES,
+            dataset_files(GRID.dataset),
         log:
             f"{LOGS}/make_data.log",
         benchmark:
@@ -22,28 +22,30 @@ if GRID.dataset.embedded:
             "../../environment.yml"
         params:
             options=GRID_OPTIONS,
+            data=GRID.dataset.id,
             content=GRID.dataset.embedded.model_dump_json(),
             generator=GENERATOR_VERSION,
         shell:
-            "python -m tsd make-data {params.options} > {log} 2>&1"
+            "python -m tsd make-data {params.options} --data {params.data:q} > {log} 2>&1"
 
 
 rule check_data:
     input:
-        DATA_FILES,
+        lambda wildcards: dataset_files(DATASETS[wildcards.dataset]),
     output:
-        f"results/{GRID.name}/dataset.json",
+        f"results/{GRID.name}/datasets/{{dataset}}.json",
     log:
-        f"{LOGS}/check_data.log",
+        f"{LOGS}/check_{{dataset}}.log",
     benchmark:
-        f"{LOGS}/check_data.tsv"
+        f"{LOGS}/check_{{dataset}}.tsv"
     conda:
         "../../environment.yml"
     params:
         options=GRID_OPTIONS,
-        dataset=GRID.dataset.model_dump_json(),
+        dataset=lambda wildcards: DATASETS[wildcards.dataset].model_dump_json(),
     shell:
-        "python -m tsd check-data {params.options} --out {output:q} 2>&1 | tee {log}"
+        "python -m tsd check-data {params.options} --data {wildcards.dataset:q} --out {output:q}"
+        " 2>&1 | tee {log}"
 
 
 rule open_tracking:

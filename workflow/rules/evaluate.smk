@@ -23,6 +23,55 @@ rule evaluate:
         "python -m tsd evaluate {params.options} --log {log:q}"
 
 
+rule extract:
+    input:
+        rules.train.output,
+    output:
+        "results/{key}/{kind}.json",
+    log:
+        "results/{key}/logs/{kind}.log",
+    benchmark:
+        "results/{key}/logs/{kind}.tsv"
+    wildcard_constraints:
+        kind="sensitivity|proposals",
+    conda:
+        "../../environment.yml"
+    threads: GRID.scale.resources.threads
+    resources:
+        mem_mb=GRID.scale.resources.mem_mb,
+        runtime=30,
+        gpu=min(GRID.scale.resources.gpus, 1),
+    params:
+        options=job_options,
+    shell:
+        "python -m tsd extract {wildcards.kind:q} {params.options} --threads {threads}"
+        " > {log:q} 2>&1"
+
+
+rule latency:
+    input:
+        rules.train.output,
+    output:
+        "results/{key}/latency.json",
+    log:
+        "results/{key}/logs/latency.log",
+    benchmark:
+        "results/{key}/logs/latency.tsv"
+    conda:
+        "../../environment.yml"
+    # All of the machine: what runs beside it would be measured too.
+    threads: workflow.cores or 1
+    resources:
+        mem_mb=GRID.scale.resources.mem_mb,
+        runtime=30,
+        gpu=min(GRID.scale.resources.gpus, 1),
+    params:
+        options=job_options,
+        threads=GRID.scale.resources.threads,
+    shell:
+        "python -m tsd latency {params.options} --threads {params.threads} --log {log:q}"
+
+
 rule track:
     input:
         rules.evaluate.output,

@@ -3,8 +3,9 @@
 
 localrules:
     collect,
-    collect_table,
+    collect_part,
     table,
+    figure,
     sample_figure,
     gains_figure,
     report,
@@ -12,7 +13,7 @@ localrules:
 
 rule collect:
     input:
-        finished(GRID.jobs),
+        GRID.wanted_files,
     output:
         f"{REPORT}/results.json",
     log:
@@ -28,30 +29,32 @@ rule collect:
         "python -m tsd collect {params.options} --out {output:q} > {log} 2>&1"
 
 
-rule collect_table:
+rule collect_part:
     input:
-        lambda wildcards: finished(GRID.jobs_for_table(wildcards.table)),
+        lambda wildcards: GRID.files_behind(wildcards.target),
     output:
-        f"{REPORT}/tables/{{table}}.json",
+        f"{REPORT}/parts/{{target}}.json",
     log:
-        f"{LOGS}/collect_{{table}}.log",
+        f"{LOGS}/collect_{{target}}.log",
     benchmark:
-        f"{LOGS}/collect_{{table}}.tsv"
+        f"{LOGS}/collect_{{target}}.tsv"
     conda:
         "../../environment.yml"
     params:
         options=GRID_OPTIONS,
         shown=GRID.presentation(),
     shell:
-        "python -m tsd collect {params.options} --table {wildcards.table:q} --out {output:q}"
+        "python -m tsd collect {params.options} --target {wildcards.target:q} --out {output:q}"
         " > {log} 2>&1"
 
 
 rule table:
     input:
-        rules.collect_table.output,
+        f"{REPORT}/parts/{{table}}.json",
     output:
         multiext(f"{REPORT}/tables/{{table}}", ".csv", ".md", ".tex"),
+    params:
+        folder=f"{REPORT}/tables",
     log:
         f"{LOGS}/{{table}}.log",
     benchmark:
@@ -59,12 +62,31 @@ rule table:
     conda:
         "../../environment.yml"
     shell:
-        "python -m tsd table {wildcards.table:q} --collected {input:q} > {log} 2>&1"
+        "python -m tsd table {wildcards.table:q} --collected {input:q} --out {params.folder:q}"
+        " > {log} 2>&1"
+
+
+rule figure:
+    input:
+        f"{REPORT}/parts/{{figure}}.json",
+    output:
+        multiext(f"{REPORT}/figures/{{figure}}", ".svg", ".pdf", ".png", ".txt"),
+    log:
+        f"{LOGS}/{{figure}}.log",
+    benchmark:
+        f"{LOGS}/{{figure}}.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        options=GRID_OPTIONS,
+    shell:
+        "python -m tsd figure {wildcards.figure:q} {params.options} --collected {input:q}"
+        " --out {output[0]:q} > {log} 2>&1"
 
 
 rule sample_figure:
     input:
-        rules.check_data.output,
+        f"results/{GRID.name}/datasets/{GRID.dataset.id}.json",
     output:
         f"{REPORT}/figures/samples.png",
     log:
@@ -94,14 +116,19 @@ rule gains_figure:
     params:
         options=GRID_OPTIONS,
     shell:
-        "python -m tsd figure gains {params.options} --out {output.png:q} > {log} 2>&1"
+        "python -m tsd figure gains {params.options} --collected {input:q} --out {output.png:q}"
+        " > {log} 2>&1"
 
 
 rule report:
     input:
         collected=rules.collect.output,
-        tables=expand(rules.table.output, table=sorted(GRID.experiments.tables)),
-        figures=[rules.sample_figure.output, rules.gains_figure.output],
+        tables=expand(rules.table.output, table=sorted(GRID.wanted_tables)),
+        figures=[
+            rules.sample_figure.output,
+            rules.gains_figure.output,
+            expand(rules.figure.output, figure=sorted(GRID.wanted_figures)),
+        ],
     output:
         f"{REPORT}/index.html",
         f"{REPORT}/report.md",
@@ -124,4 +151,14 @@ for declared in GRID.experiments.tables:
             declared
         input:
             expand(rules.table.output, table=declared),
+        localrule: True
+
+
+for declared in GRID.experiments.figures:
+
+    rule:
+        name:
+            declared
+        input:
+            expand(rules.figure.output, figure=declared),
         localrule: True

@@ -25,7 +25,7 @@ rule check_run:
 
 rule train:
     input:
-        rules.check_data.output,
+        checked_data,
         rules.check_run.output,
         rules.open_tracking.output,
     output:

@@ -1,0 +1,190 @@
+"""Open Images Challenge: AP at IoU 0.5 by mmdet's ``OpenImagesMetric``, files for the leaderboard.
+
+Detections are in COCO's results format, ``image_id`` being the id of an Open Images image (text)
+and ``category_id`` that of ``cls-label-description.csv`` (from 1).
+
+Shapes: K number of classes.
+"""
+
+import csv
+import json
+import math
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmdet.evaluation.functional import eval_map
+from mmdet.evaluation.metrics import OpenImagesMetric
+
+from tsd.training.openimages import OpenImagesChallenge
+
+IOU = IOA = 0.5
+"""Thresholds of a match: with a box, by intersection over union; within a group's box, by
+intersection over the detection's area."""
+
+
+def open_split(
+    annotation_file: Path,
+    label_file: Path,
+    hierarchy_file: Path,
+    image_labels_file: Path | None = None,
+) -> OpenImagesChallenge:
+    """A prepared split with all of its boxes, for evaluation; images are not touched."""
+    return OpenImagesChallenge(
+        ann_file=str(annotation_file),
+        label_file=str(label_file),
+        hierarchy_file=str(hierarchy_file),
+        image_level_ann_file=str(image_labels_file) if image_labels_file else None,
+        data_prefix={"img": ""},
+        pipeline=[],
+        test_mode=True,
+        serialize_data=False,
+    )
+
+
+def evaluate_detections(split: OpenImagesChallenge, detections: list[dict] | Path) -> dict:
+    """AP of detections at IoU 0.5 by the challenge's protocol.
+
+    mmdet's metric expands ground truth and detections over the hierarchy, leaves out detections of
+    classes that nobody has looked for in the image, and takes any number of detections within a
+    group's box for one.
+
+    Args:
+        split: With verified labels, unless every class was looked for.
+        detections: As the top of this module says, or the JSON file that holds them.
+
+    Returns:
+        ``metrics``: AP50, the mean over the classes that have ground truth. ``grid``: None, for
+        the protocol knows neither other thresholds nor sizes. ``per_class``: AP50 by class; a name
+        that two classes have is followed by the class's label. Percent, not rounded; None is
+        "missing": no ground truth to measure on.
+
+    Raises:
+        ValueError: A detection is malformed, or of an unknown image or category.
+    """
+    classes = split.metainfo["classes"]
+    found = _by_image(split, detections)
+    metric = OpenImagesMetric(iou_thrs=IOU, ioa_thrs=IOA)
+    metric.dataset_meta = split.metainfo
+    for image in split.data_list:
+        metric.process({}, [{**image, "pred_instances": _as_tensors(found[image["img_id"]])}])
+    truth, expanded = ([result[i] for result in metric.results] for i in (0, 1))
+    # Not compute_metrics, which rounds and keeps the classes to itself.
+    _, results = eval_map(
+        expanded,
+        truth,
+        iou_thr=IOU,
+        ioa_thr=IOA,
+        dataset=split.metainfo["dataset_type"],
+        use_group_of=True,
+        logger="silent",
+    )
+    values = [100 * float(r["ap"]) if r["num_gts"] else None for r in results]
+    measured = [value for value in values if value is not None]
+    count = Counter(classes)
+    names = [
+        f"{name} ({label})" if count[name] > 1 else name
+        for name, label in zip(classes, split.class_labels, strict=True)
+    ]
+    return {
+        "metrics": {"AP50": sum(measured) / len(measured) if measured else None},
+        "grid": None,
+        "per_class": dict(zip(names, values, strict=True)),
+    }
+
+
+def write_submission(split: OpenImagesChallenge, detections: list[dict] | Path, out: Path) -> None:
+    """Write detections as the challenge's server takes them.
+
+    A line for each image, its boxes as ``label score xmin ymin xmax ymax`` in [0, 1] after one
+    another, the best first. The server expands only its ground truth, so each detection is given
+    for its class and for all ancestors.
+
+    Args:
+        split: Whose images are asked for; its boxes do not matter.
+        detections: As the top of this module says, or the JSON file that holds them.
+        out: The CSV file.
+
+    Raises:
+        ValueError: A detection is malformed, or of an unknown image or category.
+    """
+    labels, relations = split.class_labels, split.metainfo["RELATION_MATRIX"]
+    found = _by_image(split, detections)
+    with out.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("ImageId", "PredictionString"))
+        for image in split.data_list:
+            parts = []
+            for entry in sorted(found[image["img_id"]], key=lambda e: -e["score"]):
+                box = " ".join(map(_short, _in_unit_square(entry["bbox"], image)))
+                for i in np.flatnonzero(relations[entry["category_id"] - 1]):
+                    parts.append(f"{labels[i]} {_short(entry['score'])} {box}")
+            writer.writerow((image["img_id"], " ".join(parts)))
+
+
+def _in_unit_square(box: Sequence[float], image: Mapping[str, Any]) -> list[float]:
+    """Corners xyxy in [0, 1] of a box xywh in pixels, cut to the image."""
+    x, y, w, h = box
+    width, height = image["width"], image["height"]
+    corners = (x / width, y / height, (x + w) / width, (y + h) / height)
+    return [min(max(value, 0.0), 1.0) for value in corners]
+
+
+def _short(value: float) -> str:
+    """To six decimals, and no longer than it has to be."""
+    return f"{value:.6f}".rstrip("0").rstrip(".")
+
+
+def _as_tensors(entries: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
+    """Boxes xyxy, scores and labels (from 0) of one image's detections."""
+    boxes = torch.tensor([e["bbox"] for e in entries], dtype=torch.float64).reshape(-1, 4)
+    return {
+        "bboxes": torch.cat([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], dim=1),
+        "scores": torch.tensor([e["score"] for e in entries], dtype=torch.float64),
+        "labels": torch.tensor([e["category_id"] - 1 for e in entries], dtype=torch.int64),
+    }
+
+
+def _by_image(
+    split: OpenImagesChallenge, detections: list[dict] | Path
+) -> defaultdict[str, list[dict]]:
+    """Checked detections by image id."""
+    source, entries = "detections", detections
+    if isinstance(detections, Path):
+        source, entries = str(detections), _read_json(detections)
+    if not isinstance(entries, list):
+        raise ValueError(f"{source}: expected a list of detections, got {type(entries).__name__}")
+    known = {"image_id": {i["img_id"] for i in split.data_list}, "category_id": {*split.cat_ids}}
+    found = defaultdict(list)
+    for place, entry in enumerate(entries):
+        where = f"{source}[{place}]"
+        if not isinstance(entry, dict):
+            raise ValueError(f"{where}: expected an object, got {entry!r}")
+        for key, kind in (("image_id", str), ("category_id", int)):
+            value = entry.get(key)
+            if not isinstance(value, kind) or value not in known[key]:
+                raise ValueError(f"{where}: {key} is not of {split.ann_file}: {value!r}")
+        box = entry.get("bbox")
+        if not isinstance(box, list) or len(box) != 4 or not all(map(_is_finite, box)):
+            raise ValueError(f"{where}: bbox is not four finite numbers: {box!r}")
+        if min(box[2:]) < 0:
+            raise ValueError(f"{where}: bbox has a negative width or height: {box!r}")
+        if not _is_finite(entry.get("score")):
+            raise ValueError(f"{where}: score is not a finite number: {entry.get('score')!r}")
+        found[entry["image_id"]].append(entry)
+    return found
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, Real) and math.isfinite(value)
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: not JSON: {error}") from error
