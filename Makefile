@@ -1,4 +1,4 @@
-# make help lists the targets. Variables: SCALE, DATASET, CORES, PYTHON.
+# make help lists the targets. Variables: SCALE, DATASET, ONLY, CORES, PYTHON.
 
 SHELL := bash
 .DELETE_ON_ERROR:
@@ -8,7 +8,7 @@ VENV ?= .venv
 export VENV
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 GRID_OPTIONS := --scale '$(SCALE)' $(if $(DATASET),--dataset '$(DATASET)')
-CONFIG := 'scale=$(SCALE)' $(if $(DATASET),'dataset=$(DATASET)')
+CONFIG := 'scale=$(SCALE)' $(if $(DATASET),'dataset=$(DATASET)') $(if $(ONLY),'only=$(ONLY)')
 
 .PHONY: help setup reproduce test check status ui bench lock clean
 
@@ -18,7 +18,7 @@ help: ## this list
 setup: ## .venv with everything pinned; done by the other targets on first use
 	@requirements/install.sh
 
-reproduce: setup ## train the grid, evaluate, write the report (SCALE=mini, DATASET=the scale's own)
+reproduce: setup ## train the grid, evaluate, write the report (SCALE, DATASET, ONLY=table5,r50 or all)
 	@status=0; snakemake --cores $(CORES) --config $(CONFIG) -- all || status=$$?; \
 	  python -m tsd track-missing $(GRID_OPTIONS); \
 	  python -m tsd headline $(GRID_OPTIONS); exit $$status

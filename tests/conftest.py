@@ -20,6 +20,16 @@ def tiny_data(tmp_path_factory) -> Path:
 @pytest.fixture
 def smoke_grid(tiny_data, tmp_path) -> Grid:
     """The smoke scale on the tiny data set, with results of its own."""
-    grid = open_grid({"scale": "smoke"}, tmp_path / "results")
-    dataset = grid.dataset.model_copy(update={"root": str(tiny_data)})
+    return _smoke_grid(tiny_data, tmp_path / "results")
+
+
+@pytest.fixture(scope="module")
+def smoke_grid_for_module(tiny_data, tmp_path_factory) -> Grid:
+    """The same, its results shared by the tests of a module."""
+    return _smoke_grid(tiny_data, tmp_path_factory.mktemp("results"))
+
+
+def _smoke_grid(data: Path, results: Path) -> Grid:
+    grid = open_grid({"scale": "smoke"}, results)
+    dataset = grid.dataset.model_copy(update={"root": str(data)})
     return replace(grid, dataset=dataset)

@@ -77,7 +77,7 @@ def test_all_formats_show_the_csvs_numbers(results):
 @pytest.mark.parametrize("write", [to_markdown, to_latex])
 def test_states_are_words_with_a_legend(results, write):
     text = write(results, table_of(results, "options"))
-    for word in ("failed", "not run", "interrupted", "running", "not declared", "not collected"):
+    for word in ("failed", "not run", "interrupted", "running", "literature", "not collected"):
         assert text.count(word) >= 2
     assert "n/a: finished" in text
     assert "1 of 2 seeds" in text

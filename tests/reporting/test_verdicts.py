@@ -238,7 +238,7 @@ def test_the_papers_numbers_are_put_to_the_same_test():
 
 
 def test_a_number_of_the_prose_comes_before_tables_and_other_sources_do_not_count():
-    other = table("authors", row("b", "b", AP=10.0), metrics=["AP"])
+    other = table("table_authors", row("b", "b", AP=10.0), metrics=["AP"])
     found = results({}, tables=[other, PUBLISHED])
     assert verdict(found, UP).evidence[0].published == pytest.approx(2.1)
     told = verdict(found, UP, published={"a": {"AP": 40.1}})

@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         ("open-tracking", steps.open_tracking, [grid], "prepare MLflow's store"),
         ("train", steps.train, [job], "train one job"),
         ("detect", steps.detect, [job], "dump the detections of a trained job"),
+        ("submit", steps.submit, [job, out], "pack detections on the test set for its server"),
         ("latency", steps.latency, [job], "time of an image through a trained job's network"),
         ("evaluate", steps.evaluate, [job], "metrics from dumped detections"),
         ("track", steps.track, [job], "bring a job's files into MLflow"),

@@ -179,6 +179,13 @@ def extract(options: Namespace) -> None:
     extractions[options.kind](job, job.folder.extracted(options.kind))
 
 
+def submit(options: Namespace) -> None:
+    """Pack a trained job's detections for the server that keeps the test set's annotations."""
+    from tsd.evaluation.submission import submit as submit_job
+
+    submit_job(_job(options), options.out, partial(print, flush=True))
+
+
 def latency(options: Namespace) -> None:
     """Measure a trained job's time for an image."""
     job = _job(options)

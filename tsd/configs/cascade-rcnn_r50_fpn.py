@@ -4,7 +4,7 @@ Cascade's own: three stages at IoU 0.5, 0.6 and 0.7, weighted 1, 1/2 and 1/4, wi
 boxes whose deltas are scaled by ever smaller deviations. What mmdet's Cascade R-CNN has besides, a
 smooth L1 loss and 2,000 proposals to sample from, is left at the baseline's.
 
-Run:      snakemake --config scale=paper -- authors
+Run:      snakemake --config scale=paper -- table_authors
 Cost:     as the baseline, with three heads of 512 RoIs an image
 Expected: AP 41.8 on minival with ResNet-101 (the authors' README; none given for ResNet-50)
 """

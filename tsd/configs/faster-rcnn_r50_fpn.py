@@ -42,3 +42,7 @@ auto_scale_lr = dict(enable=True, base_batch_size=32)
 val_cfg = None
 val_dataloader = None
 val_evaluator = None
+
+# What a server's images are seen with beside this: None, or scales and flip, as of
+# test_time_augmentation. Nothing that is measured here depends on it.
+submission_augmentation = None

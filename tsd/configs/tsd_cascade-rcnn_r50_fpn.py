@@ -1,6 +1,6 @@
 """Cascade R-CNN with TSD, sibling head and progressive constraint in each of its stages.
 
-Run:      snakemake --config scale=paper -- authors
+Run:      snakemake --config scale=paper -- table_authors
 Cost:     as the cascade's, with P̂_c and P̂_r pooled and a second head trained in each stage
 Expected: AP 42.0 on minival, 42.9 with ResNet-101 (the authors' README)
 """

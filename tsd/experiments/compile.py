@@ -36,6 +36,7 @@ _OUTSIDE_DIGEST = frozenset(
         "default_hooks",
         "env_cfg",
         "log_processor",
+        "submission_augmentation",
         "vis_backends",
         "visualizer",
     }
@@ -77,8 +78,7 @@ def compile_run(run: Run, backbone: Backbone | None, scale: Scale, dataset: Data
     Raises:
         DeclarationError: If a difference names a path that does not exist.
     """
-    config = Config.fromfile(config_file(run.base), import_custom_modules=False)
-    content = {k: v for k, v in config.to_dict().items() if k not in _WITHOUT_EFFECT}
+    content = copy.deepcopy(_content_of_base(run.base))
     # mmengine's default, said, so that a scale can change it in any base.
     content["auto_scale_lr"] = {"enable": False, **content.get("auto_scale_lr", {})}
     if backbone is not None:
@@ -94,7 +94,13 @@ def compile_run(run: Run, backbone: Backbone | None, scale: Scale, dataset: Data
     apply_differences(content, run.set, run.origin)
     if not scale.pretrained:
         _start_at_random(content["model"])
-    return Config(content)
+    return Config(content, format_python_code=False)  # yapf takes seconds
+
+
+@functools.cache
+def _content_of_base(base: str) -> dict:
+    config = Config.fromfile(config_file(base), import_custom_modules=False)
+    return {k: v for k, v in config.to_dict().items() if k not in _WITHOUT_EFFECT}
 
 
 def digest(config: Config) -> str:
@@ -191,8 +197,8 @@ def _existing_keys(target: Any, part: str, where: str) -> Iterable[str | int]:
 def _use_dataset(content: dict, dataset: Dataset) -> None:
     """Point loaders and heads at a data set, and name it."""
     content["dataset"] = {"id": dataset.id, "content": _content_of(dataset)}
-    _use_split(content["train_dataloader"]["dataset"], dataset, dataset.train)
-    _use_split(content["test_dataloader"]["dataset"], dataset, dataset.val)
+    use_split(content["train_dataloader"]["dataset"], dataset, dataset.train)
+    use_split(content["test_dataloader"]["dataset"], dataset, dataset.val)
     if dataset.openimages is not None:
         content["train_dataloader"]["sampler"] = {
             "type": "ClassAwareSampler",  # Section 3.1
@@ -228,7 +234,8 @@ def _sha256(path: Path, _modified: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _use_split(loader: dict, dataset: Dataset, split: Split) -> None:
+def use_split(loader: dict, dataset: Dataset, split: Split) -> None:
+    """Point a loader's data set, in place, at one of a declared data set's splits."""
     for part in dictionaries(loader):  # a data set may be wrapped in others
         if "ann_file" in part:
             part["data_root"] = dataset.root

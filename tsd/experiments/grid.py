@@ -130,7 +130,8 @@ class Grid:
             "figures": [figure.model_dump() for figure in self.experiments.figures.values()],
             "claims": [claim.model_dump() for claim in self.claims],
             "inconsistencies": [entry.model_dump() for entry in self.inconsistencies],
-            "runs": {job.key: job.run.model_dump() for job in self.jobs},
+            "runs": {name: run.model_dump() for name, run in self.experiments.runs.items()},
+            "backbones": {b: d.model_dump() for b, d in self.experiments.backbones.items()},
             "scale": self.scale.model_dump(),
             "dataset": self.dataset.model_dump(),
         }
@@ -159,11 +160,20 @@ class Grid:
         Raises:
             DeclarationError: If there is no such run, or not at this scale.
         """
-        declared = self.experiments.run(run)
+        if (run, seed) not in self._made:
+            self._made[run, seed] = self._job(self.experiments.run(run), seed)
+        return self._made[run, seed]
+
+    @cached_property
+    def _made(self) -> dict[tuple[str, int], Job]:
+        """Jobs made before: each compiles its config once."""
+        return {}
+
+    def _job(self, declared: Run, seed: int) -> Job:
         if not self.has(declared):
             raise DeclarationError(
                 f"{self.scale.origin}: key backbones: nothing stands for {declared.backbone!r}, "
-                f"so that run {run} cannot be made at scale {self.scale.id}"
+                f"so that run {declared.id} cannot be made at scale {self.scale.id}"
                 + suggest(str(declared.backbone), self.scale.backbones or ())
             )
         return Job(
@@ -176,6 +186,18 @@ class Grid:
             self.name,
             self.command_line_options,
         )
+
+    def job_at(self, key: str) -> Job:
+        """The training whose folder below ``results`` is ``key``.
+
+        Raises:
+            DeclarationError: If no declared run has it, at this scale and as it is declared now.
+        """
+        _, run, _, seed = key.split("/")
+        job = self.job(run, int(seed.removeprefix("seed")))
+        if job.key != key:
+            raise DeclarationError(f"no declared run has the results folder {self.results / key}")
+        return job
 
     def jobs_for(self, target: str) -> list[Job]:
         """The trainings behind a table, a figure or a run; those the scale does not have left out.
@@ -218,6 +240,12 @@ class Grid:
     def wanted_figures(self) -> list[str]:
         """Ids of the figures that are wanted."""
         return [name for name in self.experiments.figures if self.only is None or name in self.only]
+
+    @property
+    def wanted(self) -> list[Job]:
+        """The trainings behind all that is wanted, each once."""
+        names = self.experiments.targets if self.only is None else self.only
+        return list({id(job): job for name in names for job in self.jobs_for(name)}.values())
 
     @property
     def wanted_files(self) -> list[str]:

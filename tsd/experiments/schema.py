@@ -203,6 +203,9 @@ class Dataset(Declaration):
     root: Annotated[str, Field(description="folder; relative to where the workflow runs")]
     train: Split
     val: Split
+    test: Annotated[
+        Split | None, Field(description="images whose annotations only a server has")
+    ] = None
     classes: Annotated[list[str], Field(min_length=1, description="category names, in order")]
     embedded: Annotated[
         Embedded | None, Field(description="set: the workflow makes the data under root")

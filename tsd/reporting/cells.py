@@ -27,6 +27,7 @@ class State(StrEnum):
     TRAINED = "trained"
     PENDING = "pending"
     MISSING = "missing"
+    NOT_MEASURED = "not measured"
     NOT_DECLARED = "not declared"
     NOT_AT_SCALE = "not at this scale"
     NOT_COLLECTED = "not collected"
@@ -127,6 +128,7 @@ def measure(results: Results, name: str | None, metric: str) -> Measured:
     if not results["runs"][name]["at_scale"]:
         return Measured(State.NOT_AT_SCALE, {}, 0)
     seeds = results["runs"][name]["seeds"]
+    measured = [training["metrics"] for training in seeds.values() if "metrics" in training]
     found = {int(seed): seeds[seed].get("metrics", {}).get(metric) for seed in seeds}
     values = {
         seed: float(value)
@@ -137,7 +139,8 @@ def measure(results: Results, name: str | None, metric: str) -> Measured:
         state = State.DONE if len(values) == len(seeds) else State.PARTIAL
     else:
         states = {training["state"] for training in seeds.values()}
-        state = next((state for state in UNFINISHED if state in states), State.MISSING)
+        finished = State.MISSING if any(metric in m for m in measured) else State.NOT_MEASURED
+        state = next((state for state in UNFINISHED if state in states), finished)
     return Measured(state, values, len(seeds))
 
 

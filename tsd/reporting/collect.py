@@ -98,8 +98,9 @@ def collect_job(job: Job) -> dict[str, Any]:
             **metrics["metrics"],
             **(_by_size(metrics["grid"]) if metrics["grid"] else {}),
             "params": trained["parameters"] / 1e6,
-            "runtime": (read_json(folder.latency) or {}).get("median_ms"),
         }
+        if collected["latency"]:
+            collected["metrics"]["runtime"] = collected["latency"]["median_ms"]
         collected["grid"] = metrics["grid"]
     return collected
 

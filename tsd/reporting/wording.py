@@ -8,7 +8,7 @@ from typing import Any
 from tsd.reporting.cells import Cell, FilledRow, State
 
 NOTHING = "—"
-WORDS = {State.MISSING: "n/a", State.PENDING: "not run"}
+WORDS = {State.MISSING: "n/a", State.PENDING: "not run", State.NOT_DECLARED: "literature"}
 SPREAD = (
     "±: after a measured value its sample standard deviation over seeds, "
     "after a gain the standard error of the difference of the two means"
@@ -21,7 +21,8 @@ LEGEND = {
     State.TRAINED: "trained: not evaluated yet",
     State.PENDING: "not run: not started",
     State.MISSING: "n/a: finished, but there was nothing to measure",
-    State.NOT_DECLARED: "not declared: the paper’s values only, no run stands for the row",
+    State.NOT_MEASURED: "not measured: finished, but this was not looked at",
+    State.NOT_DECLARED: "literature: published values only, no run stands for the row",
     State.NOT_AT_SCALE: "not at this scale: nothing small stands for the run's backbone",
     State.NOT_COLLECTED: "not collected: the run was left out when these results were gathered",
 }

@@ -5,7 +5,7 @@ from mmdet.models.detectors import BaseDetector
 from mmdet.models.test_time_augs import DetTTAModel
 from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.model import BaseModel
 from torch import nn
 
@@ -61,14 +61,15 @@ def trained_model(job: Job) -> BaseDetector:
     return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 
 
-def augment_test(model: BaseDetector, config: Config) -> BaseModel:
-    """The model as it is tested, and its test pipeline in the config.
+def augment_test(model: BaseDetector, config: Config, augmentation: Config | None) -> BaseModel:
+    """The model as it is tested; its test pipeline is changed in the config.
 
-    Both differ from the given ones where the config asks for ``test_time_augmentation``: each
-    image is then seen at all its ``scales``, and mirrored too if ``flip``, and the detections are
-    merged by the model's own NMS.
+    Args:
+        model: The trained model.
+        config: Its runtime config.
+        augmentation: None for none; else each image is seen at all its ``scales``, and mirrored
+            too if ``flip``, and the detections are merged by the model's own NMS.
     """
-    augmentation = config.get("test_time_augmentation")
     if augmentation is None:
         return model
     load, *_, pack = config.test_dataloader.dataset.pipeline
@@ -79,7 +80,8 @@ def augment_test(model: BaseDetector, config: Config) -> BaseModel:
         load,
         {"type": "TestTimeAug", "transforms": [scales, flips, [pack]]},
     ]
-    merging = {key: config.model.test_cfg.rcnn[key] for key in ("nms", "max_per_img")}
+    tested = config.model.test_cfg.rcnn
+    merging = ConfigDict(nms=tested.nms, max_per_img=tested.max_per_img)
     return DetTTAModel(module=model, tta_cfg=merging)
 
 

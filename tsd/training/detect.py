@@ -1,10 +1,13 @@
-"""Inference of a trained job on the val split."""
+"""Inference of a trained job."""
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
+from mmdet.structures import DetDataSample
+from mmengine.config import Config
 from mmengine.runner import Runner
 from pycocotools.mask import encode
 
@@ -12,22 +15,40 @@ from tsd.experiments.grid import Job
 from tsd.run_folder import write_json
 from tsd.training.build import augment_test, runtime_config, trained_model
 
+ANNOUNCE_EVERY = 30.0
+"""Seconds between two lines for the person who waits."""
 
-def detect(job: Job, announce: Callable[[str], None], announce_every: float = 30) -> None:
+
+def detect(job: Job, announce: Callable[[str], None]) -> None:
     """Write the detections of the val split, and ``detect.json`` about them.
+
+    Args:
+        job: A trained job.
+        announce: Takes a line for the person who waits.
+    """
+    config = runtime_config(job)
+    detections, about = find_objects(job, config, config.get("test_time_augmentation"), announce)
+    write_json(job.folder.detections, detections)
+    write_json(job.folder.detect, {"key": job.key, **about})
+
+
+def find_objects(
+    job: Job, config: Config, augmentation: Config | None, announce: Callable[[str], None]
+) -> tuple[list[dict], dict[str, Any]]:
+    """The detections on a config's test data, and the facts about the inference.
 
     Boxes are COCO's [x, y, width, height] in pixels of the original image, category ids those of
     the annotation file; a detector of masks adds them as run lengths.
 
     Args:
         job: A trained job.
+        config: Its runtime config.
+        augmentation: See :func:`tsd.training.build.augment_test`.
         announce: Takes a line for the person who waits.
-        announce_every: Seconds between two lines.
     """
-    config = runtime_config(job)
     model = trained_model(job)
     device = next(model.parameters()).device.type
-    model = augment_test(model, config)
+    model = augment_test(model, config, augmentation)
     loader = Runner.build_dataloader(config.test_dataloader)
     categories = loader.dataset.cat_ids
 
@@ -40,24 +61,25 @@ def detect(job: Job, announce: Callable[[str], None], announce_every: float = 30
             seconds += time.perf_counter() - started
             done += len(samples)
             for sample in samples:
-                detections.extend(_as_coco(sample, categories))
-            if time.time() - announced >= announce_every:
+                detections.extend(as_coco(sample, categories))
+            if time.time() - announced >= ANNOUNCE_EVERY:
                 announced = time.time()
                 announce(f"{done} of {len(loader.dataset)} images")
-    write_json(job.folder.detections, detections)
-    write_json(
-        job.folder.detect,
-        {
-            "key": job.key,
-            "images": done,
-            "detections": len(detections),
-            "seconds_per_image": seconds / max(done, 1),
-            "device": device,
-        },
-    )
+    return detections, {
+        "images": done,
+        "detections": len(detections),
+        "seconds_per_image": seconds / max(done, 1),
+        "device": device,
+    }
 
 
-def _as_coco(sample, categories: list[int]) -> list[dict]:
+def as_coco(sample: DetDataSample, categories: list[int]) -> list[dict]:
+    """The detections of an image in COCO's results format.
+
+    Args:
+        sample: A prediction, boxes (x1, y1, x2, y2) in pixels of the original image.
+        categories: Category id of each label.
+    """
     found = sample.pred_instances.cpu()
     corners = found.bboxes.double()
     boxes = torch.cat([corners[:, :2], corners[:, 2:] - corners[:, :2]], dim=1)

@@ -14,22 +14,31 @@ try:
 except DeclarationError as error:
     raise WorkflowError(str(error)) from error
 
-JOBS = {job.key: job for job in GRID.jobs}
 GRID_OPTIONS = shlex.join(GRID.command_line_options)
 DATASETS = GRID.datasets
+COCO = "data/coco"
 LOGS = f"results/{GRID.name}/logs"
 REPORT = str(GRID.report_folder)
 
 
+def unpacked(*names):
+    """The records which say that archives of COCO's are unpacked."""
+    return [f"{COCO}/archives/{name}.json" for name in names]
+
+
+def job_at(wildcards):
+    """The job whose results folder a rule writes to."""
+    try:
+        return GRID.job_at(wildcards.key)
+    except DeclarationError as error:
+        raise WorkflowError(str(error)) from error
+
+
 def job_options(wildcards):
     """Options of `python -m tsd` that name one job, quoted for the shell."""
-    if wildcards.key not in JOBS:
-        raise WorkflowError(
-            f"no declared run has the results folder results/{wildcards.key}"
-        )
-    return shlex.join(JOBS[wildcards.key].command_line_options)
+    return shlex.join(job_at(wildcards).command_line_options)
 
 
 def checked_data(wildcards):
     """The file that says that a job's data set is sound."""
-    return f"results/{GRID.name}/datasets/{JOBS[wildcards.key].dataset.id}.json"
+    return f"results/{GRID.name}/datasets/{job_at(wildcards).dataset.id}.json"

@@ -8,13 +8,6 @@
 
 from tsd.data.download import ARCHIVES
 
-COCO = "data/coco"
-
-
-def unpacked(*names):
-    """The records which say that archives are unpacked."""
-    return [f"{COCO}/archives/{name}.json" for name in names]
-
 
 localrules:
     download,

@@ -48,6 +48,34 @@ rule extract:
         " > {log:q} 2>&1"
 
 
+rule submit:
+    input:
+        rules.train.output,
+    output:
+        "results/{key}/submission.zip",
+    log:
+        "results/{key}/logs/submit.log",
+    benchmark:
+        "results/{key}/logs/submit.tsv"
+    conda:
+        "../../environment.yml"
+    threads: GRID.scale.resources.threads
+    resources:
+        mem_mb=GRID.scale.resources.mem_mb,
+        runtime=GRID.scale.resources.runtime,
+        gpu=min(GRID.scale.resources.gpus, 1),
+    params:
+        options=job_options,
+    shell:
+        "python -m tsd submit {params.options} --threads {threads} --out {output:q} > {log:q} 2>&1"
+
+
+rule submissions:
+    input:
+        lambda wildcards: [f"results/{job.key}/submission.zip" for job in GRID.wanted],
+    localrule: True
+
+
 rule latency:
     input:
         rules.train.output,

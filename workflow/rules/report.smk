@@ -53,14 +53,14 @@ rule table:
         f"{REPORT}/parts/{{table}}.json",
     output:
         multiext(f"{REPORT}/tables/{{table}}", ".csv", ".md", ".tex"),
-    params:
-        folder=f"{REPORT}/tables",
     log:
         f"{LOGS}/{{table}}.log",
     benchmark:
         f"{LOGS}/{{table}}.tsv"
     conda:
         "../../environment.yml"
+    params:
+        folder=subpath(output[0], parent=True),
     shell:
         "python -m tsd table {wildcards.table:q} --collected {input:q} --out {params.folder:q}"
         " > {log} 2>&1"
@@ -70,7 +70,13 @@ rule figure:
     input:
         f"{REPORT}/parts/{{figure}}.json",
     output:
-        multiext(f"{REPORT}/figures/{{figure}}", ".svg", ".pdf", ".png", ".txt"),
+        multiext(
+            f"{REPORT}/figures/{{figure}}",
+            svg=".svg",
+            pdf=".pdf",
+            png=".png",
+            caption=".txt",
+        ),
     log:
         f"{LOGS}/{{figure}}.log",
     benchmark:
@@ -81,7 +87,7 @@ rule figure:
         options=GRID_OPTIONS,
     shell:
         "python -m tsd figure {wildcards.figure:q} {params.options} --collected {input:q}"
-        " --out {output[0]:q} > {log} 2>&1"
+        " --out {output.svg:q} > {log} 2>&1"
 
 
 rule sample_figure:
