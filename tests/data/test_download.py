@@ -294,11 +294,11 @@ def test_the_archives_hold_what_the_declared_data_sets_read():
 
 
 def test_the_targets_fetch_every_archive_once(tmp_path):
-    rules = Path("workflow/rules/download.smk").resolve()
     targets = ["coco2017", "coco2017_testdev", "coco2014_minival"]
+    options = ["-n", "--quiet", "rules", "-s", Path("Snakefile").resolve()]
+    options += ["--directory", tmp_path, "--config", f"experiments={Path('experiments').resolve()}"]
     done = subprocess.run(
-        [sys.executable, "-m", "snakemake", "-n", "--quiet", "rules", "-s", rules, "--", *targets],
-        cwd=tmp_path,
+        [sys.executable, "-m", "snakemake", *options, "--", *targets],
         capture_output=True,
         text=True,
         check=False,

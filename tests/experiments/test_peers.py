@@ -31,11 +31,6 @@ def test_the_detectors_that_mmdet_ships_have_a_row_each():
     assert len(filled) == len(set(filled))
 
 
-def test_rows_without_a_run_are_marked_as_literature():
-    for row in EXPERIMENTS.table("table8").rows:
-        assert (row.run is None) == (row.note == "literature"), row.label
-
-
 def test_the_bases_are_read_without_torch():
     bases = {str(config_file(run.base)) for run in PEERS.values()}
     assert all(Path(base).is_file() for base in bases)
