@@ -32,6 +32,8 @@ def project(tmp_path_factory):
         for path in (folder / "experiments" / kind).glob("*.yaml"):
             if path.stem not in TABLES:
                 path.unlink()
+    for name in ("claims.yaml", "inconsistencies.yaml"):
+        (folder / "experiments" / name).unlink()
     for path in (folder / "experiments" / "scales").glob("*.yaml"):
         scale = {k: v for k, v in yaml.safe_load(path.read_text()).items() if k != "only"}
         path.write_text(yaml.safe_dump(scale))

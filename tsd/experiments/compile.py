@@ -137,11 +137,17 @@ def apply_differences(content: dict, differences: Differences, place: str) -> No
 
 
 def _start_at_random(model: dict) -> None:
-    """Take pretrained weights away, the one thing of a run that a scale may overrule."""
+    """Take pretrained weights away, the one thing of a run that a scale may overrule.
+
+    Statistics of normalisation that came with them cannot stay fixed either: those of nothing let
+    activations grow from layer to layer until they overflow.
+    """
     for part in dictionaries(model):
         init = part.get("init_cfg")
         if isinstance(init, dict) and init.get("type") == "Pretrained":
             part["init_cfg"] = None
+            if "norm_eval" in part:
+                part["norm_eval"] = False
 
 
 def _replacement(old: Any, new: Any, where: str) -> Any:
