@@ -56,7 +56,6 @@ def _parser() -> argparse.ArgumentParser:
         ("evaluate", steps.evaluate, [job], "metrics from dumped detections"),
         ("track", steps.track, [job], "bring a job's files into MLflow"),
         ("track-missing", steps.track_missing, [grid], "bring into MLflow what is not there yet"),
-        ("page", steps.page, [grid, collected], "write the report's pages"),
         ("report", steps.report, [grid], "collect what there is and write the whole report"),
         ("status", questions.status, [grid], "the grid: done, running, failed, pending"),
         ("headline", questions.headline, [grid], "the report's tables as text"),
@@ -67,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     collect = commands.add_parser("collect", parents=[grid, out], help="gather all results")
     collect.add_argument("--target", help="only the runs behind this table or figure")
     collect.set_defaults(command=steps.collect)
+    page = commands.add_parser("page", parents=[grid, collected], help="write the report's pages")
+    page.add_argument("--ready", default="", help="tables and figures that are written already")
+    page.set_defaults(command=steps.page)
     table = commands.add_parser("table", parents=[collected, out], help="write one table")
     table.add_argument("table")
     table.set_defaults(command=steps.table)

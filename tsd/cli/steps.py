@@ -290,14 +290,14 @@ def figure(options: Namespace) -> None:
 def page(options: Namespace) -> None:
     """Write the report's pages beside the collected results, in place of an unfinished report.
 
-    Tables and figures that nobody asked for are written as well: with what there is of them.
+    Tables and figures that are not ready, since nobody asked for them, are written with what there
+    is of them.
     """
     from tsd.reporting.page import write_pages, write_parts
 
-    grid = grid_of(options)
-    write_parts(options.collected, leave_out={*grid.wanted_tables, *grid.wanted_figures})
+    write_parts(options.collected, leave_out=options.ready.split(","))
     write_pages(options.collected)
-    shutil.rmtree(grid.unfinished_report_folder, ignore_errors=True)
+    shutil.rmtree(grid_of(options).unfinished_report_folder, ignore_errors=True)
 
 
 def report(options: Namespace) -> None:

@@ -146,8 +146,10 @@ rule report:
         "../../environment.yml"
     params:
         options=GRID_OPTIONS,
+        ready=",".join([*GRID.wanted_tables, *GRID.wanted_figures]),
     shell:
-        "python -m tsd page {params.options} --collected {input.collected:q} > {log} 2>&1"
+        "python -m tsd page {params.options} --collected {input.collected:q} --ready {params.ready:q}"
+        " > {log} 2>&1"
 
 
 for declared in GRID.experiments.tables:
