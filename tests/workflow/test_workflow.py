@@ -3,6 +3,7 @@
 The tests share one folder and build on one another, in the order they stand in.
 """
 
+import csv
 import os
 import re
 import shutil
@@ -250,3 +251,25 @@ def test_missing_data_end_before_anything_trains(project):
     )
     assert "data/nowhere/annotations/instances_train2017.json" in output
     assert not list((project / "results").glob("smoke-own/*/*/*/status.json"))
+
+
+def test_what_nobody_asked_for_is_shown_with_what_there_is_of_it(project):
+    output = run(
+        project,
+        "snakemake",
+        "--cores",
+        "2",
+        "--config",
+        "scale=smoke",
+        "only=tsd_joint",
+        "--",
+        "all",
+    )
+    assert "] starts" not in output
+    for file in ("index.html", "report.md", "tables/table2.csv"):
+        assert (project / "reports/smoke" / file).exists()
+    states = {
+        row["run"]: row["state"]
+        for row in csv.DictReader((project / "reports/smoke/tables/table2.csv").open())
+    }
+    assert states == {"tsd_joint": "done", "tsd_wo_pc": "pending"}
