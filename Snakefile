@@ -33,6 +33,14 @@ rule all:
         rules.report.output,
 
 
+onstart:
+    if SITE:
+        try:
+            check(SITE, GRID.scale.resources)
+        except DeclarationError as error:
+            raise WorkflowError(str(error)) from error
+
+
 onerror:
     print("Some jobs failed; the report is written with what there is.")
     shell("python -m tsd report {options}", options=GRID_OPTIONS)

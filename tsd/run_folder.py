@@ -5,6 +5,7 @@ Training, inference, evaluation, tracking and reporting meet in these files and 
 
 import json
 import os
+import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,10 +98,25 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old one or the new one, never half of it."""
+    """Write a file so that a reader sees the old one or the new one, never half of it.
+
+    Raises:
+        OSError: If it cannot be written; the old one stays.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(text, encoding="utf-8")
+    partial = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        replace_durably(partial, path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def replace_durably(partial: Path, path: Path) -> None:
+    """Give a written file its name once its content is on disk, so that no crash leaves half."""
+    with partial.open("rb") as file:
+        os.fsync(file.fileno())
     partial.replace(path)
 
 

@@ -2,6 +2,7 @@ import json
 import math
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -310,11 +311,11 @@ def test_redacted_uri(uri, shown):
 
 
 def test_follow_stops_when_the_run_is_done(run_dir, uri, client, monkeypatch):
-    def train_on(_):
+    def train_on(_event, _interval):
         write_events(run_dir, [(10, 1.5), (20, 1.25), (30, 1.0), (40, 0.5)])
         write(run_dir / "status.json", {"state": "done", "error": None})
 
-    monkeypatch.setattr(store.time, "sleep", train_on)
+    monkeypatch.setattr(threading.Event, "wait", train_on)
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as parent:
         follow_run(run_dir, uri, parent_pid=parent.pid)
         assert parent.poll() is None

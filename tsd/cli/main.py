@@ -49,7 +49,6 @@ def _parser() -> argparse.ArgumentParser:
         ("check-data", steps.check_data, [grid, data, out], "check a data set before training"),
         ("check-run", steps.check_run, [job], "build a job's model before it trains"),
         ("open-tracking", steps.open_tracking, [grid], "prepare MLflow's store"),
-        ("train", steps.train, [job], "train one job"),
         ("detect", steps.detect, [job], "dump the detections of a trained job"),
         ("submit", steps.submit, [job, out], "pack detections on the test set for its server"),
         ("latency", steps.latency, [job], "time of an image through a trained job's network"),
@@ -79,6 +78,10 @@ def _parser() -> argparse.ArgumentParser:
     extract = commands.add_parser("extract", parents=[job], help="what a figure shows of a job")
     extract.add_argument("kind", choices=["sensitivity", "proposals"])
     extract.set_defaults(command=steps.extract)
+    train = commands.add_parser("train", parents=[job], help="train one job")
+    train.add_argument("--minutes", type=float, help="save and end shortly before these are over")
+    train.add_argument("--attempt", type=int, default=1, help="above 1: not if it cannot help")
+    train.set_defaults(command=steps.train)
     follow = commands.add_parser("follow", parents=[job], help="track a job while it trains")
     follow.add_argument("--pid", type=int, required=True, help="process that trains")
     follow.set_defaults(command=steps.follow)

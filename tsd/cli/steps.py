@@ -11,13 +11,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tsd.experiments.grid import SETTINGS, Grid, Job, open_grid
 from tsd.experiments.load import DeclarationError, suggest
 from tsd.experiments.schema import Dataset, OpenImages
 from tsd.run_folder import read_json, update_status, write_json
 from tsd.tracking.uri import tracking_uri
+
+if TYPE_CHECKING:
+    from tsd.training.interruption import Interruption
+
+FOLLOWER_SECONDS = 30
+"""For MLflow to take the last of a training."""
+
+TO_BE_CONTINUED = 75
+"""Exit status of a training that saved its state and ended early: EX_TEMPFAIL of sysexits.h."""
 
 
 def grid_of(options: Namespace) -> Grid:
@@ -136,19 +145,62 @@ def open_tracking(options: Namespace) -> None:
 
 
 def train(options: Namespace) -> None:
-    """Train one job, while another process keeps MLflow up to date."""
+    """Train one job; or be one of the processes that do, where several were started."""
     grid = grid_of(options)
     job = _planned(grid, options)
-    with _logged(options.log, job) as announce:
+    earlier = read_json(job.folder.status) or {}
+    if options.attempt > 1 and earlier.get("state") == "failed" and earlier.get("permanent"):
+        sys.exit(f"{job.key}: not tried again, it would fail again: {earlier['error']}")
+    from torch import distributed
+
+    from tsd.training.processes import join
+
+    several = join()
+    try:
+        _train(grid, job, options)
+    except SystemExit as end:
+        if several:
+            # At once: the usual way out waits for processes that may wait for this one.
+            sys.stderr.flush()
+            os._exit(int(end.code or 0))
+        raise
+    if several:
+        distributed.destroy_process_group()
+
+
+def _train(grid: Grid, job: Job, options: Namespace) -> None:
+    """Train, while another process keeps MLflow up to date."""
+    with contextlib.ExitStack() as afterwards, _logged(options.log, job) as announce:
+        from mmengine.dist import is_main_process
+
+        from tsd.training.interruption import Interruption
         from tsd.training.train import train as train_job
 
-        announce("starts")
-        command = [sys.executable, "-m", "tsd", "follow", f"--pid={os.getpid()}"]
-        follower = subprocess.Popen([*command, *job.command_line_options])  # noqa: S603
-        train_job(job, grid.experiments.tables_of(job.run.id), announce)
-        # One process a run: the step that tracks the finished job must not meet the follower.
-        # A failed job has no such step; its follower sees the failure and ends by itself.
-        follower.terminate()
+        with Interruption(options.minutes) as interruption:
+            afterwards.callback(_wait_for_scheduler, job, interruption)
+            if is_main_process():
+                announce("starts")
+                command = [sys.executable, "-m", "tsd", "follow", f"--pid={os.getpid()}"]
+                follower = subprocess.Popen([*command, *job.command_line_options])  # noqa: S603
+                afterwards.callback(_dismiss, follower)
+            train_job(job, grid.experiments.tables_of(job.run.id), announce, interruption)
+
+
+def _wait_for_scheduler(job: Job, interruption: "Interruption") -> None:
+    if interruption.by_scheduler and read_json(job.folder.status)["state"] == "interrupted":
+        interruption.wait_to_be_ended()
+
+
+def _dismiss(follower: subprocess.Popen) -> None:
+    """Have the outcome brought into MLflow, but do not wait for ever for a store that is away.
+
+    One process a run: the step that tracks the finished job must not meet the follower.
+    """
+    follower.terminate()
+    try:
+        follower.wait(timeout=FOLLOWER_SECONDS)
+    except subprocess.TimeoutExpired:
+        follower.kill()
         follower.wait()
 
 
@@ -335,6 +387,27 @@ def _logged(log: Path | None, job: Job) -> Iterator[Callable[[str], None]]:
     except Exception as error:
         traceback.print_exc()
         reason = f"{type(error).__name__}: {error}"
-        update_status(job.folder, state="failed", error=reason)
-        announce(f"failed: {reason}" + (f" (log: {log})" if log else ""))
-        sys.exit(1)
+        sys.exit(_note_failure(job, error, reason, log, announce))
+
+
+def _note_failure(
+    job: Job, error: Exception, reason: str, log: Path | None, announce: Callable[[str], None]
+) -> int:
+    """Write down why a job ended, and whether another attempt may help; the exit status."""
+    from mmengine.dist import get_dist_info
+
+    from tsd.training.failures import may_pass
+    from tsd.training.interruption import InterruptedTrainingError
+
+    rank, processes = get_dist_info()
+    if isinstance(error, InterruptedTrainingError):
+        if rank == 0:
+            update_status(job.folder, state="interrupted", error=str(error))
+            announce(f"interrupted: {error}")
+        return TO_BE_CONTINUED
+    reason = reason if rank == 0 else f"process {rank}: {reason}"
+    announce(f"failed: {reason}" + (f" (log: {log})" if log else ""))
+    # What the other processes meet when the first to fail has gone is no reason of its own.
+    if processes == 1 or (read_json(job.folder.status) or {}).get("state") != "failed":
+        update_status(job.folder, state="failed", error=reason, permanent=not may_pass(error))
+    return 1

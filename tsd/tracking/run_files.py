@@ -8,7 +8,7 @@ from typing import Any
 
 from tsd.run_folder import RunFolder, read_json
 
-STATES = ("running", "done", "failed")
+STATES = ("running", "interrupted", "done", "failed")
 FINAL_PREFIX = "final/"
 PARAM_LENGTH = 6000  # of MLflow
 

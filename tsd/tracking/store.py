@@ -28,7 +28,12 @@ from tsd.tracking.follow import repeat_beside
 from tsd.tracking.run_files import FINAL_PREFIX, RunFiles, TrackingError, read_run
 from tsd.tracking.uri import artifact_location, is_folder, redact, scrub
 
-MLFLOW_STATUS = {"running": "RUNNING", "done": "FINISHED", "failed": "FAILED"}
+MLFLOW_STATUS = {
+    "running": "RUNNING",
+    "interrupted": "KILLED",
+    "done": "FINISHED",
+    "failed": "FAILED",
+}
 METRICS_PER_BATCH = 1000
 PAIRS_PER_BATCH = 100  # params or tags
 TAG_LENGTH = 5000  # of older servers; newer ones take 8000
@@ -86,7 +91,7 @@ def sync_run(run_dir: Path, uri: str) -> dict[str, str]:
 
 
 def follow_run(run_dir: Path, uri: str, parent_pid: int, interval_s: float = 10) -> None:
-    """Sync a run until it is done or failed or its process is gone; for a process of its own.
+    """Sync a run until its training or the process has ended; for a process of its own.
 
     Nothing is raised: what goes wrong is printed to stderr and tried again after the interval.
 

@@ -7,41 +7,40 @@ from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
 from mmengine.config import Config, ConfigDict
 from mmengine.model import BaseModel
-from torch import nn
+from torch import distributed, nn
 
 import tsd.models
 import tsd.training.openimages  # noqa: F401 and the data set
 from tsd.experiments.compile import dictionaries
 from tsd.experiments.grid import Job
 from tsd.training.checkpoints import load_as_data
-
-KEPT_CHECKPOINTS = 2
+from tsd.training.data_order import make_resumable
 
 META_KEYS = ("img_id", "img_path", "ori_shape", "img_shape", "scale_factor")
 
-CHECKPOINTS_A_TRAINING = 10
-"""Of a training counted in iterations; one counted in epochs saves after each."""
-
-ITERATIONS_A_CHECKPOINT = 10
-"""At least, however short the training."""
-
 
 def runtime_config(job: Job) -> Config:
-    """The compiled config with what only its execution needs: seed, folders, checkpoints."""
+    """The compiled config with what only its execution needs: seed, folders, order of the data."""
     register_all_modules()
     config = Config(job.config.to_dict(), format_python_code=False)  # yapf takes seconds
     config.work_dir = str(job.folder.work)
     config.randomness = {"seed": job.seed}
     by_epoch = config.train_cfg.type == "EpochBasedTrainLoop"
     config.log_processor.by_epoch = by_epoch
-    config.default_hooks.checkpoint.update(
-        by_epoch=by_epoch,
-        interval=1
-        if by_epoch
-        else max(ITERATIONS_A_CHECKPOINT, config.train_cfg.max_iters // CHECKPOINTS_A_TRAINING),
-        max_keep_ckpts=KEPT_CHECKPOINTS,
-        save_last=True,
-    )
+    config.default_hooks.checkpoint = None  # tsd.training.checkpoint_hook in its place
+    if not by_epoch:  # an endless order is skipped by us; a finite one mmengine reads again
+        endless = config.train_dataloader.sampler.type == "InfiniteSampler"
+        config.train_cfg.fast_forward_on_resume = endless
+    make_resumable(config.train_dataloader, job.seed)
+    if distributed.is_initialized():
+        # As mmengine does by itself, but for the CPU, where a device must not be named.
+        config.model_wrapper_cfg = {
+            "type": "MMDistributedDataParallel",
+            "broadcast_buffers": False,
+            "find_unused_parameters": config.get("find_unused_parameters", False),
+        }
+        if not torch.cuda.is_available():
+            config.model_wrapper_cfg.device_ids = None
     if not torch.cuda.is_available():
         for part in dictionaries(config.model):
             if part.get("type") == "SyncBN":

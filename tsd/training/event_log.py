@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
+import torch
+from mmengine.dist import all_reduce, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
@@ -22,6 +24,9 @@ class EventLogHook(Hook):
 
     After a resume the events beyond the checkpoint are dropped, so that each iteration stands in
     the log once.
+
+    Of several processes the first writes, means over all of them; a loss that is not finite ends
+    them all alike.
 
     Args:
         folder: Of the run.
@@ -52,6 +57,8 @@ class EventLogHook(Hook):
         """Drop events that are about to be made again."""
         self._first_iteration = runner.iter
         self._started = self._announced = time.time()
+        if not is_main_process():
+            return
         if self._folder.events.exists():
             lines = self._folder.events.read_text(encoding="utf-8").splitlines()
             kept = [f"{line}\n" for line in lines if _step(line) <= runner.iter]
@@ -78,13 +85,15 @@ class EventLogHook(Hook):
         step = runner.iter + 1
         if step % self._interval and step != runner.max_iters:
             return
-        means = {name: float(total) / self._count for name, total in self._sums.items()}
+        means = self._means_over_processes()
         self._sums.clear()
         self._count = 0
         broken = {name: value for name, value in means.items() if not math.isfinite(value)}
         if broken:
             terms = ", ".join(f"{name} = {value}" for name, value in broken.items())
             raise NonFiniteLossError(f"iteration {step}: {terms}")
+        if not is_main_process():
+            return
         learning_rate = runner.optim_wrapper.get_lr()["lr"][0]
         event = {"step": step, "time": time.time(), "metrics": {**means, "lr": learning_rate}}
         with self._folder.events.open("a", encoding="utf-8") as log:
@@ -92,13 +101,26 @@ class EventLogHook(Hook):
         self._report(step, runner.max_iters, means.get("loss", math.nan))
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Leave the config out: mmengine would run it as Python when the file is loaded."""
-        checkpoint["meta"].pop("cfg", None)
+        """Add what is gathered of an event that is not over yet."""
+        sums = {name: float(total) for name, total in self._sums.items()}
+        checkpoint["event"] = {"sums": sums, "count": self._count}
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """The same for files written by others."""
-        for key in ("cfg", "config"):
-            checkpoint.get("meta", {}).pop(key, None)
+        """Go on gathering where the checkpoint was written."""
+        event = checkpoint.pop("event", {"sums": {}, "count": 0})
+        self._sums.update(event["sums"])
+        self._count = event["count"]
+
+    def _means_over_processes(self) -> dict[str, float]:
+        names = sorted(self._sums)
+        means = torch.tensor(
+            [float(self._sums[name]) / self._count for name in names], dtype=torch.float64
+        )
+        if torch.distributed.is_initialized():
+            if torch.cuda.is_available():
+                means = means.cuda()
+            all_reduce(means, op="mean")
+        return dict(zip(names, means.tolist(), strict=True))
 
     def _report(self, step: int, last: int, loss: float) -> None:
         now = time.time()

@@ -8,28 +8,74 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmdet.models.detectors import BaseDetector
+from mmengine.dist import broadcast_object_list, is_distributed, is_main_process
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
 
 from tsd import provenance
 from tsd.experiments.compile import MODEL_VERSION
 from tsd.experiments.grid import Job
-from tsd.run_folder import read_json, update_status, write_json
-from tsd.training import checkpoints  # noqa: F401 reads checkpoints as data from here on
+from tsd.run_folder import read_json, replace_durably, update_status, write_json
 from tsd.training.build import inference_parameters, runtime_config
+from tsd.training.checkpoint_hook import CheckpointHook, checkpoints, newest_sound_checkpoint
 from tsd.training.event_log import EventLogHook
+from tsd.training.interruption import Interruption
 
 
-def train(job: Job, tables: list[str], announce: Callable[[str], None]) -> None:
+def train(
+    job: Job,
+    tables: list[str],
+    announce: Callable[[str], None],
+    interruption: Interruption | None = None,
+) -> None:
     """Train a job, from its last checkpoint where it was interrupted; write ``train.json``.
+
+    One of several processes calls this as the others do; the first writes the files.
 
     Args:
         job: What to train.
         tables: Ids of the tables it feeds, for its tags.
         announce: Takes a line for the person who waits.
+        interruption: Asked whether to end early; never by default.
+
+    Raises:
+        InterruptedTrainingError: If it was to end early; the next call goes on from there.
+        NonFiniteLossError: If the training diverged.
     """
     folder = job.folder
     started = time.time()
-    earlier_attempts = (read_json(folder.status) or {}).get("attempts", 0)
+    attempts = (read_json(folder.status) or {}).get("attempts", 0) + 1
+    latest: Path | None = None
+    if is_main_process():
+        _begin(job, tables, attempts)
+        latest = newest_sound_checkpoint(folder.work, announce)
+    choice = [latest]
+    broadcast_object_list(choice)
+
+    config = runtime_config(job)
+    config.test_dataloader = None  # mmengine wants a test loop with it; inference is another step
+    if choice[0] is not None:
+        config.load_from, config.resume = str(choice[0]), True
+    config.launcher = "pytorch" if is_distributed() else "none"
+    runner = Runner.from_cfg(config)
+    runner.register_hook(EventLogHook(folder, announce))
+    runner.register_hook(CheckpointHook(folder.work, interruption or Interruption(), announce))
+    model = runner.train()
+    if not is_main_process():
+        return
+
+    model = model.module if is_model_wrapper(model) else model
+    partial = folder.weights.with_name(f".{folder.weights.name}")
+    torch.save({"state_dict": model.state_dict()}, partial)
+    replace_durably(partial, folder.weights)
+    _end(job, runner, model, attempts, started)
+    for spent in checkpoints(folder.work)[:-1]:
+        spent.unlink()
+
+
+def _begin(job: Job, tables: list[str], attempts: int) -> None:
+    folder = job.folder
     for outcome in (folder.train, folder.detect, folder.metrics, folder.tracking):
         outcome.unlink(missing_ok=True)
     write_json(folder.config, job.config.to_dict())
@@ -38,22 +84,16 @@ def train(job: Job, tables: list[str], announce: Callable[[str], None]) -> None:
         folder,
         state="running",
         error=None,
-        attempts=earlier_attempts + 1,
+        permanent=None,
+        attempts=attempts,
         pid=os.getpid(),
         host=socket.gethostname(),
+        scheduler_job=os.environ.get("SLURM_JOB_ID"),
     )
 
-    config = runtime_config(job)
-    config.test_dataloader = None  # mmengine wants a test loop with it; inference is another step
-    latest = find_latest_checkpoint(str(folder.work))
-    if latest is not None:
-        # By name: mmengine notes an absolute path, which is wrong once the folder has moved.
-        config.load_from, config.resume = str(folder.work / Path(latest).name), True
-    runner = Runner.from_cfg(config)
-    runner.register_hook(EventLogHook(folder, announce))
-    model = runner.train()
 
-    torch.save({"state_dict": model.state_dict()}, folder.weights)
+def _end(job: Job, runner: Runner, model: BaseDetector, attempts: int, started: float) -> None:
+    folder = job.folder
     head, dirty = provenance.commit()
     write_json(
         folder.train,
@@ -63,7 +103,7 @@ def train(job: Job, tables: list[str], announce: Callable[[str], None]) -> None:
             "digest": job.digest,
             "seed": job.seed,
             "iterations": runner.iter,
-            "attempts": earlier_attempts + 1,
+            "attempts": attempts,
             "seconds_last_attempt": round(time.time() - started, 1),
             "parameters": inference_parameters(model),
             "model_version": MODEL_VERSION,
@@ -73,6 +113,8 @@ def train(job: Job, tables: list[str], announce: Callable[[str], None]) -> None:
             "machine": provenance.machine(),
             "device": str(next(model.parameters()).device),
             "threads": torch.get_num_threads(),
+            "processes": runner.world_size,
+            "batch": runner.world_size * runner.cfg.train_dataloader.batch_size,
         },
     )
     update_status(folder, state="done", seconds_left=0)

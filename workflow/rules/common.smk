@@ -4,12 +4,15 @@ import shlex
 
 from snakemake.exceptions import WorkflowError
 
+from tsd.cluster.site import check, launcher, open_site, requests
 from tsd.experiments.grid import dataset_files, open_grid
 from tsd.experiments.load import DeclarationError
 from tsd.data.version import GENERATOR_VERSION
 from tsd.tracking.uri import redact, tracking_uri
 
 try:
+    # Of profiles/slurm; without it jobs run on this machine.
+    SITE = open_site(config.pop("site", None))
     GRID = open_grid(config)
 except DeclarationError as error:
     raise WorkflowError(str(error)) from error
@@ -19,6 +22,36 @@ DATASETS = GRID.datasets
 COCO = "data/coco"
 LOGS = f"results/{GRID.name}/logs"
 REPORT = str(GRID.report_folder)
+PYTHON = SITE.python if SITE else "python"
+
+if SITE:
+    shell.prefix(SITE.prologue)
+
+
+def asking(gpus=None):
+    """What a job that computes asks for, more of it with each attempt."""
+
+    def of_attempt(name):
+        return lambda wildcards, attempt: asked(attempt)[name]
+
+    def asked(attempt):
+        return requests(SITE, GRID.scale.resources, attempt, gpus)
+
+    return {name: of_attempt(name) for name in asked(1)}
+
+
+TRAINING = asking()
+INFERENCE = asking(min(GRID.scale.resources.gpus, 1))
+
+
+def launch(wildcards, resources, threads):
+    """What goes before a training's command to start it once a GPU."""
+    return launcher(SITE, resources, threads)
+
+
+def limit(wildcards, resources):
+    """Option that tells a training its time, where something ends it after that."""
+    return f"--minutes={resources.runtime}" if SITE else ""
 
 
 def unpacked(*names):

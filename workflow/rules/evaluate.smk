@@ -38,13 +38,11 @@ rule extract:
         "../../environment.yml"
     threads: GRID.scale.resources.threads
     resources:
-        mem_mb=GRID.scale.resources.mem_mb,
-        runtime=30,
-        gpu=min(GRID.scale.resources.gpus, 1),
+        **INFERENCE,
     params:
         options=job_options,
     shell:
-        "python -m tsd extract {wildcards.kind:q} {params.options} --threads {threads}"
+        "{PYTHON} -m tsd extract {wildcards.kind:q} {params.options} --threads {threads}"
         " > {log:q} 2>&1"
 
 
@@ -61,13 +59,11 @@ rule submit:
         "../../environment.yml"
     threads: GRID.scale.resources.threads
     resources:
-        mem_mb=GRID.scale.resources.mem_mb,
-        runtime=GRID.scale.resources.runtime,
-        gpu=min(GRID.scale.resources.gpus, 1),
+        **INFERENCE,
     params:
         options=job_options,
     shell:
-        "python -m tsd submit {params.options} --threads {threads} --out {output:q} > {log:q} 2>&1"
+        "{PYTHON} -m tsd submit {params.options} --threads {threads} --out {output:q} > {log:q} 2>&1"
 
 
 rule submissions:
@@ -87,17 +83,15 @@ rule latency:
         "results/{key}/logs/latency.tsv"
     conda:
         "../../environment.yml"
-    # All of the machine: what runs beside it would be measured too.
-    threads: workflow.cores or 1
+    # All of this machine: what runs beside it would be measured too.
+    threads: GRID.scale.resources.threads if SITE else workflow.cores or 1
     resources:
-        mem_mb=GRID.scale.resources.mem_mb,
-        runtime=30,
-        gpu=min(GRID.scale.resources.gpus, 1),
+        **INFERENCE,
     params:
         options=job_options,
         threads=GRID.scale.resources.threads,
     shell:
-        "python -m tsd latency {params.options} --threads {params.threads} --log {log:q}"
+        "{PYTHON} -m tsd latency {params.options} --threads {params.threads} --log {log:q}"
 
 
 rule track:

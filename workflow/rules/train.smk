@@ -38,13 +38,15 @@ rule train:
         "../../environment.yml"
     threads: GRID.scale.resources.threads
     resources:
-        mem_mb=GRID.scale.resources.mem_mb,
-        runtime=GRID.scale.resources.runtime,
-        gpu=GRID.scale.resources.gpus,
+        **TRAINING,
+        attempt=lambda wildcards, attempt: attempt,
     params:
         options=job_options,
+        launch=launch,
+        limit=limit,
     shell:
-        "python -m tsd train {params.options} --threads {threads} --log {log:q}"
+        "exec {params.launch}{PYTHON} -m tsd train {params.options} --threads {threads}"
+        " --attempt {resources.attempt} {params.limit} --log {log:q}"
 
 
 rule detect:
@@ -60,10 +62,8 @@ rule detect:
         "../../environment.yml"
     threads: GRID.scale.resources.threads
     resources:
-        mem_mb=GRID.scale.resources.mem_mb,
-        runtime=GRID.scale.resources.runtime,
-        gpu=min(GRID.scale.resources.gpus, 1),
+        **INFERENCE,
     params:
         options=job_options,
     shell:
-        "python -m tsd detect {params.options} --threads {threads} --log {log:q}"
+        "{PYTHON} -m tsd detect {params.options} --threads {threads} --log {log:q}"

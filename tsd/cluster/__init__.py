@@ -1,0 +1,1 @@
+"""Where jobs run: what a site has, and how a training of several processes is started there."""

@@ -1,0 +1,183 @@
+"""A cluster's facts, and what a job asks it for."""
+
+import math
+import shlex
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints
+
+from tsd.experiments.load import DeclarationError, validate
+from tsd.experiments.schema import Declaration, Resources
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.,&|()*\[\]:@-]+$")]
+"""What SLURM calls things; also constraints such as ``[a100|h100]``."""
+
+MEM_MB_OF_SNAKEMAKE = 500
+"""A job holds a Snakemake of its own besides the program."""
+
+SECONDS_TO_ANSWER = 60
+
+
+class Site(Declaration):
+    """What is said of a cluster in its file (profiles/slurm/site.yaml)."""
+
+    partition: Name | None = None
+    gpu_partition: Name | None = None
+    account: Name | None = None
+    qos: Name | None = None
+    gpu_model: Name | None = None
+    constraint: Name | None = None
+    gpus_per_node: Annotated[int, Field(ge=1)] = 8
+    max_gpus: Annotated[int, Field(ge=0)] | None = None
+    max_minutes: Annotated[int, Field(ge=2)] | None = None
+    mem_mb: Annotated[int, Field(ge=500)] | None = None
+    scratch: str | None = None
+    modules: Annotated[list[Name], Field(default_factory=list)]
+    container: Annotated[list[str], Field(default_factory=list)]
+
+    @property
+    def prologue(self) -> str:
+        """Shell commands that go before those of each job."""
+        commands = []
+        if self.modules:
+            commands.append("module load " + shlex.join(self.modules))
+        if self.scratch:
+            commands.append("export TMPDIR=" + shlex.quote(self.scratch))
+        return "".join(f"{command}; " for command in commands)
+
+    @property
+    def python(self) -> str:
+        """The interpreter of the jobs that compute."""
+        return shlex.join([*self.container, "python"])
+
+
+def open_site(settings: object | None, origin: str = "slurm/site.yaml") -> Site | None:
+    """The site that a file describes; None on a machine without a scheduler.
+
+    Raises:
+        DeclarationError: On an unknown key or a value that cannot be. Names file and key.
+    """
+    return None if settings is None else validate(Site, settings, origin)
+
+
+def requests(
+    site: Site | None, resources: Resources, attempt: int = 1, gpus: int | None = None
+) -> dict[str, Any]:
+    """What a job asks for, in Snakemake's and its SLURM plugin's words.
+
+    Memory and time grow with each attempt: what killed the one before may have been too little of
+    either. A training on several GPUs runs one process on each.
+
+    Args:
+        site: None for this machine, of whose GPUs a job gets one, if there are any.
+        resources: Of the scale, memory and threads for one process.
+        attempt: Counts from 1.
+        gpus: Instead of the scale's.
+    """
+    gpus = resources.gpus if gpus is None else gpus
+    if site is None:
+        gpus = min(gpus, 1, len(list(Path("/dev").glob("nvidia[0-9]*"))))
+        return {
+            "gpu": gpus,
+            "gpu_turn": gpus,  # of which profiles/default has one
+            "mem_mb": resources.mem_mb * attempt,
+            "runtime": resources.runtime * attempt,
+        }
+    if site.max_gpus is not None:
+        gpus = min(gpus, site.max_gpus)
+    nodes = max(1, math.ceil(gpus / site.gpus_per_node))
+    here = max(1, math.ceil(gpus / nodes))
+    minutes = resources.runtime * attempt
+    asked: dict[str, Any] = {
+        "gpu": gpus,
+        "mem_mb": (site.mem_mb or resources.mem_mb) * here * attempt + MEM_MB_OF_SNAKEMAKE,
+        "runtime": min(minutes, site.max_minutes or minutes),
+        "nodes": nodes,
+        "slurm_partition": (site.gpu_partition if gpus else None) or site.partition,
+        "slurm_account": site.account,
+        "qos": site.qos,
+    }
+    if gpus:
+        asked |= {"gpu_model": site.gpu_model, "constraint": site.constraint}
+    if gpus > 1:  # "mpi" has the plugin leave srun to the command
+        asked |= {"mpi": "srun", "tasks": gpus, "tasks_per_gpu": 1}
+    return {name: value for name, value in asked.items() if value is not None}
+
+
+def check(site: Site, resources: Resources) -> None:
+    """Ask the scheduler whether it would take the grid's jobs, before any of them is submitted.
+
+    Raises:
+        DeclarationError: If it would not, in its own words, with what was asked for.
+    """
+    for gpus in {0, min(resources.gpus, 1), resources.gpus}:
+        command = ["sbatch", "--test-only", *_options(requests(site, resources, gpus=gpus))]
+        try:
+            asked = subprocess.run(  # noqa: S603 a list, no shell
+                [*command, "--wrap=true"],
+                capture_output=True,
+                text=True,
+                timeout=SECONDS_TO_ANSWER,
+            )
+        except FileNotFoundError as error:
+            raise DeclarationError(
+                "there is no sbatch here: start this on a cluster's login node, or without "
+                "--profile slurm"
+            ) from error
+        except subprocess.TimeoutExpired as error:
+            raise DeclarationError(
+                f"SLURM has not answered for {SECONDS_TO_ANSWER} s: {shlex.join(command)}"
+            ) from error
+        if asked.returncode:
+            why = asked.stderr.strip().removeprefix("sbatch: error: ").replace("\n", " ")
+            raise DeclarationError(
+                f"slurm/site.yaml: SLURM would not take a job with {max(gpus, 0)} GPUs: {why} "
+                f"(asked with {shlex.join(command)})"
+            )
+
+
+def _options(asked: dict[str, Any]) -> list[str]:
+    """The options of ``sbatch`` that stand for what is asked for."""
+    words = {
+        "slurm_partition": "--partition",
+        "slurm_account": "--account",
+        "qos": "--qos",
+        "constraint": "--constraint",
+        "runtime": "--time",
+        "mem_mb": "--mem",
+        "nodes": "--nodes",
+    }
+    options = [f"{words[name]}={value}" for name, value in asked.items() if name in words]
+    if asked["gpu"]:
+        model = f"{asked['gpu_model']}:" if "gpu_model" in asked else ""
+        options.append(f"--gpus={model}{asked['gpu']}")
+    return options
+
+
+def launcher(site: Site | None, asked: Mapping[str, Any], threads: int) -> str:
+    """What goes before ``python`` to start a training's processes; empty for a single one.
+
+    ``srun`` within an allocation rather than torchrun: it knows the nodes, binds each process to
+    its share, passes signals on and ends all of them when one fails, without an agent on each node.
+
+    Args:
+        site: None for torchrun, on this machine alone.
+        asked: What the job asked for.
+        threads: CPUs a process.
+    """
+    processes = asked.get("gpu", 0)
+    if processes <= 1:
+        return ""
+    if site is None:
+        return f"torchrun --standalone --nproc-per-node={processes} --no-python "
+    options = {
+        "nodes": asked["nodes"],
+        "ntasks": processes,
+        "cpus-per-task": threads,
+        "cpu-bind": "none",
+        "kill-on-bad-exit": 1,
+    }
+    return "srun " + "".join(f"--{name}={value} " for name, value in options.items())

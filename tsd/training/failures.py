@@ -1,0 +1,36 @@
+"""Which failures another attempt may cure."""
+
+import torch
+
+from tsd.training.interruption import InterruptedTrainingError
+
+_OF_THE_PLACE = (
+    InterruptedTrainingError,
+    ConnectionError,
+    TimeoutError,
+    torch.distributed.DistError,  # another process ended, the network went
+    torch.AcceleratorError,  # the GPU went
+)
+
+_OF_THE_PERSON = (
+    FileNotFoundError,
+    FileExistsError,
+    IsADirectoryError,
+    NotADirectoryError,
+    PermissionError,
+)
+"""Kinds of OSError: the others are full disks, file systems that are away and the like."""
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether the same job may well succeed at another time or on another machine.
+
+    A setting that is wrong, data that are missing, a loss that is not finite or a GPU's memory that
+    is too small will be the same again; memory of the machine is not: what is killed for it leaves
+    no error, and asks for more next time.
+    """
+    if isinstance(error, torch.OutOfMemoryError):
+        return False
+    return isinstance(error, _OF_THE_PLACE) or (
+        isinstance(error, OSError) and not isinstance(error, _OF_THE_PERSON)
+    )
