@@ -10,7 +10,7 @@ export PATH := $(abspath $(VENV))/bin:$(PATH)
 GRID_OPTIONS := --scale '$(SCALE)' $(if $(DATASET),--dataset '$(DATASET)')
 CONFIG := 'scale=$(SCALE)' $(if $(DATASET),'dataset=$(DATASET)') $(if $(ONLY),'only=$(ONLY)')
 
-.PHONY: help setup reproduce test check status ui bench lock clean
+.PHONY: help setup reproduce test test-slurm check status ui bench lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -25,6 +25,9 @@ reproduce: setup ## train the grid, evaluate, write the report (SCALE, DATASET, 
 
 test: setup check ## the whole test suite
 	@python -m pytest
+
+test-slurm: setup ## the tests on a private SLURM cluster of this machine's (docs/slurm-lab.md)
+	@TSD_REQUIRE_SLURM=1 python -m pytest tests/slurm
 
 check: setup ## formatter, linter, type checker, workflow linters
 	ruff format --check --quiet .
