@@ -37,6 +37,7 @@ onstart:
     if SITE:
         try:
             check(SITE, GRID.scale.resources)
+            end_leftovers(Path.cwd(), print)
         except DeclarationError as error:
             raise WorkflowError(str(error)) from error
 

@@ -11,6 +11,7 @@ LAYERS = {
     "models": {"models"},
     "data": {"data"},
     "evaluation": {"evaluation", "experiments", "models", "run_folder", "training"},
+    "cluster": {"cluster", "experiments"},
     "experiments": {"experiments", "run_folder", "data"},
     "training": {"training", "experiments", "models", "run_folder", "provenance"},
     "tracking": {"tracking", "run_folder"},

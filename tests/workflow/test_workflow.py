@@ -6,7 +6,6 @@ The tests share one folder and build on one another, in the order they stand in.
 import csv
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,41 +14,14 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
+from tests.projects import copy_project
 from tsd.run_folder import read_json
-
-ROOT = Path.cwd()
-TABLES = ("table2",)
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """A copy of the project with Table 2's two runs alone."""
-    folder = tmp_path_factory.mktemp("project")
-    for name in ("Snakefile", "environment.yml"):
-        shutil.copy(ROOT / name, folder)
-    for name in ("workflow", "profiles", "experiments"):
-        shutil.copytree(ROOT / name, folder / name)
-    for kind in ("tables", "figures"):
-        for path in (folder / "experiments" / kind).glob("*.yaml"):
-            if path.stem not in TABLES:
-                path.unlink()
-    for name in ("claims.yaml", "inconsistencies.yaml"):
-        (folder / "experiments" / name).unlink()
-    for path in (folder / "experiments" / "scales").glob("*.yaml"):
-        scale = {k: v for k, v in yaml.safe_load(path.read_text()).items() if k != "only"}
-        path.write_text(yaml.safe_dump(scale))
-    keep = {
-        name
-        for table in TABLES
-        for row in yaml.safe_load((folder / "experiments/tables" / f"{table}.yaml").read_text())[
-            "rows"
-        ]
-        for name in (row.get("run"), row.get("baseline"))
-    }
-    for path in (folder / "experiments" / "runs").glob("*.yaml"):
-        runs = [run for run in yaml.safe_load(path.read_text()) if run["id"] in keep]
-        path.write_text(yaml.safe_dump(runs))
-    return folder
+    return copy_project(tmp_path_factory.mktemp("project"), ["table2"])
 
 
 def run(project, *command, fails=False):
@@ -236,7 +208,7 @@ def test_a_wrong_setting_ends_before_anything_runs(project, setting, message):
 
 
 def test_missing_data_end_before_anything_trains(project):
-    content = yaml.safe_load((ROOT / "experiments/datasets/coco2017.yaml").read_text())
+    content = yaml.safe_load((Path.cwd() / "experiments/datasets/coco2017.yaml").read_text())
     own = project / "own.yaml"
     own.write_text(yaml.safe_dump({**content, "id": "own", "root": "data/nowhere"}))
     output = run(

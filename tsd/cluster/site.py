@@ -32,7 +32,7 @@ class Site(Declaration):
     constraint: Name | None = None
     gpus_per_node: Annotated[int, Field(ge=1)] = 8
     max_gpus: Annotated[int, Field(ge=0)] | None = None
-    max_minutes: Annotated[int, Field(ge=2)] | None = None
+    max_minutes: Annotated[int, Field(ge=1)] | None = None
     mem_mb: Annotated[int, Field(ge=500)] | None = None
     scratch: str | None = None
     modules: Annotated[list[Name], Field(default_factory=list)]

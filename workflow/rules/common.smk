@@ -1,9 +1,11 @@
 # What the rules share: the grid that the settings name, and functions of wildcards.
 
 import shlex
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from tsd.cluster.leftovers import end_leftovers
 from tsd.cluster.site import check, launcher, open_site, requests
 from tsd.experiments.grid import dataset_files, open_grid
 from tsd.experiments.load import DeclarationError

@@ -1,0 +1,210 @@
+"""A grid that is interrupted again and again, at random, ends with the report it would have had."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from tests.projects import copy_project
+from tsd.run_folder import read_json
+from tsd.training.checkpoint_hook import checkpoints
+
+SEED = 7
+KINDS = ("requeue", "cancel", "kill", "truncate", "node", "preempt", "snakemake")
+"""Each happens once, in random order, then others at random."""
+
+INTERRUPTIONS = 10
+SECONDS_BETWEEN = (1, 6)
+RUNS = 9
+SCALE = """
+id: faults
+extends: smoke
+title: long enough to be interrupted
+note: for a test
+dataset: embedded-tiny
+resources: {threads: 1, mem_mb: 1500, runtime: 3, gpus: 1}
+set: {train_cfg: {type: IterBasedTrainLoop, max_iters: 40, val_interval: 100000}}
+"""
+
+
+def environment_of(cluster):
+    kept = {k: v for k, v in cluster.environment.items() if k != "MLFLOW_TRACKING_URI"}
+    first, _, rest = kept["PATH"].partition(":")
+    path = f"{first}:{Path(sys.executable).parent}:{rest}"
+    return {**kept, "PATH": path, "PYTHONPATH": str(Path.cwd())}
+
+
+class Grid:
+    """The workflow on the cluster, started again whenever it has ended before its end."""
+
+    def __init__(self, cluster, project):
+        self.cluster = cluster
+        self.project = project
+        self.environment = environment_of(cluster)
+        self.starts = 0
+        self.start()
+
+    def start(self):
+        self.starts += 1
+        with (self.project / "snakemake.log").open("a") as log:
+            self.process = subprocess.Popen(
+                [
+                    *("snakemake", "--profile", "slurm", "--retries", "8"),
+                    *("--slurm-init-seconds-before-status-checks", "2"),
+                    *("--config", "scale=faults.yaml", "--", "all"),
+                ],
+                cwd=self.project,
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def ended(self):
+        """Whether all is done; what ended before that goes on."""
+        if self.process.poll() is None:
+            return False
+        if self.process.returncode == 0:
+            return True
+        self.start()
+        return False
+
+    def jobs(self):
+        """Running jobs of the workflow that train."""
+        listed = self.cluster.run(
+            "squeue", "--noheader", "--states=RUNNING", "--format=%i|%N|%k"
+        ).stdout.splitlines()
+        return [line.split("|")[:2] for line in listed if "|rule_train_" in line]
+
+    def trainings(self):
+        """Folders of runs whose training process is alive, and its number."""
+        found = []
+        for path in self.project.glob("results/faults/*/*/seed0/status.json"):
+            status = read_json(path)
+            command = Path(f"/proc/{status.get('pid')}/cmdline")
+            if (
+                status["state"] == "running"
+                and command.exists()
+                and b"tsd\0train" in command.read_bytes()
+            ):
+                found.append((path.parent, status["pid"]))
+        return found
+
+    def interrupt(self, kind, chance):
+        """Do it to one of those that run; whether there was one."""
+        if kind == "snakemake":
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            subprocess.run(
+                ["snakemake", "--unlock", "--config", "scale=faults.yaml"],
+                cwd=self.project,
+                env=self.environment,
+                capture_output=True,
+                check=True,
+            )
+            self.start()
+            return True
+        if kind in ("kill", "truncate"):
+            return self._kill(kind == "truncate", chance)
+        jobs = self.jobs()
+        if not jobs:
+            return False
+        number, node = chance.choice(jobs)
+        if kind == "requeue":
+            self.cluster.requeue(int(number))
+        elif kind == "cancel":
+            self.cluster.cancel(int(number))
+        elif kind == "node":
+            self.cluster.fail_node(node)
+        else:
+            self.cluster.sbatch("sleep 3", "-p", "urgent", "-w", node, "--gpus=4")
+        return True
+
+    def _kill(self, truncate, chance):
+        trainings = self.trainings()
+        if truncate:
+            trainings = [(f, pid) for f, pid in trainings if checkpoints(f / "work")]
+        if not trainings:
+            return False
+        folder, pid = chance.choice(trainings)
+        os.kill(pid, signal.SIGKILL)
+        if truncate and (written := checkpoints(folder / "work")):
+            os.truncate(written[-1], written[-1].stat().st_size // 2)
+        return True
+
+
+@pytest.fixture(scope="module")
+def projects(tmp_path_factory):
+    """One to be left in peace and one to be disturbed."""
+    made = []
+    for name in ("peace", "trouble"):
+        folder = copy_project(tmp_path_factory.mktemp(name), ["table3", "table4"])
+        (folder / "faults.yaml").write_text(SCALE)
+        made.append(folder)
+    return made
+
+
+def measurements(project):
+    """All that a report is made of: metrics and losses of each run."""
+    found = {}
+    for path in sorted(project.glob("results/faults/*/*/seed0/metrics.json")):
+        events = (path.parent / "events.jsonl").read_text().splitlines()
+        without_time = [line.split('"metrics"')[1] for line in events]
+        found[path.parent.parent.parent.name] = (read_json(path), without_time)
+    return found
+
+
+def test_a_grid_survives_what_happens_to_it(cluster, projects):
+    peace, trouble = projects
+    chance = random.Random(SEED)
+    to_come = [*chance.sample(KINDS, len(KINDS)), *chance.choices(KINDS, k=100)]
+    survived = []
+    grid = Grid(cluster, trouble)
+    deadline = time.monotonic() + 1800
+    while not grid.ended():
+        assert time.monotonic() < deadline, (trouble / "snakemake.log").read_text()[-5000:]
+        time.sleep(chance.uniform(*SECONDS_BETWEEN))
+        if (
+            len(survived) < INTERRUPTIONS
+            and (grid.jobs() or grid.trainings())
+            and grid.interrupt(to_come[0], chance)
+        ):
+            survived.append(to_come.pop(0))
+    assert len(survived) == INTERRUPTIONS, survived
+    assert set(survived) == set(KINDS)
+
+    subprocess.run(
+        ["snakemake", "--cores", "2", "--config", "scale=faults.yaml", "--", "all"],
+        cwd=peace,
+        env=grid.environment,
+        check=True,
+        capture_output=True,
+        timeout=900,
+    )
+    expected, found = measurements(peace), measurements(trouble)
+    assert len(expected) == RUNS
+    assert found.keys() == expected.keys()
+    for run, outcome in expected.items():
+        assert found[run] == outcome, run
+
+    collected = read_json(trouble / "reports/faults/results.json")
+    assert {r["seeds"]["0"]["state"] for r in collected["runs"].values()} == {"done"}
+    assert (trouble / "reports/faults/index.html").exists()
+    client = MlflowClient(f"sqlite:///{trouble}/mlflow.db")
+    experiment = client.get_experiment_by_name("tsd-faults")
+    tracked = client.search_runs([experiment.experiment_id])
+    assert sorted(r.data.tags["run"] for r in tracked) == sorted(expected)
+    assert {r.info.status for r in tracked} == {"FINISHED"}
+    attempts = sum(
+        read_json(path)["attempts"] for path in trouble.glob("results/faults/*/*/seed0/train.json")
+    )
+    print(
+        f"survived {len(survived)} interruptions ({', '.join(survived)}): {attempts} attempts for "
+        f"{RUNS} trainings, {grid.starts} starts of Snakemake"
+    )

@@ -1,0 +1,64 @@
+"""Jobs that an earlier Snakemake left in the queue."""
+
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tsd.experiments.load import DeclarationError
+
+JOB_NAME_PREFIX = "tsd_"
+"""Of profiles/slurm, with what the plugin puts after it."""
+
+SECONDS_TO_END = 600
+
+
+def end_leftovers(folder: Path, announce: Callable[[str], None]) -> None:
+    """Cancel this folder's jobs that nobody waits for any more, and wait until they are gone.
+
+    A Snakemake that was killed leaves its jobs running, and the next one does not know of them: it
+    would submit the same trainings again, beside the first. A training that is cancelled saves its
+    state, so the next one goes on where it was. Snakemake's lock has seen to it that no other
+    Snakemake works in the folder.
+
+    Args:
+        folder: Where the workflow runs.
+        announce: Takes a line for the person who waits.
+
+    Raises:
+        DeclarationError: If they do not end.
+    """
+    jobs = _jobs_of(folder)
+    if not jobs:
+        return
+    announce(
+        f"cancelling {len(jobs)} SLURM jobs that an earlier Snakemake left behind: "
+        f"{' '.join(jobs)}; their trainings go on from where they were"
+    )
+    subprocess.run(["scancel", *jobs], check=False)  # noqa: S603, S607 numbers
+    deadline = time.monotonic() + SECONDS_TO_END
+    while left := _jobs_of(folder):
+        if time.monotonic() > deadline:
+            raise DeclarationError(
+                f"SLURM jobs of an earlier Snakemake do not end: {' '.join(left)}; "
+                "see `squeue` and `scancel`"
+            )
+        time.sleep(1)
+
+
+def _jobs_of(folder: Path) -> list[str]:
+    """Numbers of this user's jobs that are queued or running for a folder."""
+    listed = subprocess.run(  # noqa: S603
+        ["squeue", "--noheader", f"--user={os.getuid()}", "--format=%i|%j|%Z"],  # noqa: S607
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    ).stdout
+    jobs = [line.split("|", 2) for line in listed.splitlines()]
+    return [
+        number
+        for number, name, place in jobs
+        if name.startswith(JOB_NAME_PREFIX) and Path(place) == folder
+    ]
