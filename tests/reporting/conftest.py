@@ -20,6 +20,7 @@ def training(state="done", error=None, **metrics):
         "iteration": None if state == "pending" else 412,
         "max_iterations": None if state == "pending" else 900,
         "folder": "results/mini/some/ab12cd34ef/seed0",
+        "scheduler_job": None,
         "tracking": {"experiment_id": "1", "run_id": "f00d"} if done else None,
         "train": {
             "commit": "0123456789abcdef",

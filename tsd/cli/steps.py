@@ -3,8 +3,10 @@
 import contextlib
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import time
 import traceback
 from argparse import Namespace
 from collections.abc import Callable, Iterator
@@ -378,6 +380,7 @@ def _logged(log: Path | None, job: Job) -> Iterator[Callable[[str], None]]:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
             os.dup2(target, stream.fileno())
+        print(_attempt_heading())
 
     def announce(line: str) -> None:
         print(f"[{job.run.id} · seed {job.seed}] {line}", file=terminal)
@@ -388,6 +391,14 @@ def _logged(log: Path | None, job: Job) -> Iterator[Callable[[str], None]]:
         traceback.print_exc()
         reason = f"{type(error).__name__}: {error}"
         sys.exit(_note_failure(job, error, reason, log, announce))
+
+
+def _attempt_heading() -> str:
+    """The line between the attempts in a log: when, where, and which of the scheduler's jobs."""
+    heading = f"== {time.strftime('%Y-%m-%d %H:%M:%S')}, {socket.gethostname()}"
+    if "SLURM_JOB_ID" in os.environ:
+        heading += f", SLURM job {os.environ['SLURM_JOB_ID']}"
+    return heading
 
 
 def _note_failure(

@@ -88,6 +88,7 @@ def collect_job(job: Job) -> dict[str, Any]:
         "max_iterations": status.get("max_iterations"),
         "seconds_left": status.get("seconds_left") if state == "running" else None,
         "folder": str(folder.path),
+        "scheduler_job": status.get("scheduler_job"),
         "train": trained,
         "detect": detected,
         "latency": read_json(folder.latency),
