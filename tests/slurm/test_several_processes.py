@@ -68,7 +68,7 @@ def on_cluster(cluster, folder, processes, nodes, command, timeout=300):
     site = Site(gpus_per_node=processes // nodes)
     asked = requests(site, Resources(threads=1, mem_mb=1000, gpus=processes))
     assert asked["nodes"] == nodes
-    options = ["--nodes", str(nodes), f"--ntasks={processes}", f"--gpus={processes}", "--mem=3000"]
+    options = [f"--nodes={nodes}", f"--ntasks={processes}", f"--gres={asked['gres']}", "--mem=3000"]
     script = f"cd {folder}; exec {launcher(site, asked, 1)} {' '.join(command)}"
     environment = {**cluster.environment, "PYTHONPATH": str(Path.cwd())}
     environment.pop("MLFLOW_TRACKING_URI", None)

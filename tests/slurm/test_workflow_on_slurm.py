@@ -71,7 +71,7 @@ def test_table3_and_the_report_from_a_login_node(cluster, project):
     detected = [job for job in jobs.values() if job["Comment"].startswith("rule_detect_")]
     assert len(trained) == len(detected) == len(RUNS) == len(jobs) / 2
     for job in jobs.values():
-        assert job["TresPerJob"] == "gres:gpu:1"
+        assert job["TresPerNode"] == "gres:gpu:1"
         assert job["TimeLimit"] == "00:10:00"
         assert job["Requeue"] == "1"
     assert {job["NodeList"] for job in trained} == {"n1", "n2"}

@@ -79,31 +79,32 @@ def requests(
     """
     gpus = resources.gpus if gpus is None else gpus
     if site is None:
-        gpus = min(gpus, 1, len(list(Path("/dev").glob("nvidia[0-9]*"))))
         return {
-            "gpu": gpus,
-            "gpu_turn": gpus,  # of which profiles/default has one
+            "processes": 1,
+            "gpu_turn": min(gpus, 1, len(list(Path("/dev").glob("nvidia[0-9]*")))),
             "mem_mb": resources.mem_mb * attempt,
             "runtime": resources.runtime * attempt,
         }
-    if site.max_gpus is not None:
-        gpus = min(gpus, site.max_gpus)
+    gpus = gpus if site.max_gpus is None else min(gpus, site.max_gpus)
     nodes = max(1, math.ceil(gpus / site.gpus_per_node))
-    here = max(1, math.ceil(gpus / nodes))
+    on_each = math.ceil(gpus / nodes)
+    processes = max(1, nodes * on_each)
+    memory = (site.mem_mb or resources.mem_mb) * max(1, on_each)
     minutes = resources.runtime * attempt
     asked: dict[str, Any] = {
-        "gpu": gpus,
-        "mem_mb": (site.mem_mb or resources.mem_mb) * here * attempt + MEM_MB_OF_SNAKEMAKE,
-        "runtime": min(minutes, site.max_minutes or minutes),
+        "processes": processes,
         "nodes": nodes,
+        "mem_mb": memory * attempt + MEM_MB_OF_SNAKEMAKE,
+        "runtime": min(minutes, site.max_minutes or minutes),
         "slurm_partition": (site.gpu_partition if gpus else None) or site.partition,
         "slurm_account": site.account,
         "qos": site.qos,
     }
     if gpus:
-        asked |= {"gpu_model": site.gpu_model, "constraint": site.constraint}
-    if gpus > 1:  # "mpi" has the plugin leave srun to the command
-        asked |= {"mpi": "srun", "tasks": gpus, "tasks_per_gpu": 1}
+        model = f"{site.gpu_model}:" if site.gpu_model else ""
+        asked |= {"gres": f"gpu:{model}{on_each}", "constraint": site.constraint}
+    if processes > 1:  # "mpi" has the plugin leave srun to the command
+        asked |= {"mpi": "srun", "tasks": processes, "tasks_per_gpu": 0}
     return {name: value for name, value in asked.items() if value is not None}
 
 
@@ -149,12 +150,10 @@ def _options(asked: dict[str, Any]) -> list[str]:
         "runtime": "--time",
         "mem_mb": "--mem",
         "nodes": "--nodes",
+        "gres": "--gres",
+        "tasks": "--ntasks",
     }
-    options = [f"{words[name]}={value}" for name, value in asked.items() if name in words]
-    if asked["gpu"]:
-        model = f"{asked['gpu_model']}:" if "gpu_model" in asked else ""
-        options.append(f"--gpus={model}{asked['gpu']}")
-    return options
+    return [f"{words[name]}={value}" for name, value in asked.items() if name in words]
 
 
 def launcher(site: Site | None, asked: Mapping[str, Any], threads: int) -> str:
@@ -168,16 +167,16 @@ def launcher(site: Site | None, asked: Mapping[str, Any], threads: int) -> str:
         asked: What the job asked for.
         threads: CPUs a process.
     """
-    processes = asked.get("gpu", 0)
-    if processes <= 1:
+    processes = asked["processes"]
+    if processes == 1:
         return ""
     if site is None:
         return f"torchrun --standalone --nproc-per-node={processes} --no-python "
     options = {
         "nodes": asked["nodes"],
         "ntasks": processes,
+        "ntasks-per-node": processes // asked["nodes"],
         "cpus-per-task": threads,
-        "cpu-bind": "none",
         "kill-on-bad-exit": 1,
     }
     return "srun " + "".join(f"--{name}={value} " for name, value in options.items())

@@ -48,7 +48,7 @@ INFERENCE = asking(min(GRID.scale.resources.gpus, 1))
 
 def launch(wildcards, resources, threads):
     """What goes before a training's command to start it once a GPU."""
-    return launcher(SITE, resources, threads)
+    return launcher(SITE, dict(resources.items()), threads)
 
 
 def limit(wildcards, resources):

@@ -1,0 +1,123 @@
+"""What jobs ask a cluster for."""
+
+import pytest
+
+from tsd.cluster.site import Site, launcher, open_site, requests
+from tsd.experiments.load import DeclarationError
+from tsd.experiments.schema import Resources
+from tsd.training.processes import rank_variables
+
+PAPER = Resources(threads=4, mem_mb=16000, runtime=1440, gpus=16)
+
+
+def test_the_papers_sixteen_gpus_are_two_nodes_of_eight():
+    asked = requests(Site(), PAPER)
+    assert asked == {
+        "processes": 16,
+        "nodes": 2,
+        "mem_mb": 8 * 16000 + 500,
+        "runtime": 1440,
+        "gres": "gpu:8",
+        "mpi": "srun",
+        "tasks": 16,
+        "tasks_per_gpu": 0,
+    }
+    assert launcher(Site(), asked, 4) == (
+        "srun --nodes=2 --ntasks=16 --ntasks-per-node=8 --cpus-per-task=4 --kill-on-bad-exit=1 "
+    )
+
+
+def test_a_sites_facts_are_asked_for():
+    site = Site(
+        partition="main",
+        gpu_partition="gpu",
+        account="vision",
+        qos="normal",
+        gpu_model="a100",
+        constraint="nvlink",
+        gpus_per_node=4,
+        max_minutes=1000,
+        mem_mb=9000,
+    )
+    asked = requests(site, PAPER)
+    assert (asked["nodes"], asked["gres"], asked["mem_mb"]) == (4, "gpu:a100:4", 36500)
+    assert asked["slurm_partition"] == "gpu"
+    assert asked["slurm_account"] == "vision"
+    assert asked["constraint"] == "nvlink"
+    assert asked["runtime"] == 1000
+    light = requests(site, PAPER, gpus=0)
+    assert light["slurm_partition"] == "main"
+    assert "gres" not in light
+    assert "constraint" not in light
+
+
+def test_memory_and_time_grow_with_attempts_as_far_as_the_site_has_them():
+    site = Site(max_minutes=2000)
+    first, second = (requests(site, PAPER, attempt, gpus=1) for attempt in (1, 2))
+    assert second["mem_mb"] == 2 * first["mem_mb"] - 500
+    assert (first["runtime"], second["runtime"]) == (1440, 2000)
+
+
+def test_a_job_on_one_gpu_is_one_process():
+    asked = requests(Site(), PAPER, gpus=1)
+    assert asked["processes"] == 1
+    assert "mpi" not in asked
+    assert launcher(Site(), asked, 4) == ""
+
+
+def test_gpus_are_capped_by_the_site_and_shared_out_evenly():
+    asked = requests(Site(max_gpus=10, gpus_per_node=8), PAPER)
+    assert (asked["processes"], asked["nodes"], asked["gres"]) == (10, 2, "gpu:5")
+
+
+def test_on_this_machine_torchrun_starts_several():
+    asked = requests(None, PAPER)
+    assert asked["processes"] == 1
+    assert launcher(None, {**asked, "processes": 4}, 1).startswith("torchrun ")
+
+
+def test_what_goes_into_a_shell_is_quoted():
+    site = Site(
+        modules=["cuda/12.4", "gcc"], scratch="/scratch/a b; rm", container=["apptainer", "a b.sif"]
+    )
+    assert site.prologue == "module load cuda/12.4 gcc; export TMPDIR='/scratch/a b; rm'; "
+    assert site.python == "apptainer 'a b.sif' python"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"partitions": "gpu"}, "unknown key 'partitions'; did you mean 'partition'?"),
+        ({"partition": "gpu; reboot"}, "key 'partition'"),
+        ({"modules": ["$(reboot)"]}, "key 'modules.0'"),
+        ({"gpus_per_node": 0}, "key 'gpus_per_node'"),
+        (["gpu"], "expected keys and values, found list"),
+    ],
+)
+def test_a_faulty_site_is_explained(content, message):
+    with pytest.raises(DeclarationError, match=r"slurm/site\.yaml: ") as caught:
+        open_site(content)
+    assert message in str(caught.value)
+
+
+def test_without_a_profile_there_is_no_site():
+    assert open_site(None) is None
+
+
+def test_a_process_that_srun_started_beside_others_knows_its_place():
+    task = {
+        "SLURM_NTASKS": "16",
+        "SLURM_PROCID": "9",
+        "SLURM_LOCALID": "1",
+        "SLURM_LAUNCH_NODE_IPADDR": "10.0.0.1",
+        "SLURM_JOB_ID": "10007",
+    }
+    assert rank_variables(task) == {
+        "RANK": "9",
+        "WORLD_SIZE": "16",
+        "LOCAL_RANK": "1",
+        "MASTER_ADDR": "10.0.0.1",
+        "MASTER_PORT": "20007",
+    }
+    assert rank_variables({**task, "SLURM_NTASKS": "1"}) == {}
+    assert rank_variables({"TORCHELASTIC_RUN_ID": "x", "RANK": "0"}) == {}
