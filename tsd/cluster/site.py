@@ -12,7 +12,7 @@ from pydantic import Field, StringConstraints
 from tsd.experiments.load import DeclarationError, validate
 from tsd.experiments.schema import Declaration, Resources
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.,&|()*\[\]:@-]+$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.,&|()*\[\]:@/+-]+$")]
 """What SLURM calls things; also constraints such as ``[a100|h100]``."""
 
 MEM_MB_OF_SNAKEMAKE = 500
