@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         ("report", steps.report, [grid], "collect what there is and write the whole report"),
         ("status", questions.status, [grid], "the grid: done, running, failed, pending"),
         ("headline", questions.headline, [grid], "the report's tables as text"),
+        ("cost", questions.cost, [grid], "GPU hours of the grid, by table"),
         ("bench", questions.bench, [], "speed and memory of the method, as ratios"),
     ):
         commands.add_parser(name, parents=parents, help=help_text).set_defaults(command=command)

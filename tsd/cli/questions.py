@@ -3,6 +3,7 @@
 import sys
 from argparse import Namespace
 from collections import Counter
+from pathlib import Path
 
 from tsd.cli.steps import grid_of
 from tsd.run_folder import read_json
@@ -43,6 +44,13 @@ def headline(options: Namespace) -> None:
             print(f"Report: {folder / 'index.html'}")
             return
     sys.exit(f"tsd: there is no report in {grid.report_folder} yet")
+
+
+def cost(options: Namespace) -> None:
+    """Print what the grid costs at a scale that is counted in epochs."""
+    from tsd.experiments.costs import cost_table, load_costs
+
+    print(cost_table(grid_of(options), load_costs(Path(options.experiments))))
 
 
 def bench(_options: Namespace) -> None:
