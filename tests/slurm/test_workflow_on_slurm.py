@@ -37,13 +37,13 @@ def environment(cluster):
     return {**kept, "PATH": f"{path}:{kept['PATH']}", "PYTHONPATH": str(Path.cwd())}
 
 
-def command(*arguments, scale="smoke"):
-    return ["snakemake", *PROFILE, "--config", f"scale={scale}", "--", *arguments]
+def command(*targets, scale="smoke", options=()):
+    return ["snakemake", *PROFILE, *options, "--config", f"scale={scale}", "--", *targets]
 
 
-def snakemake(cluster, project, *arguments, fails=False, **options):
+def snakemake(cluster, project, *targets, fails=False, **settings):
     done = subprocess.run(
-        command(*arguments, **options),
+        command(*targets, **settings),
         cwd=project,
         env=environment(cluster),
         capture_output=True,
@@ -111,7 +111,7 @@ def test_a_second_call_submits_nothing(cluster, project):
 def test_a_site_that_cannot_be_ends_before_anything_runs(cluster, project, site, facts, message):
     site(**facts)
     before = set(jobs_of(cluster))
-    output = snakemake(cluster, project, "--forceall", "all", fails=True)
+    output = snakemake(cluster, project, "all", fails=True, options=["--forceall"])
     assert message in output
     assert "Traceback" not in output
     assert set(jobs_of(cluster)) == before
@@ -119,16 +119,16 @@ def test_a_site_that_cannot_be_ends_before_anything_runs(cluster, project, site,
 
 def test_a_wrong_account_ends_before_anything_runs(accounting_cluster, project, site):
     site(account="nobody")
-    output = snakemake(accounting_cluster, project, "--forceall", "all", fails=True)
+    output = snakemake(accounting_cluster, project, "all", fails=True, options=["--forceall"])
     assert "slurm/site.yaml: SLURM would not take a job" in output
     assert "Invalid account" in output
     assert not accounting_cluster.queue()
 
 
-def start(cluster, project, *arguments, **options):
+def start(cluster, project, *targets, **settings):
     log = (project / "snakemake.log").open("a")
     return subprocess.Popen(
-        command(*arguments, **options),
+        command(*targets, **settings),
         cwd=project,
         env=environment(cluster),
         stdout=log,

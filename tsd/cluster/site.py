@@ -12,8 +12,11 @@ from pydantic import Field, StringConstraints
 from tsd.experiments.load import DeclarationError, validate
 from tsd.experiments.schema import Declaration, Resources
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.,&|()*\[\]:@/+-]+$")]
-"""What SLURM calls things; also constraints such as ``[a100|h100]``."""
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.,:@/+-]+$")]
+"""What SLURM calls partitions, accounts and the like, and a site its modules."""
+
+Constraint = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.,:&|()*\[\]-]+$")]
+"""Features of nodes, such as ``[a100|h100]``."""
 
 MEM_MB_OF_SNAKEMAKE = 500
 """A job holds a Snakemake of its own besides the program."""
@@ -29,7 +32,7 @@ class Site(Declaration):
     account: Name | None = None
     qos: Name | None = None
     gpu_model: Name | None = None
-    constraint: Name | None = None
+    constraint: Constraint | None = None
     gpus_per_node: Annotated[int, Field(ge=1)] = 8
     max_gpus: Annotated[int, Field(ge=0)] | None = None
     max_minutes: Annotated[int, Field(ge=1)] | None = None
@@ -114,7 +117,7 @@ def check(site: Site, resources: Resources) -> None:
     Raises:
         DeclarationError: If it would not, in its own words, with what was asked for.
     """
-    for gpus in {0, min(resources.gpus, 1), resources.gpus}:
+    for gpus in sorted({0, min(resources.gpus, 1), resources.gpus}):
         command = ["sbatch", "--test-only", *_options(requests(site, resources, gpus=gpus))]
         try:
             asked = subprocess.run(  # noqa: S603 a list, no shell
@@ -135,7 +138,7 @@ def check(site: Site, resources: Resources) -> None:
         if asked.returncode:
             why = asked.stderr.strip().removeprefix("sbatch: error: ").replace("\n", " ")
             raise DeclarationError(
-                f"slurm/site.yaml: SLURM would not take a job with {max(gpus, 0)} GPUs: {why} "
+                f"slurm/site.yaml: SLURM would not take a job on {gpus or 'no'} GPUs: {why} "
                 f"(asked with {shlex.join(command)})"
             )
 
