@@ -162,7 +162,10 @@ def train(options: Namespace) -> None:
         _train(grid, job, options)
     except SystemExit as end:
         if several:
-            # At once: the usual way out waits for processes that may wait for this one.
+            if end.code == TO_BE_CONTINUED:
+                # All have agreed to it, and the first still tells MLflow.
+                distributed.barrier()
+            # Not the usual way out, which waits for processes that may wait for this one.
             sys.stderr.flush()
             os._exit(int(end.code or 0))
         raise
@@ -179,8 +182,8 @@ def _train(grid: Grid, job: Job, options: Namespace) -> None:
         from tsd.training.train import train as train_job
 
         with Interruption(options.minutes) as interruption:
-            afterwards.callback(_wait_for_scheduler, job, interruption)
             if is_main_process():
+                afterwards.callback(_wait_for_scheduler, job, interruption)
                 announce("starts")
                 command = [sys.executable, "-m", "tsd", "follow", f"--pid={os.getpid()}"]
                 follower = subprocess.Popen([*command, *job.command_line_options])  # noqa: S603
