@@ -11,9 +11,9 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 a time limit (``sbatch --signal=USR1@120``)."""
 
 SHARE_TO_END = 0.1
-"""Of a job's time, to be left for the checkpoint and what follows, between these bounds:"""
+"""Of a job's time, left for its start and for the checkpoint, between these bounds:"""
 
-SECONDS_TO_END = (20, 300)
+SECONDS_TO_END = (60, 300)
 
 SECONDS_TO_BE_ENDED = 300
 
@@ -40,9 +40,9 @@ class Interruption:
         self._reason: str | None = None
         self._deadline: float | None = None
         if minutes is not None:
-            low, high = SECONDS_TO_END
-            to_end = min(max(SHARE_TO_END * minutes * 60, low), high)
-            self._deadline = time.monotonic() + minutes * 60 - to_end
+            seconds, (low, high) = minutes * 60, SECONDS_TO_END
+            to_end = min(max(SHARE_TO_END * seconds, low), high, seconds / 2)
+            self._deadline = time.monotonic() + seconds - to_end
             self._limit = f"its {minutes:g} minutes are nearly over"
 
     @property
