@@ -6,6 +6,7 @@ SCALE ?= mini
 CORES ?= $(shell nproc)
 VENV ?= .venv
 export VENV
+unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 GRID_OPTIONS := --scale '$(SCALE)' $(if $(DATASET),--dataset '$(DATASET)')
 CONFIG := 'scale=$(SCALE)' $(if $(DATASET),'dataset=$(DATASET)') $(if $(ONLY),'only=$(ONLY)')

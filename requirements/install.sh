@@ -26,8 +26,9 @@ if [ ! -d "$venv/conda-meta" ] && ! reached requirements; then
     "$python" -m venv --clear "$venv"
     "$venv/bin/pip" install --disable-pip-version-check --quiet --require-hashes --no-deps \
         -r requirements/uv.txt
+    # Compiled now, where every process of every job would otherwise do it.
     "$venv/bin/uv" pip install --python "$venv/bin/python" --require-hashes --no-deps \
-        -r requirements/requirements.txt
+        --compile-bytecode -r requirements/requirements.txt
     # Two packages bring cv2; the one that needs no display's libraries has the last word.
     "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --require-hashes --no-deps \
         --reinstall-package opencv-python-headless -r requirements/requirements.txt
