@@ -55,7 +55,7 @@ class Grid:
         with (self.project / "snakemake.log").open("a") as log:
             self.process = subprocess.Popen(
                 [
-                    *("snakemake", "--profile", "slurm", "--retries", "8"),
+                    *("snakemake", "--profile", "slurm", "--retries", "8", "--jobs", "4"),
                     *("--slurm-init-seconds-before-status-checks", "2"),
                     *("--config", "scale=faults.yaml", "--", "all"),
                 ],
