@@ -2,7 +2,7 @@
 
 import pytest
 
-from tsd.cluster.site import Site, launcher, open_site, requests
+from tsd.cluster.site import Site, open_site, requests
 from tsd.experiments.load import DeclarationError
 from tsd.experiments.schema import Resources
 from tsd.training.processes import rank_variables
@@ -13,18 +13,17 @@ PAPER = Resources(threads=4, mem_mb=16000, runtime=1440, gpus=16)
 def test_the_papers_sixteen_gpus_are_two_nodes_of_eight():
     asked = requests(Site(), PAPER)
     assert asked == {
-        "processes": 16,
         "nodes": 2,
         "mem_mb": 8 * 16000 + 500,
         "runtime": 1440,
+        "minutes": 1440,
         "gres": "gpu:8",
         "mpi": "srun",
         "tasks": 16,
         "tasks_per_gpu": 0,
+        "python": "srun --nodes=2 --ntasks=16 --ntasks-per-node=8 --cpus-per-task=4 "
+        "--kill-on-bad-exit=1 python",
     }
-    assert launcher(Site(), asked, 4) == (
-        "srun --nodes=2 --ntasks=16 --ntasks-per-node=8 --cpus-per-task=4 --kill-on-bad-exit=1 "
-    )
 
 
 def test_a_sites_facts_are_asked_for():
@@ -60,20 +59,20 @@ def test_memory_and_time_grow_with_attempts_as_far_as_the_site_has_them():
 
 def test_a_job_on_one_gpu_is_one_process():
     asked = requests(Site(), PAPER, gpus=1)
-    assert asked["processes"] == 1
     assert "mpi" not in asked
-    assert launcher(Site(), asked, 4) == ""
+    assert asked["python"] == "python"
 
 
 def test_gpus_are_capped_by_the_site_and_shared_out_evenly():
     asked = requests(Site(max_gpus=10, gpus_per_node=8), PAPER)
-    assert (asked["processes"], asked["nodes"], asked["gres"]) == (10, 2, "gpu:5")
+    assert (asked["tasks"], asked["nodes"], asked["gres"]) == (10, 2, "gpu:5")
 
 
-def test_on_this_machine_torchrun_starts_several():
+def test_on_this_machine_nothing_ends_a_job_for_its_time():
     asked = requests(None, PAPER)
-    assert asked["processes"] == 1
-    assert launcher(None, {**asked, "processes": 4}, 1).startswith("torchrun ")
+    assert asked["minutes"] == 0
+    assert asked["python"] == "python"
+    assert asked["gpu_turn"] in (0, 1)
 
 
 def test_what_goes_into_a_shell_is_quoted():

@@ -44,6 +44,18 @@ def test_every_declared_run_compiles_at_every_scale(scale):
         assert probe == weighted.to_dict(), job.run.id
 
 
+def test_seeds_share_a_config_until_one_is_changed():
+    grid = open_grid({"scale": "paper"})
+    first, second = grid.job("r50", 0), grid.job("r50", 1)
+    assert first.config is second.config
+    assert first.key != second.key
+    changed = replace(
+        second, run=second.run.model_copy(update={"set": {"model.rpn_head.feat_channels": 64}})
+    )
+    assert changed.config.model.rpn_head.feat_channels == 64
+    assert second.config.model.rpn_head.feat_channels == 256
+
+
 def test_runs_that_differ_have_digests_that_differ():
     digests = [job.digest for job in jobs("paper")]
     assert len(set(digests)) == len(EVERY_RUN)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tsd.cluster.site import Site, launcher, requests
+from tsd.cluster.site import Site, requests
 from tsd.experiments.schema import Resources
 from tsd.run_folder import read_json
 
@@ -69,7 +69,8 @@ def on_cluster(cluster, folder, processes, nodes, command, timeout=300):
     asked = requests(site, Resources(threads=1, mem_mb=1000, gpus=processes))
     assert asked["nodes"] == nodes
     options = [f"--nodes={nodes}", f"--ntasks={processes}", f"--gres={asked['gres']}", "--mem=3000"]
-    script = f"cd {folder}; exec {launcher(site, asked, 1)} {' '.join(command)}"
+    launcher = asked["python"].removesuffix(" python")
+    script = f"cd {folder}; exec {launcher} {' '.join(command)}"
     environment = {**cluster.environment, "PYTHONPATH": str(Path.cwd())}
     environment.pop("MLFLOW_TRACKING_URI", None)
     done = subprocess.run(

@@ -92,9 +92,20 @@ def test_table3_and_the_report_from_a_login_node(cluster, project):
     assert {run.info.status for run in tracked} == {"FINISHED"}
 
 
-def test_a_second_call_submits_nothing(cluster, project):
+def test_a_second_call_submits_nothing_nor_does_another_site_or_none(cluster, project, site):
     before = set(jobs_of(cluster))
     assert "Nothing to be done" in snakemake(cluster, project, "table3", "all")
+    site(max_minutes=5, mem_mb=2000, modules=["cuda"], container=["apptainer", "exec"])
+    planned = ["snakemake", "--dry-run", "--config", "scale=smoke"]
+    for place in (PROFILE, ("--cores", "2")):
+        done = subprocess.run(
+            [*planned, *place, "--", "all"],
+            cwd=project,
+            env=environment(cluster),
+            capture_output=True,
+            text=True,
+        )
+        assert "Nothing to be done" in done.stdout + done.stderr
     assert set(jobs_of(cluster)) == before
 
 

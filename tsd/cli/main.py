@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     extract.add_argument("kind", choices=["sensitivity", "proposals"])
     extract.set_defaults(command=steps.extract)
     train = commands.add_parser("train", parents=[job], help="train one job")
-    train.add_argument("--minutes", type=float, help="save and end shortly before these are over")
+    train.add_argument("--minutes", type=float, default=0, help="end before these; 0: no limit")
     train.add_argument("--attempt", type=int, default=1, help="above 1: not if it cannot help")
     train.set_defaults(command=steps.train)
     follow = commands.add_parser("follow", parents=[job], help="track a job while it trains")

@@ -181,7 +181,7 @@ def _train(grid: Grid, job: Job, options: Namespace) -> None:
         from tsd.training.interruption import Interruption
         from tsd.training.train import train as train_job
 
-        with Interruption(options.minutes) as interruption:
+        with Interruption(options.minutes or None) as interruption:
             if is_main_process():
                 afterwards.callback(_wait_for_scheduler, job, interruption)
                 announce("starts")

@@ -3,7 +3,6 @@
 import math
 import shlex
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -72,7 +71,7 @@ def requests(
     """What a job asks for, in Snakemake's and its SLURM plugin's words.
 
     Memory and time grow with each attempt: what killed the one before may have been too little of
-    either. A training on several GPUs runs one process on each.
+    either. A training on several GPUs runs one process on each; ``python`` is what starts them.
 
     Args:
         site: None for this machine, of whose GPUs a job gets one, if there are any.
@@ -83,10 +82,11 @@ def requests(
     gpus = resources.gpus if gpus is None else gpus
     if site is None:
         return {
-            "processes": 1,
             "gpu_turn": min(gpus, 1, len(list(Path("/dev").glob("nvidia[0-9]*")))),
             "mem_mb": resources.mem_mb * attempt,
             "runtime": resources.runtime * attempt,
+            "minutes": 0,  # here nothing ends a job for its time
+            "python": "python",
         }
     gpus = gpus if site.max_gpus is None else min(gpus, site.max_gpus)
     nodes = max(1, math.ceil(gpus / site.gpus_per_node))
@@ -94,11 +94,13 @@ def requests(
     processes = max(1, nodes * on_each)
     memory = (site.mem_mb or resources.mem_mb) * max(1, on_each)
     minutes = resources.runtime * attempt
+    time = min(minutes, site.max_minutes or minutes)
     asked: dict[str, Any] = {
-        "processes": processes,
         "nodes": nodes,
         "mem_mb": memory * attempt + MEM_MB_OF_SNAKEMAKE,
-        "runtime": min(minutes, site.max_minutes or minutes),
+        "runtime": time,
+        "minutes": time,
+        "python": site.python,
         "slurm_partition": (site.gpu_partition if gpus else None) or site.partition,
         "slurm_account": site.account,
         "qos": site.qos,
@@ -108,6 +110,7 @@ def requests(
         asked |= {"gres": f"gpu:{model}{on_each}", "constraint": site.constraint}
     if processes > 1:  # "mpi" has the plugin leave srun to the command
         asked |= {"mpi": "srun", "tasks": processes, "tasks_per_gpu": 0}
+        asked["python"] = f"{launcher(nodes, processes, resources.threads)} {site.python}"
     return {name: value for name, value in asked.items() if value is not None}
 
 
@@ -159,27 +162,22 @@ def _options(asked: dict[str, Any]) -> list[str]:
     return [f"{words[name]}={value}" for name, value in asked.items() if name in words]
 
 
-def launcher(site: Site | None, asked: Mapping[str, Any], threads: int) -> str:
-    """What goes before ``python`` to start a training's processes; empty for a single one.
+def launcher(nodes: int, processes: int, threads: int) -> str:
+    """What goes before ``python`` to start a training's processes within an allocation.
 
-    ``srun`` within an allocation rather than torchrun: it knows the nodes, binds each process to
-    its share, passes signals on and ends all of them when one fails, without an agent on each node.
+    ``srun`` rather than torchrun: it knows the nodes, binds each process to its share, passes
+    signals on and ends all of them when one fails, without an agent on each node.
 
     Args:
-        site: None for torchrun, on this machine alone.
-        asked: What the job asked for.
+        nodes: Machines of the allocation.
+        processes: On all of them together.
         threads: CPUs a process.
     """
-    processes = asked["processes"]
-    if processes == 1:
-        return ""
-    if site is None:
-        return f"torchrun --standalone --nproc-per-node={processes} --no-python "
     options = {
-        "nodes": asked["nodes"],
+        "nodes": nodes,
         "ntasks": processes,
-        "ntasks-per-node": processes // asked["nodes"],
+        "ntasks-per-node": processes // nodes,
         "cpus-per-task": threads,
         "kill-on-bad-exit": 1,
     }
-    return "srun " + "".join(f"--{name}={value} " for name, value in options.items())
+    return " ".join(["srun", *(f"--{name}={value}" for name, value in options.items())])

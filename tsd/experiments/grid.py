@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,27 @@ from tsd.experiments.schema import Backbone, Dataset, Run, Scale
 from tsd.run_folder import RunFolder
 
 
+class Compiled:
+    """The compiled config of a run; one for all its seeds, which do not change it.
+
+    Args:
+        declared: What it is compiled from: run, backbone, scale and data set.
+    """
+
+    def __init__(self, *declared: Any):
+        self.declared = declared
+
+    @cached_property
+    def config(self) -> Config:
+        """The compiled config, the seed left out."""
+        return compile_run(*self.declared)
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the compiled config."""
+        return digest(self.config)
+
+
 @dataclass(frozen=True)
 class Job:
     """One training: a run at a scale, on a data set, with a seed."""
@@ -35,16 +56,26 @@ class Job:
     results: Path
     grid: str
     grid_options: tuple[str, ...] = ()
+    shared: Compiled | None = field(default=None, compare=False, repr=False)
+    """What its run's other seeds are compiled to."""
 
     @cached_property
+    def compiled(self) -> Compiled:
+        """The config and its digest; of its own where it differs from the run's other seeds."""
+        declared = (self.run, self.backbone, self.scale, self.dataset)
+        if self.shared is not None and self.shared.declared == declared:
+            return self.shared
+        return Compiled(*declared)
+
+    @property
     def config(self) -> Config:
         """The compiled config, the seed left out."""
-        return compile_run(self.run, self.backbone, self.scale, self.dataset)
+        return self.compiled.config
 
-    @cached_property
+    @property
     def digest(self) -> str:
         """Of the compiled config."""
-        return digest(self.config)
+        return self.compiled.digest
 
     @property
     def key(self) -> str:
@@ -166,7 +197,12 @@ class Grid:
 
     @cached_property
     def _made(self) -> dict[tuple[str, int], Job]:
-        """Jobs made before: each compiles its config once."""
+        """Jobs made before."""
+        return {}
+
+    @cached_property
+    def _compiled(self) -> dict[str, Compiled]:
+        """Of each run, for all its seeds: there may be thousands of jobs."""
         return {}
 
     def _job(self, declared: Run, seed: int) -> Job:
@@ -176,15 +212,15 @@ class Grid:
                 f"so that run {declared.id} cannot be made at scale {self.scale.id}"
                 + suggest(str(declared.backbone), self.scale.backbones or ())
             )
+        backbone = self.experiments.backbones[declared.backbone] if declared.backbone else None
+        parts = (declared, backbone, self.scale, self.dataset_of(declared))
         return Job(
-            declared,
-            self.experiments.backbones[declared.backbone] if declared.backbone else None,
-            self.scale,
-            self.dataset_of(declared),
+            *parts,
             seed,
             self.results,
             self.name,
             self.command_line_options,
+            self._compiled.setdefault(declared.id, Compiled(*parts)),
         )
 
     def job_at(self, key: str) -> Job:

@@ -1,8 +1,8 @@
 """Training as several processes, one a GPU: how they find each other.
 
-``srun`` or torchrun starts them (:func:`tsd.cluster.site.launcher`). Either way they meet as torch
-expects, by environment variables: mmengine's own launchers set a CUDA device before all else and
-cannot work without one.
+``srun`` starts them (:func:`tsd.cluster.site.launcher`), or torchrun by hand. Either way they meet
+as torch expects, by environment variables: mmengine's own launchers set a CUDA device before all
+else and cannot work without one.
 """
 
 import os

@@ -6,7 +6,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from tsd.cluster.leftovers import end_leftovers
-from tsd.cluster.site import check, launcher, open_site, requests
+from tsd.cluster.site import check, open_site, requests
 from tsd.experiments.grid import dataset_files, open_grid
 from tsd.experiments.load import DeclarationError
 from tsd.data.version import GENERATOR_VERSION
@@ -24,14 +24,17 @@ DATASETS = GRID.datasets
 COCO = "data/coco"
 LOGS = f"results/{GRID.name}/logs"
 REPORT = str(GRID.report_folder)
-PYTHON = SITE.python if SITE else "python"
 
 if SITE:
     shell.prefix(SITE.prologue)
 
 
 def asking(gpus=None):
-    """What a job that computes asks for, more of it with each attempt."""
+    """What a job that computes gets from where it runs, more of it with each attempt.
+
+    All of it is a resource, the command that starts Python too: for the sake of a parameter that
+    changed Snakemake would train again.
+    """
 
     def of_attempt(name):
         return lambda wildcards, attempt: asked(attempt)[name]
@@ -44,16 +47,6 @@ def asking(gpus=None):
 
 TRAINING = asking()
 INFERENCE = asking(min(GRID.scale.resources.gpus, 1))
-
-
-def launch(wildcards, resources, threads):
-    """What goes before a training's command to start it once a GPU."""
-    return launcher(SITE, dict(resources.items()), threads)
-
-
-def limit(wildcards, resources):
-    """Option that tells a training its time, where something ends it after that."""
-    return f"--minutes={resources.runtime}" if SITE else ""
 
 
 def unpacked(*names):

@@ -42,7 +42,7 @@ rule extract:
     params:
         options=job_options,
     shell:
-        "{PYTHON} -m tsd extract {wildcards.kind:q} {params.options} --threads {threads}"
+        "{resources.python} -m tsd extract {wildcards.kind:q} {params.options} --threads {threads}"
         " > {log:q} 2>&1"
 
 
@@ -63,7 +63,7 @@ rule submit:
     params:
         options=job_options,
     shell:
-        "{PYTHON} -m tsd submit {params.options} --threads {threads} --out {output:q} > {log:q} 2>&1"
+        "{resources.python} -m tsd submit {params.options} --threads {threads} --out {output:q} > {log:q} 2>&1"
 
 
 rule submissions:
@@ -91,7 +91,7 @@ rule latency:
         options=job_options,
         threads=GRID.scale.resources.threads,
     shell:
-        "{PYTHON} -m tsd latency {params.options} --threads {params.threads} --log {log:q}"
+        "{resources.python} -m tsd latency {params.options} --threads {params.threads} --log {log:q}"
 
 
 rule track:

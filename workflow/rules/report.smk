@@ -12,8 +12,9 @@ localrules:
 
 
 rule collect:
+    # Asked for only where it is made: each SLURM job reads these rules, and needs one training's.
     input:
-        GRID.wanted_files,
+        lambda wildcards: GRID.wanted_files,
     output:
         f"{REPORT}/results.json",
     log:

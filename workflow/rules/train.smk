@@ -42,11 +42,9 @@ rule train:
         attempt=lambda wildcards, attempt: attempt,
     params:
         options=job_options,
-        launch=launch,
-        limit=limit,
     shell:
-        "exec {params.launch}{PYTHON} -m tsd train {params.options} --threads {threads}"
-        " --attempt {resources.attempt} {params.limit} --log {log:q}"
+        "exec {resources.python} -m tsd train {params.options} --threads {threads}"
+        " --attempt {resources.attempt} --minutes {resources.minutes} --log {log:q}"
 
 
 rule detect:
@@ -66,4 +64,4 @@ rule detect:
     params:
         options=job_options,
     shell:
-        "{PYTHON} -m tsd detect {params.options} --threads {threads} --log {log:q}"
+        "{resources.python} -m tsd detect {params.options} --threads {threads} --log {log:q}"
