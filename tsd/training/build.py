@@ -14,13 +14,12 @@ import tsd.training.openimages  # noqa: F401 and the data set
 from tsd.experiments.compile import dictionaries
 from tsd.experiments.grid import Job
 from tsd.training.checkpoints import load_as_data
-from tsd.training.data_order import make_resumable
 
 META_KEYS = ("img_id", "img_path", "ori_shape", "img_shape", "scale_factor")
 
 
 def runtime_config(job: Job) -> Config:
-    """The compiled config with what only its execution needs: seed, folders, order of the data."""
+    """The compiled config with what only its execution needs: seed, folders, processes."""
     register_all_modules()
     config = Config(job.config.to_dict(), format_python_code=False)  # yapf takes seconds
     config.work_dir = str(job.folder.work)
@@ -28,10 +27,6 @@ def runtime_config(job: Job) -> Config:
     by_epoch = config.train_cfg.type == "EpochBasedTrainLoop"
     config.log_processor.by_epoch = by_epoch
     config.default_hooks.checkpoint = None  # tsd.training.checkpoint_hook in its place
-    if not by_epoch:  # an endless order is skipped by us; a finite one mmengine reads again
-        endless = config.train_dataloader.sampler.type == "InfiniteSampler"
-        config.train_cfg.fast_forward_on_resume = endless
-    make_resumable(config.train_dataloader, job.seed)
     if distributed.is_initialized():
         # As mmengine does by itself, but for the CPU, where a device must not be named.
         config.model_wrapper_cfg = {

@@ -21,13 +21,17 @@ Place = tuple[int, int, int]
 """Epoch, position in it over all processes, index in the data set."""
 
 
-def make_resumable(config: ConfigDict, seed: int) -> None:
-    """Have a train dataloader's config read images by their place.
+def make_resumable(train_cfg: ConfigDict, config: ConfigDict, seed: int) -> None:
+    """Have a training read images by their place; both configs are changed.
 
     Args:
-        config: ``train_dataloader`` of an mmengine config, changed in place.
+        train_cfg: Of an mmengine config.
+        config: Its ``train_dataloader``.
         seed: Of the training.
     """
+    if train_cfg.type == "IterBasedTrainLoop":
+        # mmengine reads again what a resumed training has seen; an endless order we skip in.
+        train_cfg.fast_forward_on_resume = config.sampler.type == "InfiniteSampler"
     config.dataset = {"type": "PlacedDataset", "dataset": config.dataset, "seed": seed}
     config.batch_sampler = {
         "type": "PlacedBatchSampler",

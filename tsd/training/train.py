@@ -19,6 +19,7 @@ from tsd.experiments.grid import Job
 from tsd.run_folder import read_json, replace_durably, update_status, write_json
 from tsd.training.build import inference_parameters, runtime_config
 from tsd.training.checkpoint_hook import CheckpointHook, checkpoints, newest_sound_checkpoint
+from tsd.training.data_order import make_resumable
 from tsd.training.event_log import EventLogHook
 from tsd.training.interruption import Interruption
 
@@ -54,6 +55,7 @@ def train(
     broadcast_object_list(choice)
 
     config = runtime_config(job)
+    make_resumable(config.train_cfg, config.train_dataloader, job.seed)
     config.test_dataloader = None  # mmengine wants a test loop with it; inference is another step
     if choice[0] is not None:
         config.load_from, config.resume = str(choice[0]), True

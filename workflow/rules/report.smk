@@ -149,7 +149,7 @@ rule report:
         options=GRID_OPTIONS,
         ready=",".join([*GRID.wanted_tables, *GRID.wanted_figures]),
     shell:
-        "python -m tsd page {params.options} --collected {input.collected:q} --ready {params.ready:q}"
+        "python -m tsd page {params.options} --collected {input.collected:q} --ready={params.ready:q}"
         " > {log} 2>&1"
 
 
