@@ -19,7 +19,7 @@ def test_the_papers_sixteen_gpus_are_two_nodes_of_eight():
         "minutes": 1440,
         "gres": "gpu:8",
         "mpi": "srun",
-        "tasks": 16,
+        "tasks_per_node": 8,
         "tasks_per_gpu": 0,
         "python": "srun --nodes=2 --ntasks=16 --ntasks-per-node=8 --cpus-per-task=4 "
         "--kill-on-bad-exit=1 python",
@@ -65,7 +65,12 @@ def test_a_job_on_one_gpu_is_one_process():
 
 def test_gpus_are_capped_by_the_site_and_shared_out_evenly():
     asked = requests(Site(max_gpus=10, gpus_per_node=8), PAPER)
-    assert (asked["tasks"], asked["nodes"], asked["gres"]) == (10, 2, "gpu:5")
+    assert (asked["tasks_per_node"], asked["nodes"], asked["gres"]) == (5, 2, "gpu:5")
+
+
+def test_one_gpu_on_each_of_two_nodes():
+    asked = requests(Site(gpus_per_node=1, max_gpus=2), PAPER)
+    assert (asked["tasks"], asked["nodes"], asked["gres"]) == (2, 2, "gpu:1")
 
 
 def test_on_this_machine_nothing_ends_a_job_for_its_time():

@@ -190,7 +190,13 @@ def test_an_interrupted_call_is_started_over(tmp_path, monkeypatch):
     assert not (tmp_path / "manifest.json").exists()
     (tmp_path / "train" / "000009.png").write_bytes(b"left over")
     assert read(make_embedded(tmp_path, TINY))["sha256"] == GOLDEN
-    assert len(contents(tmp_path)) == 6 + 3 + 2 + 1
+    assert len(contents(tmp_path)) == 6 + 3 + 2 + 2
+
+
+def test_a_set_that_lost_its_manifest_is_made_again(tmp_path):
+    before = read(make_embedded(tmp_path, TINY))
+    (tmp_path / "manifest.json").unlink()
+    assert read(make_embedded(tmp_path, TINY)) == before
 
 
 @pytest.mark.parametrize("name", ["train/mine.png", "annotations/mine.json", "manifest.json"])

@@ -68,7 +68,8 @@ def on_cluster(cluster, folder, processes, nodes, command, timeout=300):
     site = Site(gpus_per_node=processes // nodes)
     asked = requests(site, Resources(threads=1, mem_mb=1000, gpus=processes))
     assert asked["nodes"] == nodes
-    options = [f"--nodes={nodes}", f"--ntasks={processes}", f"--gres={asked['gres']}", "--mem=3000"]
+    tasks = f"--ntasks-per-node={processes // nodes}"
+    options = [f"--nodes={nodes}", tasks, f"--gres={asked['gres']}", "--mem=4000"]
     launcher = asked["python"].removesuffix(" python")
     script = f"cd {folder}; exec {launcher} {' '.join(command)}"
     environment = {**cluster.environment, "PYTHONPATH": str(Path.cwd())}

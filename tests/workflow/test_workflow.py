@@ -49,11 +49,10 @@ def snakemake(project, *arguments, fails=False):
     )
 
 
-def dry_run(project):
+def dry_run(project, scale="smoke"):
     """Rule → number of jobs that would run."""
-    output = run(
-        project, "snakemake", "-n", "--cores", "2", "--config", "scale=smoke", "--quiet", "rules"
-    )
+    settings = ("--config", f"scale={scale}")
+    output = run(project, "snakemake", "-n", "--cores", "2", *settings, "--quiet", "rules")
     return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", output, re.M)}
 
 
@@ -179,6 +178,15 @@ def test_other_parameters_of_the_embedded_data_make_other_data_and_train(project
     planned = dry_run(project)
     path.write_text(before)
     assert planned["make_data"] == 1
+    assert planned["train"] == 2
+
+
+def test_another_scale_on_the_same_data_does_not_make_it_again(project):
+    (project / "again.yaml").write_text(
+        "{id: again, extends: smoke, title: again, note: for a test, dataset: embedded-tiny}"
+    )
+    planned = dry_run(project, "again.yaml")
+    assert "make_data" not in planned
     assert planned["train"] == 2
 
 

@@ -45,7 +45,6 @@ def _parser() -> argparse.ArgumentParser:
     collected.add_argument("--collected", type=Path, required=True, help="what `collect` wrote")
 
     for name, command, parents, help_text in (
-        ("make-data", steps.make_data, [grid, data], "make the embedded data set"),
         ("check-data", steps.check_data, [grid, data, out], "check a data set before training"),
         ("check-run", steps.check_run, [job], "build a job's model before it trains"),
         ("open-tracking", steps.open_tracking, [grid], "prepare MLflow's store"),
@@ -86,6 +85,10 @@ def _parser() -> argparse.ArgumentParser:
     follow = commands.add_parser("follow", parents=[job], help="track a job while it trains")
     follow.add_argument("--pid", type=int, required=True, help="process that trains")
     follow.set_defaults(command=steps.follow)
+    made = commands.add_parser("make-data", help="make the embedded data set")
+    made.add_argument("--root", type=Path, required=True, help="folder to make it in")
+    made.add_argument("--content", required=True, help="its parameters as JSON")
+    made.set_defaults(command=steps.make_data)
     openimages = commands.add_parser(
         "prepare-openimages", help="write what is read of Open Images from what is published"
     )

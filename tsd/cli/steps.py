@@ -65,11 +65,10 @@ def _dataset(options: Namespace) -> Dataset:
 def make_data(options: Namespace) -> None:
     """Make the embedded data set."""
     from tsd.data.embedded import EmbeddedSpec, make_embedded
+    from tsd.experiments.schema import Embedded
 
-    dataset = _dataset(options)
-    if dataset.embedded is None:
-        raise DeclarationError(f"data set {dataset.id}: is not embedded, there is nothing to make")
-    make_embedded(Path(dataset.root), EmbeddedSpec(**dataset.embedded.model_dump()))
+    content = Embedded.model_validate_json(options.content)
+    make_embedded(options.root, EmbeddedSpec(**content.model_dump()))
 
 
 def download(options: Namespace) -> None:

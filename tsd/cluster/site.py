@@ -109,7 +109,9 @@ def requests(
         model = f"{site.gpu_model}:" if site.gpu_model else ""
         asked |= {"gres": f"gpu:{model}{on_each}", "constraint": site.constraint}
     if processes > 1:  # "mpi" has the plugin leave srun to the command
-        asked |= {"mpi": "srun", "tasks": processes, "tasks_per_gpu": 0}
+        # Told by node where it can be, as SLURM deals CPUs for a bare number out unevenly.
+        by_node = {"tasks_per_node": on_each} if on_each > 1 else {"tasks": processes}
+        asked |= {"mpi": "srun", "tasks_per_gpu": 0, **by_node}
         asked["python"] = f"{launcher(nodes, processes, resources.threads)} {site.python}"
     return {name: value for name, value in asked.items() if value is not None}
 
@@ -158,6 +160,7 @@ def _options(asked: dict[str, Any]) -> list[str]:
         "nodes": "--nodes",
         "gres": "--gres",
         "tasks": "--ntasks",
+        "tasks_per_node": "--ntasks-per-node",
     }
     return [f"{words[name]}={value}" for name, value in asked.items() if name in words]
 

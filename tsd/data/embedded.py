@@ -157,7 +157,8 @@ def make_embedded(root: Path, spec: EmbeddedSpec = EmbeddedSpec()) -> Path:
     Writes ``train/``, ``val/``, ``annotations/train.json`` and ``annotations/val.json`` and, when
     they are complete, ``manifest.json`` with the spec, the generator's version, the number of
     images and objects and a SHA-256 over all other files. A data set of another spec or version
-    is replaced; one whose making was interrupted is started over.
+    is replaced; one whose making was interrupted, or that has lost its manifest, as to Snakemake
+    before it makes an output again, is started over. ``.embedded`` says that the folder is ours.
 
     Args:
         root: Folder for the data set; made if missing.
@@ -176,12 +177,14 @@ def make_embedded(root: Path, spec: EmbeddedSpec = EmbeddedSpec()) -> Path:
         return manifest
     folders = [root / name for name in ("annotations", *SPLITS)]
     present = [path for path in (manifest, *folders) if path.exists()]
-    if present and not (unfinished.exists() or "generator_version" in found):
+    ours = root / ".embedded"
+    if present and not (ours.exists() or unfinished.exists() or "generator_version" in found):
         raise FileExistsError(
             f"{present[0]} exists, but was not written by make_embedded: "
             f"name another folder than {root}, or remove what is there"
         )
     root.mkdir(parents=True, exist_ok=True)
+    ours.touch()
     _write_json(unfinished, identity)
     manifest.unlink(missing_ok=True)
     for folder in folders:

@@ -20,13 +20,14 @@ if GRID.dataset.embedded:
         localrule: True
         conda:
             "../../environment.yml"
+        # Nothing of the scale: several share a data set, and none is to make it again.
         params:
-            options=GRID_OPTIONS,
-            data=GRID.dataset.id,
+            root=GRID.dataset.root,
             content=GRID.dataset.embedded.model_dump_json(),
             generator=GENERATOR_VERSION,
         shell:
-            "python -m tsd make-data {params.options} --data {params.data:q} > {log} 2>&1"
+            "python -m tsd make-data --root {params.root:q} --content {params.content:q}"
+            " > {log} 2>&1"
 
 
 rule check_data:
