@@ -307,6 +307,11 @@ def test_a_signal_saves_and_the_next_attempt_goes_on_in_the_same_mlflow_run(proj
     (tracked,) = client.search_runs([experiment.experiment_id])
     assert tracked.info.status == "KILLED"
     assert status_of(project)["attempts"] == 2
+    logs = [project / f"train.{attempt}.log" for attempt in (1, 2)]
+    assert (project / "train.log").resolve() == logs[1]
+    for log in logs:
+        assert log.read_text().startswith("== ")
+        assert "InterruptedTrainingError: " in log.read_text()
 
 
 def test_what_would_fail_again_is_not_tried_again(project):

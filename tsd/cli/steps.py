@@ -152,11 +152,15 @@ def train(options: Namespace) -> None:
     earlier = read_json(job.folder.status) or {}
     if options.attempt > 1 and earlier.get("state") == "failed" and earlier.get("permanent"):
         sys.exit(f"{job.key}: not tried again, it would fail again: {earlier['error']}")
+    from mmengine.dist import barrier, is_main_process
     from torch import distributed
 
     from tsd.training.processes import join
 
     several = join()
+    if is_main_process() and options.log is not None:
+        _begin_log(options.log)
+    barrier()
     try:
         _train(grid, job, options)
     except SystemExit as end:
@@ -170,6 +174,19 @@ def train(options: Namespace) -> None:
         raise
     if several:
         distributed.destroy_process_group()
+
+
+def _begin_log(log: Path) -> None:
+    """Give this attempt a log of its own, to which the declared one leads.
+
+    Snakemake removes the declared one before each attempt.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    number = 1 + len(list(log.parent.glob(f"{log.stem}.*.log")))
+    attempt = log.with_name(f"{log.stem}.{number}.log")
+    attempt.touch()
+    log.unlink(missing_ok=True)
+    log.symlink_to(attempt.name)
 
 
 def _train(grid: Grid, job: Job, options: Namespace) -> None:
