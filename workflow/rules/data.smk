@@ -22,7 +22,7 @@ if GRID.dataset.embedded:
             "../../environment.yml"
         # Nothing of the scale: several share a data set, and none is to make it again.
         params:
-            root=GRID.dataset.root,
+            root=subpath(output[0], parent=True),
             content=GRID.dataset.embedded.model_dump_json(),
             generator=GENERATOR_VERSION,
         shell:
