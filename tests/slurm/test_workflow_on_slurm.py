@@ -55,18 +55,17 @@ def snakemake(cluster, project, *targets, fails=False, **settings):
     return output
 
 
-def jobs_of(cluster):
-    """What slurmctld remembers of each job that the workflow submitted: rule and wildcards in
-    the comment."""
-    listed = cluster.run("squeue", "--states=all", "--noheader", "--format=%i|%j").stdout
-    numbers = [line.split("|")[0] for line in listed.splitlines() if "|tsd_" in line]
-    return {int(number): cluster.show(int(number)) for number in numbers}
+def jobs_of(cluster, project):
+    """What slurmctld remembers of each of the project's jobs: rule and wildcards in the comment."""
+    listed = cluster.run("squeue", "--states=all", "--noheader", "--format=%i|%Z").stdout
+    jobs = [line.split("|") for line in listed.splitlines()]
+    return {int(number): cluster.show(int(number)) for number, at in jobs if at == str(project)}
 
 
 def test_table3_and_the_report_from_a_login_node(cluster, project):
     snakemake(cluster, project, "table3", "all")
 
-    jobs = jobs_of(cluster)
+    jobs = jobs_of(cluster, project)
     trained = [job for job in jobs.values() if job["Comment"].startswith("rule_train_")]
     detected = [job for job in jobs.values() if job["Comment"].startswith("rule_detect_")]
     assert len(trained) == len(detected) == len(RUNS) == len(jobs) / 2
@@ -93,7 +92,7 @@ def test_table3_and_the_report_from_a_login_node(cluster, project):
 
 
 def test_a_second_call_submits_nothing_nor_does_another_site_or_none(cluster, project, site):
-    before = set(jobs_of(cluster))
+    before = set(jobs_of(cluster, project))
     assert "Nothing to be done" in snakemake(cluster, project, "table3", "all")
     site(max_minutes=5, mem_mb=2000, modules=["cuda"], container=["apptainer", "exec"])
     planned = ["snakemake", "--dry-run", "--config", "scale=smoke"]
@@ -106,7 +105,7 @@ def test_a_second_call_submits_nothing_nor_does_another_site_or_none(cluster, pr
             text=True,
         )
         assert "Nothing to be done" in done.stdout + done.stderr
-    assert set(jobs_of(cluster)) == before
+    assert set(jobs_of(cluster, project)) == before
 
 
 @pytest.mark.parametrize(
@@ -121,11 +120,11 @@ def test_a_second_call_submits_nothing_nor_does_another_site_or_none(cluster, pr
 )
 def test_a_site_that_cannot_be_ends_before_anything_runs(cluster, project, site, facts, message):
     site(**facts)
-    before = set(jobs_of(cluster))
+    before = set(jobs_of(cluster, project))
     output = snakemake(cluster, project, "all", fails=True, options=["--forceall"])
     assert message in output
     assert "Traceback" not in output
-    assert set(jobs_of(cluster)) == before
+    assert set(jobs_of(cluster, project)) == before
 
 
 def test_a_wrong_account_ends_before_anything_runs(accounting_cluster, project, site):
