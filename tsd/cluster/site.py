@@ -70,8 +70,8 @@ def requests(
 ) -> dict[str, Any]:
     """What a job asks for, in Snakemake's and its SLURM plugin's words.
 
-    Memory and time grow with each attempt: what killed the one before may have been too little of
-    either. A training on several GPUs runs one process on each; ``python`` is what starts them.
+    Time grows with each attempt; memory does not, as more than a node has would never start. A
+    training on several GPUs runs one process on each; ``python`` is what starts them.
 
     Args:
         site: None for this machine, of whose GPUs a job gets one, if there are any.
@@ -83,7 +83,7 @@ def requests(
     if site is None:
         return {
             "gpu_turn": min(gpus, 1, len(list(Path("/dev").glob("nvidia[0-9]*")))),
-            "mem_mb": resources.mem_mb * attempt,
+            "mem_mb": resources.mem_mb,
             "runtime": resources.runtime * attempt,
             "minutes": 0,  # here nothing ends a job for its time
             "python": "python",
@@ -97,7 +97,7 @@ def requests(
     time = min(minutes, site.max_minutes or minutes)
     asked: dict[str, Any] = {
         "nodes": nodes,
-        "mem_mb": memory * attempt + MEM_MB_OF_SNAKEMAKE,
+        "mem_mb": memory + MEM_MB_OF_SNAKEMAKE,
         "runtime": time,
         "minutes": time,
         "python": site.python,

@@ -26,8 +26,8 @@ def may_pass(error: BaseException) -> bool:
     """Whether the same job may well succeed at another time or on another machine.
 
     A setting that is wrong, data that are missing, a loss that is not finite or a GPU's memory that
-    is too small will be the same again; memory of the machine is not: what is killed for it leaves
-    no error, and asks for more next time.
+    is too small will be the same again; what is killed for the memory of the machine leaves
+    no error, and is tried again.
     """
     if isinstance(error, torch.OutOfMemoryError):
         return False
