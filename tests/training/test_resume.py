@@ -264,6 +264,18 @@ def environment():
     return {**kept, "PYTHONPATH": str(Path.cwd())}
 
 
+def attempt(project, *options):
+    """Train until it ends by itself."""
+    return subprocess.run(
+        tsd_command(project, *options),
+        cwd=project,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
 def status_of(project):
     found = list(project.glob("results/*/r50/*/seed0/status.json"))
     return read_json(found[0]) if found else {}
@@ -293,14 +305,7 @@ def test_a_signal_saves_and_the_next_attempt_goes_on_in_the_same_mlflow_run(proj
     (tracked,) = client.search_runs([experiment.experiment_id])
     assert tracked.info.status == "KILLED"
 
-    again = subprocess.run(
-        tsd_command(project, "--minutes=0.34"),
-        cwd=project,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    again = attempt(project, "--minutes=0.34")
     assert again.returncode == 75
     assert "resumes at iteration" in again.stdout
     assert "minutes are nearly over; saved at iteration" in again.stdout
@@ -318,24 +323,14 @@ def test_what_would_fail_again_is_not_tried_again(project):
     scale = yaml.safe_load((project / "long.yaml").read_text())
     scale["set"]["optim_wrapper.optimizer.lr"] = 1e30
     (project / "long.yaml").write_text(yaml.safe_dump(scale))
-    first = subprocess.run(
-        tsd_command(project), cwd=project, env=environment(), capture_output=True, text=True
-    )
+    first = attempt(project)
     assert first.returncode == 1
     assert "failed: NonFiniteLossError: iteration 10: " in first.stdout
     assert status_of(project)["permanent"] is True
-    second = subprocess.run(
-        tsd_command(project, "--attempt=2"),
-        cwd=project,
-        env=environment(),
-        capture_output=True,
-        text=True,
-    )
+    second = attempt(project, "--attempt=2")
     assert second.returncode == 1
     assert "not tried again, it would fail again: NonFiniteLossError" in second.stderr
     assert status_of(project)["attempts"] == 1
-    third = subprocess.run(
-        tsd_command(project), cwd=project, env=environment(), capture_output=True, text=True
-    )
+    third = attempt(project)
     assert "failed: NonFiniteLossError" in third.stdout
     assert status_of(project)["attempts"] == 2

@@ -35,18 +35,9 @@ def run(project, *command, fails=False):
     return output
 
 
-def snakemake(project, *arguments, fails=False):
-    return run(
-        project,
-        "snakemake",
-        "--cores",
-        "2",
-        "--config",
-        "scale=smoke",
-        "--",
-        *arguments,
-        fails=fails,
-    )
+def snakemake(project, *targets, settings=(), fails=False):
+    config = ("--config", "scale=smoke", *settings)
+    return run(project, "snakemake", "--cores", "2", *config, "--", *targets, fails=fails)
 
 
 def dry_run(project, scale="smoke"):
@@ -219,32 +210,13 @@ def test_missing_data_end_before_anything_trains(project):
     content = yaml.safe_load((Path.cwd() / "experiments/datasets/coco2017.yaml").read_text())
     own = project / "own.yaml"
     own.write_text(yaml.safe_dump({**content, "id": "own", "root": "data/nowhere"}))
-    output = run(
-        project,
-        "snakemake",
-        "--cores",
-        "2",
-        "--config",
-        "scale=smoke",
-        "dataset=own.yaml",
-        fails=True,
-    )
+    output = snakemake(project, "all", settings=["dataset=own.yaml"], fails=True)
     assert "data/nowhere/annotations/instances_train2017.json" in output
     assert not list((project / "results").glob("smoke-own/*/*/*/status.json"))
 
 
 def test_what_nobody_asked_for_is_shown_with_what_there_is_of_it(project):
-    output = run(
-        project,
-        "snakemake",
-        "--cores",
-        "2",
-        "--config",
-        "scale=smoke",
-        "only=tsd_joint",
-        "--",
-        "all",
-    )
+    output = snakemake(project, "all", settings=["only=tsd_joint"])
     assert "] starts" not in output
     for file in ("index.html", "report.md", "tables/table2.csv"):
         assert (project / "reports/smoke" / file).exists()

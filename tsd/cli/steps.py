@@ -408,8 +408,7 @@ def _logged(log: Path | None, job: Job) -> Iterator[Callable[[str], None]]:
         yield announce
     except Exception as error:
         traceback.print_exc()
-        reason = f"{type(error).__name__}: {error}"
-        sys.exit(_note_failure(job, error, reason, log, announce))
+        sys.exit(_note_failure(job, error, log, announce))
 
 
 def _attempt_heading() -> str:
@@ -421,7 +420,7 @@ def _attempt_heading() -> str:
 
 
 def _note_failure(
-    job: Job, error: Exception, reason: str, log: Path | None, announce: Callable[[str], None]
+    job: Job, error: Exception, log: Path | None, announce: Callable[[str], None]
 ) -> int:
     """Write down why a job ended, and whether another attempt may help; the exit status."""
     from mmengine.dist import get_dist_info
@@ -435,7 +434,9 @@ def _note_failure(
             update_status(job.folder, state="interrupted", error=str(error))
             announce(f"interrupted: {error}")
         return TO_BE_CONTINUED
-    reason = reason if rank == 0 else f"process {rank}: {reason}"
+    reason = f"{type(error).__name__}: {error}"
+    if rank > 0:
+        reason = f"process {rank}: {reason}"
     announce(f"failed: {reason}" + (f" (log: {log})" if log else ""))
     # What the other processes meet when the first to fail has gone is no reason of its own.
     if processes == 1 or (read_json(job.folder.status) or {}).get("state") != "failed":

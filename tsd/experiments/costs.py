@@ -16,7 +16,7 @@ KINDS: tuple[Kind, ...] = ("measured", "published", "assumed")
 """From the surest to the least sure."""
 
 
-class Figure(Declaration):
+class Sourced(Declaration):
     """A number and where it is from."""
 
     value: float = Field(gt=0)
@@ -45,7 +45,7 @@ class Factor(Declaration):
 class Costs(Declaration):
     """``costs.yaml``."""
 
-    seconds_per_image: Figure
+    seconds_per_image: Sourced
     images: dict[str, int]
     factors: list[Factor]
 
