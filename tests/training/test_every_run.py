@@ -13,12 +13,22 @@ from tsd.training.build import inference_parameters, runtime_config
 EVERY_RUN = sorted(load_experiments(Path("experiments")).runs)
 
 
+@pytest.fixture
+def unset_memory_is_nan():
+    """Fill memory that is taken without being set, which otherwise holds what was there."""
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
 @pytest.mark.parametrize("run", EVERY_RUN)
-def test_a_step_and_a_prediction(run, smoke_grid):
+def test_a_step_and_a_prediction(run, smoke_grid, unset_memory_is_nan):
     config = runtime_config(smoke_grid.jobs_of(run)[0])
     torch.manual_seed(0)
     model = MODELS.build(config.model)
     model.init_weights()
+    for name, values in model.state_dict().items():
+        assert values.isfinite().all(), name
     batch = next(iter(Runner.build_dataloader(config.train_dataloader, seed=0)))
     model.train()
     data = model.data_preprocessor(batch, training=True)
