@@ -34,10 +34,10 @@ rule all:
 
 
 onstart:
-    if SITE:
+    if SITE and workflow.executor_settings:  # not with --touch or --executor local
         try:
             check(SITE, GRID.scale.resources)
-            end_leftovers(Path.cwd(), print)
+            end_leftovers(Path.cwd(), workflow.executor_settings.jobname_prefix, print)
         except DeclarationError as error:
             raise WorkflowError(str(error)) from error
 

@@ -11,19 +11,10 @@ from tests.reporting.conftest import NASTY, row, run, table, training
 from tsd.experiments.claims_schema import load_claims, load_inconsistencies
 from tsd.experiments.load import load_experiments
 from tsd.experiments.metrics import METRICS
-from tsd.reporting import page, verdicts
-from tsd.reporting.verdicts import (
-    SYMBOLS,
-    Outcome,
-    Range,
-    disagreements,
-    expectation,
-    half_width,
-    judge,
-    measured_text,
-    paper_number,
-    published_text,
-)
+from tsd.reporting import page
+from tsd.reporting.paper_numbers import disagreements, paper_number
+from tsd.reporting.verdict_texts import SYMBOLS, expectation, measured_text, published_text
+from tsd.reporting.verdicts import Outcome, Range, half_width, judge
 
 DECLARED = Path("experiments")
 SAMPLE = st.lists(st.integers(10, 1000).map(lambda n: n / 10), min_size=2, max_size=6)
@@ -427,7 +418,6 @@ def test_an_inconsistency_is_written_with_the_numbers_of_the_tables():
 
 def rendered(suffix, found, *claims):
     environment = page._environment()
-    environment.globals.update(verdicts=verdicts)
     content = {"results": found, "judged": judge(found, claims), "differing": []}
     return environment.get_template(f"claims.{suffix}.j2").render(content)
 

@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from tsd.cli import questions, steps
+from tsd.cli import questions, steps, training_step
 from tsd.data.coco_check import DatasetError
 from tsd.experiments.load import DeclarationError
 
@@ -81,10 +81,10 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", parents=[job], help="train one job")
     train.add_argument("--minutes", type=float, default=0, help="end before these; 0: no limit")
     train.add_argument("--attempt", type=int, default=1, help="above 1: not if it cannot help")
-    train.set_defaults(command=steps.train)
+    train.set_defaults(command=training_step.train)
     follow = commands.add_parser("follow", parents=[job], help="track a job while it trains")
     follow.add_argument("--pid", type=int, required=True, help="process that trains")
-    follow.set_defaults(command=steps.follow)
+    follow.set_defaults(command=training_step.follow)
     made = commands.add_parser("make-data", help="make the embedded data set")
     made.add_argument("--root", type=Path, required=True, help="folder to make it in")
     made.add_argument("--content", required=True, help="its parameters as JSON")

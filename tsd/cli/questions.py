@@ -5,7 +5,7 @@ from argparse import Namespace
 from collections import Counter
 from pathlib import Path
 
-from tsd.cli.steps import grid_of
+from tsd.cli.job_step import grid_of
 from tsd.run_folder import read_json
 
 

@@ -1,55 +1,20 @@
-"""Steps of the workflow. Heavy imports wait for the step that needs them."""
+"""Steps of the workflow but for training. Heavy imports wait for the step that needs them."""
 
-import contextlib
 import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import traceback
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from tsd.experiments.grid import SETTINGS, Grid, Job, open_grid
+from tsd.cli.job_step import grid_of, job_of, logged
+from tsd.experiments.grid import Job
 from tsd.experiments.load import DeclarationError, suggest
 from tsd.experiments.schema import Dataset, OpenImages
 from tsd.run_folder import read_json, update_status, write_json
 from tsd.tracking.uri import tracking_uri
-
-if TYPE_CHECKING:
-    from tsd.training.interruption import Interruption
-
-FOLLOWER_SECONDS = 30
-"""For MLflow to take the last of a training."""
-
-TO_BE_CONTINUED = 75
-"""Exit status of a training that saved its state and ended early: EX_TEMPFAIL of sysexits.h."""
-
-
-def grid_of(options: Namespace) -> Grid:
-    """The grid that the options name."""
-    settings = {name: getattr(options, name) for name in SETTINGS if name in options}
-    return open_grid(settings, options.results)
-
-
-def _job(options: Namespace) -> Job:
-    return _planned(grid_of(options), options)
-
-
-def _planned(grid: Grid, options: Namespace) -> Job:
-    """The job that the options name, if it still is what the workflow planned."""
-    job = grid.job(options.run, options.seed)
-    if options.digest and options.digest != job.digest:
-        raise DeclarationError(
-            f"run {job.run.id} was planned as {options.digest}, but compiles to {job.digest} now: "
-            "its declaration was edited in between; start the workflow again"
-        )
-    return job
 
 
 def _dataset(options: Namespace) -> Dataset:
@@ -125,8 +90,8 @@ def check_data(options: Namespace) -> None:
 
 def check_run(options: Namespace) -> None:
     """Build a job's model and count its parameters, so that a setting which cannot be is found."""
-    job = _job(options)
-    with _logged(options.log, job):
+    job = job_of(options)
+    with logged(options.log, job):
         from tsd.training.build import build_model, inference_parameters
         from tsd.training.checkpoints import check_pretrained
 
@@ -145,97 +110,10 @@ def open_tracking(options: Namespace) -> None:
         print(f"MLflow cannot be used, and the workflow goes on without: {error}")
 
 
-def train(options: Namespace) -> None:
-    """Train one job; or be one of the processes that do, where several were started."""
-    grid = grid_of(options)
-    job = _planned(grid, options)
-    earlier = read_json(job.folder.status) or {}
-    if options.attempt > 1 and earlier.get("state") == "failed" and earlier.get("permanent"):
-        sys.exit(f"{job.key}: not tried again, it would fail again: {earlier['error']}")
-    from mmengine.dist import barrier, is_main_process
-    from torch import distributed
-
-    from tsd.training.processes import join
-
-    several = join()
-    if is_main_process() and options.log is not None:
-        _begin_log(options.log)
-    barrier()
-    try:
-        _train(grid, job, options)
-    except SystemExit as end:
-        if several:
-            if end.code == TO_BE_CONTINUED:
-                # All have agreed to it, and the first still tells MLflow.
-                distributed.barrier()
-            # Not the usual way out, which waits for processes that may wait for this one.
-            sys.stderr.flush()
-            os._exit(int(end.code or 0))
-        raise
-    if several:
-        distributed.destroy_process_group()
-
-
-def _begin_log(log: Path) -> None:
-    """Give this attempt a log of its own, to which the declared one leads.
-
-    Snakemake removes the declared one before each attempt.
-    """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    number = 1 + len(list(log.parent.glob(f"{log.stem}.*.log")))
-    attempt = log.with_name(f"{log.stem}.{number}.log")
-    attempt.touch()
-    log.unlink(missing_ok=True)
-    log.symlink_to(attempt.name)
-
-
-def _train(grid: Grid, job: Job, options: Namespace) -> None:
-    """Train, while another process keeps MLflow up to date."""
-    with contextlib.ExitStack() as afterwards, _logged(options.log, job) as announce:
-        from mmengine.dist import is_main_process
-
-        from tsd.training.interruption import Interruption
-        from tsd.training.train import train as train_job
-
-        with Interruption(options.minutes or None) as interruption:
-            if is_main_process():
-                afterwards.callback(_wait_for_scheduler, job, interruption)
-                announce("starts")
-                command = [sys.executable, "-m", "tsd", "follow", f"--pid={os.getpid()}"]
-                follower = subprocess.Popen([*command, *job.command_line_options])  # noqa: S603
-                afterwards.callback(_dismiss, follower)
-            train_job(job, grid.experiments.tables_of(job.run.id), announce, interruption)
-
-
-def _wait_for_scheduler(job: Job, interruption: "Interruption") -> None:
-    if interruption.by_scheduler and read_json(job.folder.status)["state"] == "interrupted":
-        interruption.wait_to_be_ended()
-
-
-def _dismiss(follower: subprocess.Popen) -> None:
-    """Have the outcome brought into MLflow, but do not wait for ever for a store that is away.
-
-    One process a run: the step that tracks the finished job must not meet the follower.
-    """
-    follower.terminate()
-    try:
-        follower.wait(timeout=FOLLOWER_SECONDS)
-    except subprocess.TimeoutExpired:
-        follower.kill()
-        follower.wait()
-
-
-def follow(options: Namespace) -> None:
-    """Bring a job's files into MLflow for as long as it trains."""
-    from tsd.tracking.store import follow_run
-
-    follow_run(_job(options).folder.path, tracking_uri(), options.pid)
-
-
 def detect(options: Namespace) -> None:
     """Dump the detections of a trained job."""
-    job = _job(options)
-    with _logged(options.log, job) as announce:
+    job = job_of(options)
+    with logged(options.log, job) as announce:
         from tsd.training.detect import detect as detect_job
 
         detect_job(job, announce)
@@ -247,7 +125,7 @@ def extract(options: Namespace) -> None:
     from tsd.evaluation.proposals import extract_proposals
     from tsd.evaluation.sensitivity import extract_sensitivity
 
-    job = _job(options)
+    job = job_of(options)
     extractions = {"sensitivity": extract_sensitivity, "proposals": extract_proposals}
     extractions[options.kind](job, job.folder.extracted(options.kind))
 
@@ -256,13 +134,13 @@ def submit(options: Namespace) -> None:
     """Pack a trained job's detections for the server that keeps the test set's annotations."""
     from tsd.evaluation.submission import submit as submit_job
 
-    submit_job(_job(options), options.out, partial(print, flush=True))
+    submit_job(job_of(options), options.out, partial(print, flush=True))
 
 
 def latency(options: Namespace) -> None:
     """Measure a trained job's time for an image."""
-    job = _job(options)
-    with _logged(options.log, job):
+    job = job_of(options)
+    with logged(options.log, job):
         from tsd.evaluation.latency import measure_latency
 
         measure_latency(job)
@@ -270,8 +148,8 @@ def latency(options: Namespace) -> None:
 
 def evaluate(options: Namespace) -> None:
     """Write the metrics of dumped detections."""
-    job = _job(options)
-    with _logged(options.log, job):
+    job = job_of(options)
+    with logged(options.log, job):
         files = job.dataset.openimages
         result = _measure_coco(job) if files is None else _measure_openimages(job, files)
         write_json(job.folder.metrics, {"key": job.key, **result})
@@ -307,8 +185,8 @@ def prepare_openimages(options: Namespace) -> None:
 
 def track(options: Namespace) -> None:
     """Bring a finished job into MLflow."""
-    job = _job(options)
-    with _logged(options.log, job) as announce:
+    job = job_of(options)
+    with logged(options.log, job) as announce:
         write_json(job.folder.tracking, _into_mlflow(job, announce))
 
 
@@ -383,62 +261,3 @@ def report(options: Namespace) -> None:
     write_json(collected, collect_results(grid, grid.jobs))
     write_parts(collected)
     print(f"report: {write_pages(collected)}")
-
-
-@contextlib.contextmanager
-def _logged(log: Path | None, job: Job) -> Iterator[Callable[[str], None]]:
-    """Send all output to a log but for what is announced; note a failure in the run's status.
-
-    Yields:
-        A function that writes a line, marked with the run, to the terminal.
-    """
-    terminal = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
-    if log is not None:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-            os.dup2(target, stream.fileno())
-        print(_attempt_heading())
-
-    def announce(line: str) -> None:
-        print(f"[{job.run.id} · seed {job.seed}] {line}", file=terminal)
-
-    try:
-        yield announce
-    except Exception as error:
-        traceback.print_exc()
-        sys.exit(_note_failure(job, error, log, announce))
-
-
-def _attempt_heading() -> str:
-    """The line between the attempts in a log: when, where, and which of the scheduler's jobs."""
-    heading = f"== {time.strftime('%Y-%m-%d %H:%M:%S')}, {socket.gethostname()}"
-    if "SLURM_JOB_ID" in os.environ:
-        heading += f", SLURM job {os.environ['SLURM_JOB_ID']}"
-    return heading
-
-
-def _note_failure(
-    job: Job, error: Exception, log: Path | None, announce: Callable[[str], None]
-) -> int:
-    """Write down why a job ended, and whether another attempt may help; the exit status."""
-    from mmengine.dist import get_dist_info
-
-    from tsd.training.failures import may_pass
-    from tsd.training.interruption import InterruptedTrainingError
-
-    rank, processes = get_dist_info()
-    if isinstance(error, InterruptedTrainingError):
-        if rank == 0:
-            update_status(job.folder, state="interrupted", error=str(error))
-            announce(f"interrupted: {error}")
-        return TO_BE_CONTINUED
-    reason = f"{type(error).__name__}: {error}"
-    if rank > 0:
-        reason = f"process {rank}: {reason}"
-    announce(f"failed: {reason}" + (f" (log: {log})" if log else ""))
-    # What the other processes meet when the first to fail has gone is no reason of its own.
-    if processes == 1 or (read_json(job.folder.status) or {}).get("state") != "failed":
-        update_status(job.folder, state="failed", error=reason, permanent=not may_pass(error))
-    return 1

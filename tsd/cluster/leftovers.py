@@ -8,13 +8,10 @@ from pathlib import Path
 
 from tsd.experiments.load import DeclarationError
 
-JOB_NAME_PREFIX = "tsd_"
-"""Of profiles/slurm, with what the plugin puts after it."""
-
 SECONDS_TO_END = 600
 
 
-def end_leftovers(folder: Path, announce: Callable[[str], None]) -> None:
+def end_leftovers(folder: Path, name_prefix: str, announce: Callable[[str], None]) -> None:
     """Cancel this folder's jobs that nobody waits for any more, and wait until they are gone.
 
     A Snakemake that was killed leaves its jobs running, and the next one does not know of them: it
@@ -24,12 +21,14 @@ def end_leftovers(folder: Path, announce: Callable[[str], None]) -> None:
 
     Args:
         folder: Where the workflow runs.
+        name_prefix: What the jobs' names begin with, as the profile says: the folder may have jobs
+            of other kinds.
         announce: Takes a line for the person who waits.
 
     Raises:
         DeclarationError: If they do not end.
     """
-    jobs = _jobs_of(folder)
+    jobs = _jobs_of(folder, name_prefix)
     if not jobs:
         return
     announce(
@@ -38,7 +37,7 @@ def end_leftovers(folder: Path, announce: Callable[[str], None]) -> None:
     )
     subprocess.run(["scancel", *jobs], check=False)  # noqa: S603, S607 numbers
     deadline = time.monotonic() + SECONDS_TO_END
-    while left := _jobs_of(folder):
+    while left := _jobs_of(folder, name_prefix):
         if time.monotonic() > deadline:
             raise DeclarationError(
                 f"SLURM jobs of an earlier Snakemake do not end: {' '.join(left)}; "
@@ -47,7 +46,7 @@ def end_leftovers(folder: Path, announce: Callable[[str], None]) -> None:
         time.sleep(1)
 
 
-def _jobs_of(folder: Path) -> list[str]:
+def _jobs_of(folder: Path, name_prefix: str) -> list[str]:
     """Numbers of this user's jobs that are queued or running for a folder."""
     listed = subprocess.run(  # noqa: S603
         ["squeue", "--noheader", f"--user={os.getuid()}", "--format=%i|%j|%Z"],  # noqa: S607
@@ -60,5 +59,5 @@ def _jobs_of(folder: Path) -> list[str]:
     return [
         number
         for number, name, place in jobs
-        if name.startswith(JOB_NAME_PREFIX) and Path(place) == folder
+        if name.startswith(f"{name_prefix}_") and Path(place) == folder
     ]

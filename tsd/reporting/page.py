@@ -11,7 +11,15 @@ from pathlib import Path
 
 import jinja2
 
-from tsd.reporting import escaping, figures, summary, verdicts, wording
+from tsd.reporting import (
+    escaping,
+    figures,
+    paper_numbers,
+    summary,
+    verdict_texts,
+    verdicts,
+    wording,
+)
 from tsd.reporting.cells import Cell, Results, State, fill, measure, read_results
 from tsd.reporting.tables import failure_reasons, notes, to_markdown, write_table
 
@@ -56,7 +64,7 @@ def write_pages(collected: Path) -> Path:
     content = {
         "results": results,
         "judged": verdicts.judge(results, results["claims"]),
-        "differing": verdicts.disagreements(results, results["inconsistencies"]),
+        "differing": paper_numbers.disagreements(results, results["inconsistencies"]),
         "captions": {
             figure["id"]: (folder / "figures" / f"{figure['id']}.txt").read_text(encoding="utf-8")
             for figure in results["figures"]
@@ -88,7 +96,7 @@ def _environment() -> jinja2.Environment:
         failure_reasons=failure_reasons,
         to_markdown=to_markdown,
         tone=tone,
-        verdicts=verdicts,
+        verdict_texts=verdict_texts,
         summary=summary,
         wording=wording,
     )

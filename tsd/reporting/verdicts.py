@@ -35,7 +35,6 @@ whether they bear the sentence out.
 """
 
 import math
-import re
 import statistics
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -49,29 +48,21 @@ from tsd.experiments.claims_schema import (
     AbovePublished,
     Claim,
     Gain,
-    Inconsistency,
     Increasing,
     LargerGain,
     Level,
-    PaperNumber,
     Ratio,
     Size,
     is_rival,
 )
 from tsd.reporting.cells import Results, measure
-from tsd.reporting.wording import number, signed
+from tsd.reporting.paper_numbers import paper_figure_value, paper_table_value
 
 ERROR = 0.05
 """How often an interval may miss the truth."""
 
 EXACT = frozenset({"params"})
 """Metrics without chance: every training of a run gives the same."""
-
-PAPER_TABLE = re.compile(r"table\d+")
-"""Ids of the tables that are the paper's; others may hold numbers from elsewhere."""
-
-FIGURE_IOU = (0.5, 0.6, 0.7, 0.8, 0.9)
-"""The thresholds of Figure 6."""
 
 RATIO_DECIMALS = 2
 
@@ -90,33 +81,6 @@ class Outcome(StrEnum):
     UNDECIDED = "undecided"
     PARTLY_RUN = "partly run"
     NOT_RUN = "not run"
-
-
-SYMBOLS = {
-    Outcome.HOLDS: "✓",
-    Outcome.DOES_NOT: "✗",
-    Outcome.UNDECIDED: "?",
-    Outcome.PARTLY_RUN: "◐",
-    Outcome.NOT_RUN: "○",
-}
-"""So that a verdict can be told without its colour."""
-
-PAPERS_OWN = {
-    Outcome.HOLDS: "bear it out",
-    Outcome.DOES_NOT: "do not bear it out",
-    Outcome.PARTLY_RUN: "bear it out where printed",
-    Outcome.NOT_RUN: "are not printed",
-}
-"""What is said of the paper's own numbers."""
-
-LEGEND = {
-    Outcome.HOLDS: "holds: every 95% interval lies where the claim puts the number",
-    Outcome.DOES_NOT: "does not: at least one interval lies outside",
-    Outcome.UNDECIDED: "undecided: within the noise of the seeds, or not decidable at this scale",
-    Outcome.PARTLY_RUN: "partly run: some of its comparisons have no results yet, none speaks "
-    "against it",
-    Outcome.NOT_RUN: "not run: none of its comparisons has results at this scale",
-}
 
 
 @dataclass(frozen=True)
@@ -507,172 +471,3 @@ def _published(results: Results, claim: Claim) -> LookUp:
         return {} if value is None else {0: value}
 
     return look_up
-
-
-def paper_table_value(
-    results: Results, run: str, metric: str, table_id: str | None = None
-) -> float | None:
-    """Return what a table of the paper prints for a run: the first that does, or the one named."""
-    for table in results["tables"]:
-        if table["id"] == table_id or (table_id is None and PAPER_TABLE.fullmatch(table["id"])):
-            for row in table["rows"]:
-                if row["run"] == run and row["published"].get(metric) is not None:
-                    return float(row["published"][metric])
-    return None
-
-
-def paper_figure_value(results: Results, run: str, iou: float) -> float | None:
-    """Return what the paper's figure of AP over IoU gives for a run."""
-    for figure in results["figures"]:
-        for series in figure["series"] if figure["kind"] == "iou" else []:
-            if series["run"] == run and series["published"] and iou in FIGURE_IOU:
-                return float(series["published"][FIGURE_IOU.index(iou)])
-    return None
-
-
-@dataclass(frozen=True)
-class Disagreement:
-    """Numbers of the paper that do not agree, written out.
-
-    Args:
-        inconsistency: What was found.
-        here: A place in the paper and its number.
-        there: The other places and theirs.
-    """
-
-    inconsistency: Inconsistency
-    here: tuple[str, str]
-    there: list[tuple[str, str]]
-
-
-def disagreements(
-    results: Results, inconsistencies: Iterable[dict[str, Any]]
-) -> list[Disagreement]:
-    """Write out the inconsistencies, numbers taken from tables and figures filled in.
-
-    Args:
-        results: The content of ``results.json``.
-        inconsistencies: As dumped from
-            :class:`~tsd.experiments.claims_schema.Inconsistency`.
-    """
-    found = []
-    for content in inconsistencies:
-        entry = Inconsistency.model_validate(content)
-        here, *there = (
-            (n.where, _paper_number_text(results, n, entry.unit))
-            for n in [entry.here, *entry.there]
-        )
-        found.append(Disagreement(entry, here, there))
-    return found
-
-
-def paper_number(results: Results, source: PaperNumber) -> tuple[float, float] | None:
-    """Return a number of the paper as a range, from it to itself if it is one number.
-
-    Returns:
-        None where it is words without a number.
-
-    Raises:
-        KeyError: The collected tables or figures do not have it.
-    """
-    if source.printed is not None:
-        return source.printed[0], source.printed[-1]
-    values = [_printed(results, source, run) for run in (source.run, source.baseline) if run]
-    if not values:
-        return None
-    value = values[0]
-    if source.baseline is not None:
-        value = value / values[1] if source.relative else value - values[1]
-    return round(value, 9), round(value, 9)
-
-
-def _printed(results: Results, source: PaperNumber, run: str) -> float:
-    if source.table is not None and source.metric is not None:
-        value = paper_table_value(results, run, source.metric, source.table)
-        if value is not None:
-            return value
-    for figure in results["figures"]:
-        for series in figure["series"] if figure["id"] == source.figure else []:
-            if series["run"] == run and source.position is not None:
-                return float(series["published"][source.position])
-    raise KeyError(f"{source.where}: nothing printed for {run}")
-
-
-def _paper_number_text(results: Results, source: PaperNumber, unit: str) -> str:
-    value = paper_number(results, source)
-    if source.words is not None or value is None:
-        return f"“{source.words}”"
-    write = signed if source.baseline is not None and not source.relative else number
-    texts = list(dict.fromkeys(write(v, max(1, _own_decimals(v))) for v in value))
-    return f"{' to '.join(texts)} {unit}".strip()
-
-
-def _own_decimals(value: float) -> int:
-    """Return how many decimals a number has, at most three."""
-    return len(f"{round(value, 3):g}".partition(".")[2])
-
-
-def counts(verdicts: Iterable[Verdict]) -> dict[Outcome, int]:
-    """Count verdicts by outcome, those without one left out."""
-    outcomes = [verdict.outcome for verdict in verdicts]
-    return {outcome: outcomes.count(outcome) for outcome in Outcome if outcome in outcomes}
-
-
-def measured_text(evidence: Evidence) -> str:
-    """Write what was measured: the number, its interval and the seeds behind it."""
-    found = evidence.measured
-    if found is None:
-        return "no results"
-    write, decimals = _writer(evidence), evidence.comparison.decimals
-    text = write(found.value, decimals)
-    if not evidence.comparison.is_exact:
-        if found.interval is not None:
-            low, high = (write(end, decimals) for end in found.interval)
-            text += f" (95%: {low} to {high})"
-        counts = list(dict.fromkeys(found.seeds))
-        each = " each" if len(counts) < len(found.seeds) else ""
-        text += f", {' and '.join(map(str, counts))} seed{'s' * (counts != [1])}{each}"
-    return text
-
-
-def published_text(evidence: Evidence) -> str:
-    """Write the paper's number."""
-    return _writer(evidence)(evidence.published, evidence.comparison.decimals)
-
-
-def expectation(verdict: Verdict) -> str:
-    """Write where the claim puts its numbers, each range once, and what is asked at this scale."""
-    units = {e.comparison.unit for e in verdict.evidence} - {""}
-    unit = f" {units.pop()}" if len(units) == 1 else ""
-    claimed = _texts((e, e.claimed) for e in verdict.evidence)
-    here = _texts((e, e.expected) for e in verdict.evidence)
-    if not here:
-        return f"{claimed}{unit} at the paper’s scale"
-    return (
-        f"{claimed}{unit}"
-        if here == claimed
-        else f"{here} here, {claimed}{unit} at the paper’s scale"
-    )
-
-
-def _texts(ranges: Iterable[tuple[Evidence, Range | None]]) -> str:
-    return "; ".join(dict.fromkeys(_range_text(e, r) for e, r in ranges if r is not None))
-
-
-def _range_text(evidence: Evidence, where: Range) -> str:
-    write = _writer(evidence)
-    low, high = (
-        write(end, _own_decimals(end)) if math.isfinite(end) else ""
-        for end in (where.low, where.high)
-    )
-    if low and high:
-        return f"{low} to {high}"
-    if low:
-        return f"{'above' if where.without_ends else 'at least'} {low}"
-    return f"{'below' if where.without_ends else 'at most'} {high}"
-
-
-def _writer(evidence: Evidence) -> Callable[[float | None, int], str]:
-    """Return how a comparison's numbers are written: differences with their sign."""
-    comparison = evidence.comparison
-    return number if comparison.ratio or comparison.baseline is None else signed

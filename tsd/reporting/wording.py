@@ -35,8 +35,12 @@ def number(value: float | None, decimals: int) -> str:
 
 def printed(value: float | None, decimals: int) -> str:
     """Write a published value with the metric's decimals, or with its own if it has more."""
-    own = len(f"{value:g}".partition(".")[2]) if value is not None else 0
-    return number(value, max(decimals, own))
+    return number(value, decimals if value is None else max(decimals, own_decimals(value)))
+
+
+def own_decimals(value: float) -> int:
+    """Return how many decimals a number has, at most three."""
+    return len(f"{round(value, 3):g}".partition(".")[2])
 
 
 def signed(value: float | None, decimals: int) -> str:

@@ -1,0 +1,107 @@
+"""Training, one job in one or several processes, and what runs beside it."""
+
+import contextlib
+import os
+import subprocess
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tsd.cli.job_step import TO_BE_CONTINUED, grid_of, job_of, logged, planned_job
+from tsd.experiments.grid import Grid, Job
+from tsd.run_folder import read_json
+from tsd.tracking.uri import tracking_uri
+
+if TYPE_CHECKING:
+    from tsd.training.interruption import Interruption
+
+FOLLOWER_SECONDS = 30
+"""For MLflow to take the last of a training."""
+
+
+def train(options: Namespace) -> None:
+    """Train one job; or be one of the processes that do, where several were started."""
+    grid = grid_of(options)
+    job = planned_job(grid, options)
+    earlier = read_json(job.folder.status) or {}
+    if options.attempt > 1 and earlier.get("state") == "failed" and earlier.get("permanent"):
+        sys.exit(f"{job.key}: not tried again, it would fail again: {earlier['error']}")
+    from mmengine.dist import barrier, is_main_process
+    from torch import distributed
+
+    from tsd.training.processes import join
+
+    several = join()
+    if is_main_process() and options.log is not None:
+        _begin_log(options.log)
+    barrier()
+    try:
+        _train(grid, job, options)
+    except SystemExit as end:
+        if several:
+            if end.code == TO_BE_CONTINUED:
+                # All have agreed to it, and the first still tells MLflow.
+                distributed.barrier()
+            # Not the usual way out, which waits for processes that may wait for this one.
+            sys.stderr.flush()
+            os._exit(int(end.code or 0))
+        raise
+    if several:
+        distributed.destroy_process_group()
+
+
+def _begin_log(log: Path) -> None:
+    """Give this attempt a log of its own, to which the declared one leads.
+
+    Snakemake removes the declared one before each attempt.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    number = 1 + len(list(log.parent.glob(f"{log.stem}.*.log")))
+    attempt = log.with_name(f"{log.stem}.{number}.log")
+    attempt.touch()
+    log.unlink(missing_ok=True)
+    log.symlink_to(attempt.name)
+
+
+def _train(grid: Grid, job: Job, options: Namespace) -> None:
+    """Train, while another process keeps MLflow up to date."""
+    with contextlib.ExitStack() as afterwards, logged(options.log, job) as announce:
+        from mmengine.dist import is_main_process
+
+        from tsd.training.interruption import Interruption
+        from tsd.training.train import train as train_job
+
+        with Interruption(options.minutes or None) as interruption:
+            if is_main_process():
+                afterwards.callback(_wait_for_scheduler, job, interruption)
+                announce("starts")
+                command = [sys.executable, "-m", "tsd", "follow", f"--pid={os.getpid()}"]
+                follower = subprocess.Popen([*command, *job.command_line_options])  # noqa: S603
+                afterwards.callback(_dismiss, follower)
+            train_job(job, grid.experiments.tables_of(job.run.id), announce, interruption)
+
+
+def _wait_for_scheduler(job: Job, interruption: "Interruption") -> None:
+    if interruption.by_scheduler and read_json(job.folder.status)["state"] == "interrupted":
+        interruption.wait_to_be_ended()
+
+
+def _dismiss(follower: subprocess.Popen) -> None:
+    """Have the outcome brought into MLflow, but do not wait for ever for a store that is away.
+
+    One process a run: the step that tracks the finished job must not meet the follower.
+    """
+    follower.terminate()
+    try:
+        follower.wait(timeout=FOLLOWER_SECONDS)
+    except subprocess.TimeoutExpired:
+        follower.kill()
+        follower.wait()
+
+
+def follow(options: Namespace) -> None:
+    """Bring a job's files into MLflow for as long as it trains."""
+    from tsd.tracking.store import follow_run
+
+    follow_run(job_of(options).folder.path, tracking_uri(), options.pid)
