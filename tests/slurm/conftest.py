@@ -80,7 +80,8 @@ class Cluster:
 
     def fail_node(self, name: str) -> None:
         """As when a node's power fails, but that it is back within seconds."""
-        self.run("scontrol", "update", f"nodename={name}", "state=down", "reason=test")
+        done = slurmlab(self.folder, "fail", name)
+        assert done.returncode == 0, done.stderr
 
     def wait_until(self, condition: Callable[[], object], seconds: float, what: str) -> None:
         end = time.monotonic() + seconds

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.slurm.conftest import slurmlab
+
 PRINT_GPUS = 'echo "gpus=$CUDA_VISIBLE_DEVICES"'
 SLEEP = "echo started; sleep 300"
-HEED = 'trap "echo warned" TERM; for i in {1..3000}; do sleep 0.1; done'
+HEED = 'trap "echo warned" TERM; echo heeding; for i in {1..3000}; do sleep 0.1; done'
 
 
 def gpus_of(cluster, job):
@@ -90,6 +92,24 @@ def test_jobs_put_back_and_jobs_of_a_failed_node_start_again_under_their_id(clus
         cluster.wait_until(lambda job=job: "attempt=1" in cluster.log_of(job), 90, f"{job} again")
         assert cluster.show(job)["Restarts"] == "1"
     assert sorted(queued.id for queued in cluster.queue()) == jobs
+
+
+def test_a_node_that_fails_gives_no_warning_and_takes_no_other_with_it(cluster):
+    script = "echo attempt=${SLURM_RESTART_COUNT:-0}; srun bash -c '" + HEED + "'"
+    spared, lost = (cluster.sbatch(script, "-w", node) for node in ("n1", "n2"))
+    for job in (spared, lost):
+        cluster.wait_until(lambda job=job: "heeding" in cluster.log_of(job), 60, f"{job} starts")
+    cluster.fail_node("n2")
+    cluster.wait_until(lambda: "attempt=1" in cluster.log_of(lost), 90, f"{lost} starts again")
+    assert "warned" not in cluster.log_of(lost)
+    assert "attempt=1" not in cluster.log_of(spared)
+    assert cluster.state_of(spared) == "RUNNING"
+
+
+def test_only_a_node_of_the_cluster_can_fail(cluster):
+    done = slurmlab(cluster.folder, "fail", "n3")
+    assert done.returncode == 1
+    assert "no node n3" in done.stderr
 
 
 def test_accounting_knows_the_gpus_that_were_asked_for(accounting_cluster):
