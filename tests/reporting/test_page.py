@@ -68,6 +68,19 @@ def test_measured_numbers_link_to_the_card_of_their_run(page):
     assert re.search(r'<article class="card" id="run-better">', page)
 
 
+def test_a_card_has_ap_at_one_iou_only_where_a_table_of_the_run_shows_it(results):
+    results["metrics"]["APs@50"] = results["metrics"]["AP"] | {"title": "AP small .5"}
+    results["runs"]["better"] = run(training(**{"AP": 33.0, "APs@50": 40.0}), tables=["options"])
+    assert list(summary.metrics_of(results, "better")) == ["AP"]
+    (options,) = (table for table in results["tables"] if table["id"] == "options")
+    options["metrics"].append("APs@50")
+    assert list(summary.metrics_of(results, "better")) == ["AP", "APs@50"]
+
+
+def test_without_claims_there_is_no_section_of_them(page):
+    assert 'id="claims"' not in page
+
+
 def test_nothing_external_and_no_script(page):
     assert "<script" not in page
     assert not re.search(r"https?://|url\(|@import|<link", page)

@@ -20,7 +20,7 @@ from tsd.reporting import (
     verdicts,
     wording,
 )
-from tsd.reporting.cells import Cell, Results, State, fill, measure, read_results
+from tsd.reporting.cells import Cell, Results, State, fill, read_results
 from tsd.reporting.tables import failure_reasons, notes, to_markdown, write_table
 
 TERMINAL = 100
@@ -90,7 +90,6 @@ def _environment() -> jinja2.Environment:
     )
     environment.globals.update(
         fill=fill,
-        measure=measure,
         State=State,
         notes=notes,
         failure_reasons=failure_reasons,

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from tsd.reporting.cells import Results, State, fill
+from tsd.reporting.cells import Results, State, fill, measure
 from tsd.reporting.wording import commit_text
 
 
@@ -52,6 +52,21 @@ def state_counts(results: Results) -> dict[State, int]:
     """Count the trainings by state, in the order of :class:`State`, states without one left out."""
     counts = Counter(State(training["state"]) for training in trainings(results))
     return {state: counts[state] for state in State if counts[state]}
+
+
+def metrics_of(results: Results, run: str) -> dict[str, dict[str, Any]]:
+    """Return the metrics that a run has values of, those at one IoU only where its tables do."""
+    in_tables = {
+        metric
+        for table in results["tables"]
+        if table["id"] in results["runs"][run]["tables"]
+        for metric in table["metrics"]
+    }
+    return {
+        metric: about
+        for metric, about in results["metrics"].items()
+        if ("@" not in metric or metric in in_tables) and measure(results, run, metric).values
+    }
 
 
 def finished_seeds(results: Results) -> tuple[int, int] | None:
