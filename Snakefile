@@ -37,11 +37,13 @@ onstart:
     if SITE and workflow.executor_settings:  # not with --touch or --executor local
         try:
             check(SITE, GRID.scale.resources)
-            end_leftovers(Path.cwd(), workflow.executor_settings.jobname_prefix, print)
+            end_leftovers(
+                Path.cwd(), workflow.executor_settings.jobname_prefix, print
+            )
         except DeclarationError as error:
             raise WorkflowError(str(error)) from error
 
 
 onerror:
     print("Some jobs failed; the report is written with what there is.")
-    shell("python -m tsd report {options}", options=GRID_OPTIONS)
+    shell("python -m tsd report {options}", options=REPORT_OPTIONS)

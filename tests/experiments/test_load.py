@@ -179,11 +179,24 @@ def test_yaml_is_data_and_faults_in_it_are_named(folder, text, message):
         ({"dataset": "embeded"}, "unknown data set 'embeded'; did you mean 'embedded'"),
         ({"dataset": "mine.yaml"}, "mine.yaml: no such file"),
         ({"only": "tabel1,r50"}, "setting only: unknown name 'tabel1'; did you mean 'table1'"),
+        (
+            {"seeds": "0,1,2"},
+            "setting seeds: '0,1,2' is not how many: 3 means",
+        ),
+        ({"seeds": "0"}, "setting seeds: '0' is not how many"),
     ],
 )
 def test_settings_of_the_workflow_are_checked(settings, message):
     with pytest.raises(DeclarationError, match=message):
         open_grid(settings)
+
+
+def test_seeds_are_asked_for_by_their_number_and_change_no_job():
+    one, three = open_grid({"only": "r50"}), open_grid({"only": "r50", "seeds": 3})
+    assert [job.seed for job in three.wanted] == [0, 1, 2]
+    assert three.job("r50", 0).key == one.job("r50", 0).key
+    assert three.job("r50", 0).command_line_options == one.job("r50", 0).command_line_options
+    assert set(three.report_options) == {*one.report_options, "--seeds=3"}
 
 
 def test_a_run_or_table_that_is_not_declared():

@@ -40,10 +40,10 @@ def snakemake(project, *targets, settings=(), fails=False):
     return run(project, "snakemake", "--cores", "2", *config, "--", *targets, fails=fails)
 
 
-def dry_run(project, scale="smoke"):
+def dry_run(project, *settings, scale="smoke"):
     """Rule → number of jobs that would run."""
-    settings = ("--config", f"scale={scale}")
-    output = run(project, "snakemake", "-n", "--cores", "2", *settings, "--quiet", "rules")
+    config = ("--config", f"scale={scale}", *settings)
+    output = run(project, "snakemake", "-n", "--cores", "2", *config, "--quiet", "rules")
     return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", output, re.M)}
 
 
@@ -108,6 +108,15 @@ def test_every_run_is_in_mlflow_once(project):
 def test_again_with_nothing_changed_runs_nothing(project):
     assert dry_run(project) == {}
     assert "Nothing to be done" in snakemake(project, "all")
+
+
+def test_more_seeds_train_what_is_missing_alone(project):
+    planned = dry_run(project, "seeds=3")
+    assert planned["train"] == planned["evaluate"] == planned["track"] == 4
+    assert planned["table"] == planned["report"] == 1
+    assert "check_data" not in planned
+    output = run(project, sys.executable, "-m", "tsd", "status", "--scale=smoke", "--seeds=3")
+    assert "smoke: 2 done, 4 pending" in output
 
 
 def test_the_grid_can_be_asked_about(project):
@@ -176,7 +185,7 @@ def test_another_scale_on_the_same_data_does_not_make_it_again(project):
     (project / "again.yaml").write_text(
         "{id: again, extends: smoke, title: again, note: for a test, dataset: embedded-tiny}"
     )
-    planned = dry_run(project, "again.yaml")
+    planned = dry_run(project, scale="again.yaml")
     assert "make_data" not in planned
     assert planned["train"] == 2
 

@@ -148,11 +148,8 @@ def _start_at_random(model: dict) -> None:
             part["init_cfg"] = None
             if "norm_eval" in part:
                 part["norm_eval"] = False
-            if part["type"] == "TridentResNet":  # its default leaves TridentConv as memory was
-                part["init_cfg"] = [
-                    {"type": "Kaiming", "layer": ["Conv2d", "TridentConv"]},
-                    {"type": "Constant", "val": 1, "layer": ["_BatchNorm", "GroupNorm"]},
-                ]
+            if part["type"] == "TridentResNet":  # its own leaves weights unset
+                part["init_cfg"] = {"type": "ResidualStart"}
 
 
 def _replacement(old: Any, new: Any, where: str) -> Any:

@@ -111,7 +111,9 @@ class Grid:
         stands_in: Whether ``dataset`` replaces also those that runs name.
         only: Ids of the tables, figures and runs that are wanted; None for all.
         results: Folder of all results.
-        command_line_options: Options that name this grid to ``python -m tsd``.
+        command_line_options: Options that name a job's grid to ``python -m tsd``.
+        report_options: The same, and how many seeds were asked for. A job does not know that: it
+            would be trained anew for the sake of an option.
     """
 
     experiments: Experiments
@@ -123,6 +125,7 @@ class Grid:
     only: tuple[str, ...] | None
     results: Path
     command_line_options: tuple[str, ...] = ()
+    report_options: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -290,7 +293,7 @@ class Grid:
         return list(dict.fromkeys(file for name in wanted for file in self.files_behind(name)))
 
 
-SETTINGS = ("scale", "dataset", "only", "experiments")
+SETTINGS = ("scale", "dataset", "only", "seeds", "experiments")
 """What ``snakemake --config`` takes."""
 
 
@@ -300,7 +303,8 @@ def open_grid(settings: Mapping[str, Any], results: Path = Path("results")) -> G
     Args:
         settings: ``scale``, id of a declared scale or a YAML file, mini by default; ``dataset``,
             likewise, for all runs, the scale's own by default; ``only``, ids of tables, figures
-            and runs with commas between them, or ``all``, the scale's own by default;
+            and runs with commas between them, or ``all``, the scale's own by default; ``seeds``,
+            how many (3: seeds 0, 1 and 2), the scale's own by default;
             ``experiments``, folder of the declarations.
         results: Folder of the results.
 
@@ -315,7 +319,13 @@ def open_grid(settings: Mapping[str, Any], results: Path = Path("results")) -> G
     experiments = load_experiments(Path(folder))
     scale = experiments.scale(given.get("scale", "mini"))
     options = [f"--experiments={folder}", f"--scale={given.get('scale', 'mini')}"]
+    if "dataset" in given:
+        options.append(f"--dataset={given['dataset']}")
     # Without `only`: it changes what is wanted, not what a job is.
+    report_options = list(options)
+    if "seeds" in given:
+        scale = scale.model_copy(update={"seeds": list(range(_count(given["seeds"])))})
+        report_options.append(f"--seeds={given['seeds']}")
     return Grid(
         experiments,
         claims=_all(
@@ -333,10 +343,8 @@ def open_grid(settings: Mapping[str, Any], results: Path = Path("results")) -> G
         stands_in=scale.stands_in or "dataset" in given,
         only=_wanted(given["only"], experiments) if "only" in given else _own(scale),
         results=results,
-        command_line_options=(
-            *options,
-            *([f"--dataset={given['dataset']}"] if "dataset" in given else []),
-        ),
+        command_line_options=tuple(options),
+        report_options=tuple(report_options),
     )
 
 
@@ -348,6 +356,14 @@ def _all(load: Callable[..., Mapping[str, Any]], folder: str, name: str, *known:
 
 def _own(scale: Scale) -> tuple[str, ...] | None:
     return None if scale.only is None else tuple(scale.only)
+
+
+def _count(seeds: str) -> int:
+    if not seeds.isdecimal() or int(seeds) < 1:
+        raise DeclarationError(
+            f"setting seeds: {seeds!r} is not how many: 3 means the seeds 0, 1 and 2"
+        )
+    return int(seeds)
 
 
 def _wanted(names: str, experiments: Experiments) -> tuple[str, ...] | None:

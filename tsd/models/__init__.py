@@ -4,6 +4,7 @@ from tsd.models.bbox_head import TSDBBoxHead
 from tsd.models.cascade_roi_head import TSDCascadeRoIHead
 from tsd.models.derived_proposals import DerivedProposals
 from tsd.models.pooling import DeformableRoIPooling
+from tsd.models.residual_start import ResidualStart
 from tsd.models.roi_head import TSDRoIHead
 from tsd.models.senet import SENet154
 from tsd.models.split_detector import SplitFasterRCNN, SplitRoIHead
@@ -11,6 +12,7 @@ from tsd.models.split_detector import SplitFasterRCNN, SplitRoIHead
 __all__ = [
     "DeformableRoIPooling",
     "DerivedProposals",
+    "ResidualStart",
     "SENet154",
     "SplitFasterRCNN",
     "SplitRoIHead",

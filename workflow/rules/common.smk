@@ -20,6 +20,7 @@ except DeclarationError as error:
     raise WorkflowError(str(error)) from error
 
 GRID_OPTIONS = shlex.join(GRID.command_line_options)
+REPORT_OPTIONS = shlex.join(GRID.report_options)
 DATASETS = GRID.datasets
 COCO = "data/coco"
 LOGS = f"results/{GRID.name}/logs"

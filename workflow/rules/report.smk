@@ -24,7 +24,7 @@ rule collect:
     conda:
         "../../environment.yml"
     params:
-        options=GRID_OPTIONS,
+        options=REPORT_OPTIONS,
         shown=GRID.presentation(),
     shell:
         "python -m tsd collect {params.options} --out {output:q} > {log} 2>&1"
@@ -42,7 +42,7 @@ rule collect_part:
     conda:
         "../../environment.yml"
     params:
-        options=GRID_OPTIONS,
+        options=REPORT_OPTIONS,
         shown=GRID.presentation(),
     shell:
         "python -m tsd collect {params.options} --target {wildcards.target:q} --out {output:q}"
