@@ -106,21 +106,17 @@ def wait(process, started):
 
 def measure_dag(scale, seeds):
     """Dry runs of the whole grid, and of one small target: what each job of SLURM's pays first."""
+    settings = (f"scale={scale}", f"seeds={seeds}")
     with temporary_folder() as folder:
-        declared = yaml.safe_load((ROOT / f"experiments/scales/{scale}.yaml").read_text())
-        kept = {k: declared[k] for k in ("title", "note", "dataset", "resources")}
-        own = kept | {"id": f"seeds{seeds}", "extends": scale, "seeds": list(range(seeds))}
-        path = folder / "scale.yaml"
-        path.write_text(yaml.safe_dump(own))
-        whole, text = dry_run(path, folder)
-        part, _ = dry_run(path, folder, f"results/seeds{seeds}/tracking-store")
+        whole, text = dry_run(settings, folder)
+        part, _ = dry_run(settings, folder, f"results/{scale}/tracking-store")
     counts = {name: int(number) for name, number in re.findall(r"^(\w+) +(\d+)$", text, re.M)}
     row(seeds, counts["train"], counts["total"], *whole[1:], *part[1:])
 
 
-def dry_run(scale, folder, *targets):
+def dry_run(settings, folder, *targets):
     log = folder / "log"
-    command = ["snakemake", "-n", "--quiet", "rules", "--config", f"scale={scale}", "--", *targets]
+    command = ["snakemake", "-n", "--quiet", "rules", "--config", *settings, "--", *targets]
     started = time.monotonic()
     with log.open("w") as file:
         ended = wait(subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT), started)
