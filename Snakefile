@@ -37,9 +37,11 @@ onstart:
     if SITE and workflow.executor_settings:  # not with --touch or --executor local
         try:
             check(SITE, GRID.scale.resources)
-            end_leftovers(
-                Path.cwd(), workflow.executor_settings.jobname_prefix, print
-            )
+            name_prefix = workflow.executor_settings.jobname_prefix
+            if work_alone(Path.cwd()):
+                end_leftovers(Path.cwd(), name_prefix, print)
+            else:
+                print("No locks here: jobs that a killed Snakemake left are not cancelled.")
         except DeclarationError as error:
             raise WorkflowError(str(error)) from error
 

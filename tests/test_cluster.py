@@ -1,7 +1,14 @@
 """What jobs ask a cluster for."""
 
-import pytest
+import socket
+import subprocess
+import sys
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tsd.cluster.leftovers import work_alone
 from tsd.cluster.site import Site, open_site, requests
 from tsd.experiments.load import DeclarationError
 from tsd.experiments.schema import Resources
@@ -68,6 +75,22 @@ def test_gpus_are_capped_by_the_site_and_shared_out_evenly():
     assert (asked["tasks_per_node"], asked["nodes"], asked["gres"]) == (5, 2, "gpu:5")
 
 
+@given(wanted=st.integers(1, 64), on_a_node=st.integers(1, 16), most=st.integers(1, 64))
+def test_a_training_has_as_many_gpus_as_it_may_and_no_node_more_than_it_has(
+    wanted, on_a_node, most
+):
+    resources = PAPER.model_copy(update={"gpus": wanted})
+    asked = requests(Site(gpus_per_node=on_a_node, max_gpus=most), resources)
+    on_each = int(asked["gres"].removeprefix("gpu:"))
+    assert asked["nodes"] * on_each == min(wanted, most)
+    assert on_each <= on_a_node
+
+
+def test_nodes_of_six_gpus_share_the_papers_sixteen_as_four_of_four():
+    asked = requests(Site(gpus_per_node=6), PAPER)
+    assert (asked["nodes"], asked["gres"]) == (4, "gpu:4")
+
+
 def test_one_gpu_on_each_of_two_nodes():
     asked = requests(Site(gpus_per_node=1, max_gpus=2), PAPER)
     assert (asked["tasks"], asked["nodes"], asked["gres"]) == (2, 2, "gpu:1")
@@ -95,6 +118,7 @@ def test_what_goes_into_a_shell_is_quoted():
         ({"partition": "gpu; reboot"}, "key 'partition'"),
         ({"modules": ["$(reboot)"]}, "key 'modules.0'"),
         ({"gpus_per_node": 0}, "key 'gpus_per_node'"),
+        ({"gpu_model": "nvidia_a100-sxm4-80gb"}, "name a feature of the nodes as constraint"),
         (["gpu"], "expected keys and values, found list"),
     ],
 )
@@ -110,7 +134,7 @@ def test_without_a_profile_there_is_no_site():
 
 def test_a_process_that_srun_started_beside_others_knows_its_place():
     task = {
-        "SLURM_NTASKS": "16",
+        "SLURM_STEP_NUM_TASKS": "16",
         "SLURM_PROCID": "9",
         "SLURM_LOCALID": "1",
         "SLURM_LAUNCH_NODE_IPADDR": "10.0.0.1",
@@ -123,5 +147,30 @@ def test_a_process_that_srun_started_beside_others_knows_its_place():
         "MASTER_ADDR": "10.0.0.1",
         "MASTER_PORT": "20007",
     }
-    assert rank_variables({**task, "SLURM_NTASKS": "1"}) == {}
+    assert rank_variables({**task, "SLURM_STEP_NUM_TASKS": "1"}) == {}
+    assert rank_variables({"SLURM_NTASKS": "4", "SLURM_JOB_ID": "10007"}) == {}
     assert rank_variables({"TORCHELASTIC_RUN_ID": "x", "RANK": "0"}) == {}
+
+
+HOLDS = """
+import sys
+from pathlib import Path
+from tsd.cluster.leftovers import work_alone
+assert work_alone(Path(sys.argv[1]))
+print("holds", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_one_snakemake_at_a_time_has_jobs_for_a_folder(tmp_path):
+    (tmp_path / ".snakemake").mkdir()
+    command = [sys.executable, "-c", HOLDS, str(tmp_path)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout.readline() == "holds\n"
+        at_work = f"process {other.pid} on {socket.gethostname()}"
+        with pytest.raises(DeclarationError, match=at_work):
+            work_alone(tmp_path)
+        other.kill()
+    assert work_alone(tmp_path)

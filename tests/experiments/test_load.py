@@ -183,7 +183,7 @@ def test_yaml_is_data_and_faults_in_it_are_named(folder, text, message):
             {"seeds": "0,1,2"},
             "setting seeds: '0,1,2' is not how many: 3 means",
         ),
-        ({"seeds": "0"}, "setting seeds: '0' is not how many"),
+        ({"seeds": 0}, "setting seeds: '0' is not how many"),
     ],
 )
 def test_settings_of_the_workflow_are_checked(settings, message):

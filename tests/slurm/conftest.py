@@ -1,6 +1,7 @@
 """A SLURM cluster of this machine's own, for tests that need a real one."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -150,7 +151,7 @@ def start(**settings: str) -> Iterator[Cluster]:
 def own_folder() -> Iterator[Path]:
     """A short path, as sockets need; whatever ends pytest, what runs there is stopped."""
     folder = Path(tempfile.mkdtemp(prefix="lab", dir="/tmp"))
-    purge = f"SLURMLAB={folder} {LAB} purge"
+    purge = f"SLURMLAB={folder} {shlex.quote(str(LAB))} purge"
     guard = subprocess.Popen(
         ["/bin/bash", "-c", f"tail --pid={os.getpid()} -f /dev/null; {purge}"],
         start_new_session=True,

@@ -28,8 +28,11 @@ extends: smoke
 title: long enough to be interrupted
 note: for a test
 dataset: embedded-tiny
-resources: {threads: 1, mem_mb: 1500, runtime: 3, gpus: 1}
-set: {train_cfg: {type: IterBasedTrainLoop, max_iters: 40, val_interval: 100000}}
+resources: {threads: 1, mem_mb: 3000, runtime: 3, gpus: 1}
+set:
+  train_cfg: {type: IterBasedTrainLoop, max_iters: 40, val_interval: 100000}
+  train_dataloader.num_workers: 1
+  train_dataloader.persistent_workers: true
 """
 
 

@@ -153,7 +153,8 @@ def long_scale(project):
     (project / "long.yaml").write_text(
         "{id: long, extends: smoke, title: long, note: for a test, dataset: embedded-tiny, "
         "only: [tsd_joint], "
-        "set: {train_cfg: {type: IterBasedTrainLoop, max_iters: 5000, val_interval: 100000}}}"
+        "set: {train_cfg: {type: IterBasedTrainLoop, max_iters: 5000, val_interval: 100000}, "
+        "train_dataloader.num_workers: 1, train_dataloader.persistent_workers: true}}"
     )
     return "long.yaml"
 
@@ -186,6 +187,12 @@ def test_ctrl_c_ends_the_jobs_in_order_and_a_killed_snakemakes_are_not_submitted
     saved = int(re.search(r"iteration (\d+)", status["error"])[1])
     second = start(cluster, project, "all", scale=long_scale)
     cluster.wait_until(trains(project, saved + 10), 200, "it goes on")
+    (project / "other.yaml").write_text(
+        (project / long_scale).read_text().replace("id: long", "id: other")
+    )
+    refused = snakemake(cluster, project, "all", scale="other.yaml", fails=True)
+    assert f"another Snakemake (process {second.pid} on " in refused
+    assert len(cluster.queue()) == 1
     os.killpg(second.pid, signal.SIGKILL)
     second.wait()
     (left,) = cluster.queue()

@@ -178,6 +178,14 @@ def test_as_many_checkpoints_as_promised_are_kept(smoke_grid, tmp_path):
     assert [path.name for path in checkpoints(job.folder.work)] == ["iter_40.pth", "iter_42.pth"]
 
 
+def test_no_checkpoint_follows_a_loss_that_is_not_finite(smoke_grid, tmp_path):
+    settings = {**BY_ITERATION, "optim_wrapper.optimizer.lr": 1e30}
+    job = job_with(smoke_grid, tmp_path, settings, "r50")
+    with pytest.raises(NonFiniteLossError, match=r"iteration 4: .*loss = (nan|inf)"):
+        train(job, [], silent, After(4))
+    assert not checkpoints(job.folder.work)
+
+
 def test_time_that_is_nearly_over_interrupts(monkeypatch):
     now = [1000.0]
     monkeypatch.setattr(interruption.time, "monotonic", lambda: now[0])
@@ -216,6 +224,8 @@ def test_signals_interrupt_and_a_second_ctrl_c_does_what_it_always_did(monkeypat
         (OSError(errno.ESTALE, "Stale file handle"), True),
         (ConnectionResetError("by peer"), True),
         (torch.distributed.DistBackendError("NCCL"), True),
+        (RuntimeError("DataLoader worker (pid 12) is killed by signal: Killed. "), True),
+        (RuntimeError("Caught RuntimeError in DataLoader worker process 0."), False),
         (NonFiniteLossError("iteration 10: loss = nan"), False),
         (torch.OutOfMemoryError("CUDA out of memory"), False),
         (FileNotFoundError("no image"), False),
@@ -243,7 +253,11 @@ def project(tmp_path, tiny_data):
                 "title": "long enough to interrupt",
                 "note": "for a test",
                 "dataset": "embedded-tiny",
-                "set": {"train_cfg": {**BY_ITERATION["train_cfg"], "max_iters": 400}},
+                "set": {
+                    "train_cfg": {**BY_ITERATION["train_cfg"], "max_iters": 400},
+                    "train_dataloader.num_workers": 2,
+                    "train_dataloader.persistent_workers": True,
+                },
             }
         )
     )
@@ -289,12 +303,17 @@ def wait_for_iteration(project, iteration, process):
         time.sleep(0.2)
 
 
-def test_a_signal_saves_and_the_next_attempt_goes_on_in_the_same_mlflow_run(project):
+def test_a_signal_to_all_saves_and_the_next_attempt_goes_on_in_the_same_mlflow_run(project):
     process = subprocess.Popen(
-        tsd_command(project), cwd=project, env=environment(), stdout=subprocess.PIPE, text=True
+        tsd_command(project),
+        cwd=project,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     wait_for_iteration(project, 20, process)
-    process.send_signal(signal.SIGTERM)
+    os.killpg(process.pid, signal.SIGTERM)  # the loader's workers too, as a scheduler does
     said, _ = process.communicate(timeout=120)
     assert process.returncode == 75
     assert "interrupted: signal SIGTERM; saved at iteration" in said
@@ -327,9 +346,11 @@ def test_what_would_fail_again_is_not_tried_again(project):
     assert first.returncode == 1
     assert "failed: NonFiniteLossError: iteration 10: " in first.stdout
     assert status_of(project)["permanent"] is True
+    (project / "train.log").unlink()  # as Snakemake does
     second = attempt(project, "--attempt=2")
     assert second.returncode == 1
     assert "not tried again, it would fail again: NonFiniteLossError" in second.stderr
+    assert (project / "train.log").resolve() == project / "train.1.log"
     assert status_of(project)["attempts"] == 1
     third = attempt(project)
     assert "failed: NonFiniteLossError" in third.stdout

@@ -26,6 +26,8 @@ def train(options: Namespace) -> None:
     job = planned_job(grid, options)
     earlier = read_json(job.folder.status) or {}
     if options.attempt > 1 and earlier.get("state") == "failed" and earlier.get("permanent"):
+        if options.log is not None:
+            _link_log(options.log)
         sys.exit(f"{job.key}: not tried again, it would fail again: {earlier['error']}")
     from mmengine.dist import barrier, is_main_process
     from torch import distributed
@@ -57,11 +59,19 @@ def _begin_log(log: Path) -> None:
     Snakemake removes the declared one before each attempt.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    number = 1 + len(list(log.parent.glob(f"{log.stem}.*.log")))
-    attempt = log.with_name(f"{log.stem}.{number}.log")
-    attempt.touch()
-    log.unlink(missing_ok=True)
-    log.symlink_to(attempt.name)
+    log.with_name(f"{log.stem}.{_attempts_logged(log) + 1}.log").touch()
+    _link_log(log)
+
+
+def _link_log(log: Path) -> None:
+    """Have the declared log lead to the last attempt's, if there is one."""
+    if number := _attempts_logged(log):
+        log.unlink(missing_ok=True)
+        log.symlink_to(f"{log.stem}.{number}.log")
+
+
+def _attempts_logged(log: Path) -> int:
+    return len(list(log.parent.glob(f"{log.stem}.*.log")))
 
 
 def _train(grid: Grid, job: Job, options: Namespace) -> None:

@@ -1,14 +1,50 @@
 """Jobs that an earlier Snakemake left in the queue."""
 
+import fcntl
 import os
+import socket
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 from tsd.experiments.load import DeclarationError
 
 SECONDS_TO_END = 600
+
+_held: list[IO[str]] = []
+"""The lock of this process, for as long as it lives."""
+
+
+def work_alone(folder: Path) -> bool:
+    """Keep other Snakemakes from submitting jobs for a folder while this process lives.
+
+    Snakemake's own lock is of files, so that two may be at work on different tables; but a second
+    one would take the first one's jobs for left behind.
+
+    Returns:
+        Whether it is sure: some file systems know no locks.
+
+    Raises:
+        DeclarationError: If another one is at work. Says which.
+    """
+    lock = (folder / ".snakemake" / "slurm.lock").open("a+", encoding="utf-8")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        raise DeclarationError(
+            f"another Snakemake ({lock.read().strip()}) has SLURM jobs for this folder: wait for "
+            "it, name both targets in one call, or work in another clone"
+        ) from None
+    except OSError:
+        return False
+    lock.truncate(0)
+    lock.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+    lock.flush()
+    _held.append(lock)
+    return True
 
 
 def end_leftovers(folder: Path, name_prefix: str, announce: Callable[[str], None]) -> None:
@@ -16,8 +52,7 @@ def end_leftovers(folder: Path, name_prefix: str, announce: Callable[[str], None
 
     A Snakemake that was killed leaves its jobs running, and the next one does not know of them: it
     would submit the same trainings again, beside the first. A training that is cancelled saves its
-    state, so the next one goes on where it was. Snakemake's lock has seen to it that no other
-    Snakemake works in the folder.
+    state, so the next one goes on where it was. To be called by the one that works alone.
 
     Args:
         folder: Where the workflow runs.

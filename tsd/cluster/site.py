@@ -1,12 +1,14 @@
 """A cluster's facts, and what a job asks it for."""
 
+import itertools
 import math
+import re
 import shlex
 import subprocess
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from tsd.experiments.load import DeclarationError, validate
 from tsd.experiments.schema import Declaration, Resources
@@ -16,6 +18,18 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.,:@/+-]+$")]
 
 Constraint = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.,:&|()*\[\]-]+$")]
 """Features of nodes, such as ``[a100|h100]``."""
+
+
+def _without_hyphens(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_.]+", name):
+        raise ValueError(
+            "Snakemake's SLURM plugin takes letters, digits, _ and . in a GPU's model; "
+            "leave it out and name a feature of the nodes as constraint"
+        )
+    return name
+
+
+GpuModel = Annotated[str, AfterValidator(_without_hyphens)]
 
 MEM_MB_OF_SNAKEMAKE = 500
 """A job holds a Snakemake of its own besides the program."""
@@ -30,7 +44,7 @@ class Site(Declaration):
     gpu_partition: Name | None = None
     account: Name | None = None
     qos: Name | None = None
-    gpu_model: Name | None = None
+    gpu_model: GpuModel | None = None
     constraint: Constraint | None = None
     gpus_per_node: Annotated[int, Field(ge=1)] = 8
     max_gpus: Annotated[int, Field(ge=0)] | None = None
@@ -71,7 +85,8 @@ def requests(
     """What a job asks for, in Snakemake's and its SLURM plugin's words.
 
     Time grows with each attempt; memory does not, as more than a node has would never start. A
-    training on several GPUs runs one process on each; ``python`` is what starts them.
+    training on several GPUs runs one process on each, equally many on as few nodes as that takes;
+    ``python`` is what starts them.
 
     Args:
         site: None for this machine, of whose GPUs a job gets one, if there are any.
@@ -89,9 +104,10 @@ def requests(
             "python": "python",
         }
     gpus = gpus if site.max_gpus is None else min(gpus, site.max_gpus)
-    nodes = max(1, math.ceil(gpus / site.gpus_per_node))
-    on_each = math.ceil(gpus / nodes)
-    processes = max(1, nodes * on_each)
+    least = max(1, math.ceil(gpus / site.gpus_per_node))
+    nodes = next(number for number in itertools.count(least) if gpus % number == 0)
+    on_each = gpus // nodes
+    processes = max(1, gpus)
     memory = (site.mem_mb or resources.mem_mb) * max(1, on_each)
     minutes = resources.runtime * attempt
     time = min(minutes, site.max_minutes or minutes)
@@ -122,7 +138,7 @@ def check(site: Site, resources: Resources) -> None:
     Raises:
         DeclarationError: If it would not, in its own words, with what was asked for.
     """
-    for gpus in sorted({0, min(resources.gpus, 1), resources.gpus}):
+    for gpus in sorted({min(resources.gpus, 1), resources.gpus}):
         command = ["sbatch", "--test-only", *_options(requests(site, resources, gpus=gpus))]
         try:
             asked = subprocess.run(  # noqa: S603 a list, no shell

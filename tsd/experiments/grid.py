@@ -314,7 +314,7 @@ def open_grid(settings: Mapping[str, Any], results: Path = Path("results")) -> G
     for name in settings:
         if name not in SETTINGS:
             raise DeclarationError(f"unknown setting {name!r}" + suggest(name, SETTINGS))
-    given = {name: str(value) for name, value in settings.items() if value}
+    given = {name: str(value) for name, value in settings.items() if value not in (None, "")}
     folder = given.get("experiments", "experiments")
     experiments = load_experiments(Path(folder))
     scale = experiments.scale(given.get("scale", "mini"))

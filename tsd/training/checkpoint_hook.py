@@ -13,6 +13,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from tsd.run_folder import replace_durably
 from tsd.training import random_state
+from tsd.training.event_log import EventLogHook, require_finite
 from tsd.training.interruption import InterruptedTrainingError, Interruption
 
 KEPT = 2
@@ -71,12 +72,14 @@ def _is_sound(path: Path) -> bool:
 class CheckpointHook(Hook):
     """Writes checkpoints, and brings back what mmengine leaves out of them.
 
-    Besides mmengine's weights, optimizer and schedulers a checkpoint holds the state of all random
-    generators; batches follow from their number (:mod:`tsd.training.data_order`). A file takes its
-    name once it is complete and on disk. The last two are kept.
+    Besides mmengine's weights, optimizer and schedulers a checkpoint holds what each process has of
+    its own: the state of its random generators, and its losses since the last event. Batches follow
+    from their number (:mod:`tsd.training.data_order`). A file takes its name once it is complete
+    and on disk. The last two are kept. None is written after a loss that is not finite.
 
     Args:
         work: Folder of the checkpoints.
+        event_log: The hook that gathers losses.
         interruption: Asked after each iteration; if it has a reason, a checkpoint is written and
             the training ends.
         announce: Takes a line for the person who waits.
@@ -85,22 +88,29 @@ class CheckpointHook(Hook):
     priority = "VERY_LOW"  # after schedulers and event log
 
     def __init__(
-        self, work: Path, interruption: Interruption, announce: Callable[[str], None]
+        self,
+        work: Path,
+        event_log: EventLogHook,
+        interruption: Interruption,
+        announce: Callable[[str], None],
     ) -> None:
         self._work = work
+        self._event_log = event_log
         self._interruption = interruption
         self._announce = announce
         self._to_restore: dict[str, Any] | None = None
-        self._states: list[dict[str, Any]] = []
+        self._processes: list[dict[str, Any]] = []
         self._reason_after_epoch: str | None = None
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Note the random state to go on with; have nothing run that a file says."""
+        """Take what was this process's own; have nothing run that a file says."""
         for key in ("cfg", "config"):
             checkpoint.get("meta", {}).pop(key, None)
-        states = checkpoint.pop("random_states", [])
-        if get_rank() < len(states):
-            self._to_restore = states[get_rank()]
+        processes = checkpoint.pop("processes", [])
+        if get_rank() < len(processes):
+            own = processes[get_rank()]
+            self._to_restore = own["random_state"]
+            self._event_log.gather_on(own["losses"])
 
     def before_train(self, runner: Runner) -> None:
         """Settle how often to save."""
@@ -161,9 +171,9 @@ class CheckpointHook(Hook):
             self._end(runner.iter, runner.max_iters, self._reason_after_epoch)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Add the random states; leave out the config, which mmengine would run as Python."""
+        """Add what is each process's own; leave out the config, which mmengine would run."""
         checkpoint["meta"].pop("cfg", None)
-        checkpoint["random_states"] = self._states
+        checkpoint["processes"] = self._processes
 
     def _agreed_reason(self, step: int) -> str | None:
         """Why all processes have to end now: one has been told to."""
@@ -178,7 +188,10 @@ class CheckpointHook(Hook):
         return self._interruption.reason
 
     def _save(self, runner: Runner, epoch: int, step: int) -> None:
-        self._states = all_gather_object(random_state.capture())
+        own = {"random_state": random_state.capture(), "losses": self._event_log.gathered()}
+        self._processes = all_gather_object(own)
+        for process in self._processes:
+            require_finite(step, process["losses"]["sums"])
         if not is_main_process():
             return
         target = checkpoint_at(self._work, step)

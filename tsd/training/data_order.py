@@ -6,7 +6,10 @@ image from seed, epoch and the image's position in the order that all processes 
 number of workers nor that of processes changes either.
 """
 
+import os
 import random
+import signal
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +18,10 @@ import torch
 from mmdet.registry import DATA_SAMPLERS, DATASETS
 from mmengine.config import ConfigDict
 from mmengine.dist import get_dist_info
+from mmengine.registry import FUNCTIONS
 from torch.utils.data import BatchSampler, Dataset, Sampler
+
+from tsd.training.interruption import SIGNALS
 
 Place = tuple[int, int, int]
 """Epoch, position in it over all processes, index in the data set."""
@@ -38,6 +44,27 @@ def make_resumable(train_cfg: ConfigDict, config: ConfigDict, seed: int) -> None
         "batches": config.get("batch_sampler"),
         "drop_last": config.pop("drop_last", False),
     }
+    # mmengine's own seeds a worker's generators, which here every image does.
+    config.worker_init_fn = {"type": "leave_signals_to_the_training"}
+
+
+@FUNCTIONS.register_module()
+def leave_signals_to_the_training(worker: int) -> None:
+    """Have a loader's worker end with its training alone.
+
+    Schedulers and Ctrl-C signal every process of a job. A worker that dies of it fails the training
+    before that has saved.
+    """
+    for number in set(SIGNALS) - {signal.SIGTERM}:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    threading.Thread(target=_end_when_the_training_says_so, daemon=True).start()
+
+
+def _end_when_the_training_says_so() -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+        pass
+    os._exit(0)
 
 
 @DATASETS.register_module()

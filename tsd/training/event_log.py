@@ -4,7 +4,7 @@ import json
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -35,7 +35,7 @@ class EventLogHook(Hook):
         announce_every: Seconds between two announcements.
     """
 
-    priority = "LOW"  # before the checkpoint is written: none holds a loss that is not finite
+    priority = "LOW"  # before the checkpoint is written, which holds what is gathered here
 
     def __init__(
         self,
@@ -88,10 +88,7 @@ class EventLogHook(Hook):
         means = self._means_over_processes()
         self._sums.clear()
         self._count = 0
-        broken = {name: value for name, value in means.items() if not math.isfinite(value)}
-        if broken:
-            terms = ", ".join(f"{name} = {value}" for name, value in broken.items())
-            raise NonFiniteLossError(f"iteration {step}: {terms}")
+        require_finite(step, means)
         if not is_main_process():
             return
         learning_rate = runner.optim_wrapper.get_lr()["lr"][0]
@@ -100,16 +97,15 @@ class EventLogHook(Hook):
             log.write(json.dumps(event) + "\n")
         self._report(step, runner.max_iters, means.get("loss", math.nan))
 
-    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Add what is gathered of an event that is not over yet."""
+    def gathered(self) -> dict[str, Any]:
+        """What this process has of an event that is not over: sums of losses, and of how many."""
         sums = {name: float(total) for name, total in self._sums.items()}
-        checkpoint["event"] = {"sums": sums, "count": self._count}
+        return {"sums": sums, "count": self._count}
 
-    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Go on gathering where the checkpoint was written."""
-        event = checkpoint.pop("event", {"sums": {}, "count": 0})
-        self._sums.update(event["sums"])
-        self._count = event["count"]
+    def gather_on(self, gathered: dict[str, Any]) -> None:
+        """Go on from there."""
+        self._sums.update(gathered["sums"])
+        self._count = gathered["count"]
 
     def _means_over_processes(self) -> dict[str, float]:
         names = sorted(self._sums)
@@ -137,6 +133,18 @@ class EventLogHook(Hook):
             self._announce(
                 f"iteration {step} of {last}, loss {loss:.3f}, {_minutes(seconds_left)} left"
             )
+
+
+def require_finite(step: int, losses: Mapping[str, float]) -> None:
+    """Let a training end whose losses are no numbers any more.
+
+    Raises:
+        NonFiniteLossError: If one of them is infinite or NaN.
+    """
+    broken = {name: value for name, value in losses.items() if not math.isfinite(value)}
+    if broken:
+        terms = ", ".join(f"{name} = {value}" for name, value in broken.items())
+        raise NonFiniteLossError(f"iteration {step}: {terms}")
 
 
 def _step(line: str) -> float:

@@ -22,11 +22,13 @@ def rank_variables(environment: Mapping[str, str]) -> dict[str, str]:
         environment: With torchrun's variables, or those that ``srun`` gives to its tasks. The
             first task runs where ``srun`` was called, on the first node of the allocation.
     """
-    if "TORCHELASTIC_RUN_ID" in environment or int(environment.get("SLURM_NTASKS", 1)) <= 1:
+    # Of the step: an allocation's shell has SLURM_NTASKS too, and is no task.
+    processes = environment.get("SLURM_STEP_NUM_TASKS", "1")
+    if "TORCHELASTIC_RUN_ID" in environment or processes == "1":
         return {}
     return {
         "RANK": environment["SLURM_PROCID"],
-        "WORLD_SIZE": environment["SLURM_NTASKS"],
+        "WORLD_SIZE": processes,
         "LOCAL_RANK": environment["SLURM_LOCALID"],
         "MASTER_ADDR": environment["SLURM_LAUNCH_NODE_IPADDR"],
         "MASTER_PORT": str(PORTS[int(environment["SLURM_JOB_ID"]) % len(PORTS)]),

@@ -61,8 +61,11 @@ def train(
         config.load_from, config.resume = str(choice[0]), True
     config.launcher = "pytorch" if is_distributed() else "none"
     runner = Runner.from_cfg(config)
-    runner.register_hook(EventLogHook(folder, announce))
-    runner.register_hook(CheckpointHook(folder.work, interruption or Interruption(), announce))
+    event_log = EventLogHook(folder, announce)
+    runner.register_hook(event_log)
+    runner.register_hook(
+        CheckpointHook(folder.work, event_log, interruption or Interruption(), announce)
+    )
     model = runner.train()
     if not is_main_process():
         return

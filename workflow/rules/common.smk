@@ -5,7 +5,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from tsd.cluster.leftovers import end_leftovers
+from tsd.cluster.leftovers import end_leftovers, work_alone
 from tsd.cluster.site import check, open_site, requests
 from tsd.experiments.grid import dataset_files, open_grid
 from tsd.experiments.load import DeclarationError
