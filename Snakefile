@@ -41,7 +41,9 @@ onstart:
             if work_alone(Path.cwd()):
                 end_leftovers(Path.cwd(), name_prefix, print)
             else:
-                print("No locks here: jobs that a killed Snakemake left are not cancelled.")
+                print(
+                    "No locks here: jobs that a killed Snakemake left are not cancelled."
+                )
         except DeclarationError as error:
             raise WorkflowError(str(error)) from error
 
