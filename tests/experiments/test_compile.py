@@ -206,3 +206,13 @@ def test_the_paper_scale_follows_section_3_1():
     assert config.model.roi_head.bbox_roi_extractor.output_size == 7
     constraint = config.model.roi_head.progressive_constraint
     assert (constraint.m_c, constraint.m_r) == (0.2, 0.2)
+
+
+def test_what_a_submission_rests_on_is_no_part_of_the_digest_but_is_told():
+    grid = open_grid({"scale": "paper"})
+    job = next(job for job in grid.jobs if job.config.get("submission_augmentation"))
+    split = job.dataset.test.model_copy(update={"annotations": "other.csv"})
+    other = replace(job, dataset=job.dataset.model_copy(update={"test": split}))
+    assert other.digest == job.digest
+    assert other.submission != job.submission
+    assert '"scales"' in job.submission

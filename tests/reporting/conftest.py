@@ -21,6 +21,7 @@ def training(state="done", error=None, **metrics):
         "max_iterations": None if state == "pending" else 900,
         "folder": "results/mini/some/ab12cd34ef/seed0",
         "scheduler_job": None,
+        "latency": None,
         "tracking": {"experiment_id": "1", "run_id": "f00d"} if done else None,
         "train": {
             "commit": "0123456789abcdef",

@@ -7,6 +7,7 @@ import pytest
 
 from tests.reporting.conftest import NASTY, REASON, make_results, run, training
 from tsd.reporting import summary
+from tsd.reporting.collect import job_state
 from tsd.reporting.page import headline, write_pages, write_parts
 from tsd.reporting.wording import number, signed, width
 
@@ -144,6 +145,25 @@ def test_state_counts_and_directions(results):
     assert counts == {"done": 6, "failed": 2, "interrupted": 1, "running": 1, "pending": 1}
     agreements = {(g.row["run"], g.agrees) for g in summary.compared_gains(results)}
     assert agreements == {("better", True), ("single", False), ("half", True)}
+
+
+def test_a_card_names_the_device_of_a_runtime(collected, results):
+    results["runs"]["single"]["seeds"]["0"]["latency"] = {"device": "<V100>", "threads": 2}
+    collected.write_text(json.dumps(results), encoding="utf-8")
+    page = visible(whole_report(collected).read_text(encoding="utf-8"))
+    assert "<V100>, 2 threads" in page
+
+
+def test_a_gain_that_stands_in_two_tables_counts_once(results):
+    before = summary.agreement(results)
+    assert before == "3 of 4 measured gains point the same way as the paper’s."
+    results["tables"].append(results["tables"][0] | {"id": "again"})
+    assert summary.agreement(results) == before
+
+
+def test_what_fails_after_the_metrics_takes_nothing_from_them():
+    assert job_state({"state": "failed"}, evaluated=True) == "done"
+    assert job_state({"state": "failed"}, evaluated=False) == "failed"
 
 
 def test_report_without_any_result(collected, results):

@@ -139,8 +139,8 @@ def apply_differences(content: dict, differences: Differences, place: str) -> No
 def _start_at_random(model: dict) -> None:
     """Take pretrained weights away, the one thing of a run that a scale may overrule.
 
-    Statistics of normalisation that came with them cannot stay fixed either: those of nothing let
-    activations grow from layer to layer until they overflow.
+    What was fixed with them cannot stay so: random layers would never learn, and statistics of
+    normalisation that are those of nothing let activations grow until they overflow.
     """
     for part in dictionaries(model):
         init = part.get("init_cfg")
@@ -148,6 +148,8 @@ def _start_at_random(model: dict) -> None:
             part["init_cfg"] = None
             if "norm_eval" in part:
                 part["norm_eval"] = False
+            if "frozen_stages" in part:
+                part["frozen_stages"] = -1
             if part["type"] == "TridentResNet":  # its own leaves weights unset
                 part["init_cfg"] = {"type": "ResidualStart"}
 

@@ -83,6 +83,13 @@ class Job:
         return f"{self.grid}/{self.run.id}/{self.digest}/seed{self.seed}"
 
     @property
+    def submission(self) -> str:
+        """What a submission rests on besides the training, which the digest leaves out."""
+        split, config = self.dataset.test, self.config.to_dict()
+        augmentation = config.get("submission_augmentation")
+        return json.dumps([split and split.model_dump(), augmentation], sort_keys=True)
+
+    @property
     def folder(self) -> RunFolder:
         """Where it keeps its files."""
         return RunFolder(self.results / self.key)

@@ -124,6 +124,8 @@ def job_state(status: dict[str, Any], evaluated: bool) -> str:
         evaluated: Whether the metrics are there.
     """
     state = status.get("state", "pending")
+    if evaluated and state == "failed":
+        return "done"  # what failed came after the metrics, which training again would remove
     if state == "done":
         return "done" if evaluated else "trained"
     if state == "running":

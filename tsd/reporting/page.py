@@ -70,7 +70,6 @@ def write_pages(collected: Path) -> Path:
             for figure in results["figures"]
         },
         "has_samples": (folder / "figures" / "samples.png").exists(),
-        "gains": summary.compared_gains(results),
         "states": summary.state_counts(results),
     }
     for name in ("index.html", "report.md"):

@@ -43,6 +43,17 @@ def compared_gains(results: Results, metric: str = "AP") -> list[ComparedGain]:
     ]
 
 
+def agreement(results: Results) -> str:
+    """Count the gains that point the paper's way, one in several tables once; empty for none."""
+    distinct: dict[tuple[str, str], ComparedGain] = {}
+    for gain in compared_gains(results):
+        distinct.setdefault((gain.row["run"], gain.row["baseline"]), gain)
+    if not distinct:
+        return ""
+    agreeing = sum(gain.agrees for gain in distinct.values())
+    return f"{agreeing} of {len(distinct)} measured gains point the same way as the paper’s."
+
+
 def trainings(results: Results) -> list[dict[str, Any]]:
     """List every seed of every run."""
     return [training for run in results["runs"].values() for training in run["seeds"].values()]

@@ -62,6 +62,8 @@ rule submit:
         **INFERENCE,
     params:
         options=job_options,
+        # For a change of it to be seen.
+        rests_on=lambda wildcards: job_at(wildcards).submission,
     shell:
         "{resources.python} -m tsd submit {params.options} --threads {threads} --out {output:q} > {log:q} 2>&1"
 
