@@ -179,10 +179,7 @@ def test_yaml_is_data_and_faults_in_it_are_named(folder, text, message):
         ({"dataset": "embeded"}, "unknown data set 'embeded'; did you mean 'embedded'"),
         ({"dataset": "mine.yaml"}, "mine.yaml: no such file"),
         ({"only": "tabel1,r50"}, "setting only: unknown name 'tabel1'; did you mean 'table1'"),
-        (
-            {"seeds": "0,1,2"},
-            "setting seeds: '0,1,2' is not how many: 3 means",
-        ),
+        ({"seeds": "0,1,2"}, "setting seeds: '0,1,2' is not how many: 3 means"),
         ({"seeds": 0}, "setting seeds: '0' is not how many"),
     ],
 )

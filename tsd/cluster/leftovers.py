@@ -1,4 +1,4 @@
-"""Jobs that an earlier Snakemake left in the queue."""
+"""One Snakemake at a time submits for a folder, and ends what an earlier one left queued."""
 
 import fcntl
 import os

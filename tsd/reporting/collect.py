@@ -124,10 +124,10 @@ def job_state(status: dict[str, Any], evaluated: bool) -> str:
         evaluated: Whether the metrics are there.
     """
     state = status.get("state", "pending")
-    if evaluated and state == "failed":
+    if evaluated and state in ("done", "failed"):
         return "done"  # what failed came after the metrics, which training again would remove
     if state == "done":
-        return "done" if evaluated else "trained"
+        return "trained"
     if state == "running":
         if status["host"] == socket.gethostname():
             alive = Path(f"/proc/{status['pid']}").exists()
