@@ -44,7 +44,9 @@ class RunFolder:
 
     @property
     def status(self) -> Path:
-        """State, progress and, after a failure, its reason."""
+        """State of the last step (``running``, ``interrupted``, ``failed``, ``done``), progress
+        and, after a failure, its reason.
+        """
         return self.path / "status.json"
 
     @property
@@ -90,6 +92,11 @@ class RunFolder:
     def tracking(self) -> Path:
         """Where the run lies in MLflow."""
         return self.path / "tracking.json"
+
+    @property
+    def retracking(self) -> Path:
+        """The same, once what was measured after ``tracking`` is in MLflow too: the latency."""
+        return self.path / "retracking.json"
 
 
 def write_json(path: Path, content: Any) -> None:

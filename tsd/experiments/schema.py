@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints
 
+from tsd.experiments.metrics import MAIN
+
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 """Lower-case name: part of paths, target names and MLflow tags, never parsed for its meaning."""
 
@@ -88,6 +90,13 @@ class Table(Declaration):
     id: Identifier
     title: str
     source: Annotated[str, Field(description="where in the paper")]
+    paper: Annotated[
+        bool,
+        Field(
+            description="Whether the paper prints this table, so that its published values are "
+            "the paper's own numbers wherever a run is compared with the paper."
+        ),
+    ] = False
     attributes: Annotated[list[str], Field(description="heads of the descriptive columns")] = []
     metrics: Annotated[list[str], Field(min_length=1, description="heads of the measured columns")]
     rows: Annotated[list[Row], Field(min_length=1)]
@@ -114,6 +123,14 @@ class Figure(Declaration):
     title: str
     source: Annotated[str, Field(description="where in the paper")]
     kind: Literal["iou", "margins", "sensitivity", "proposals"]
+    metrics: Annotated[
+        list[str],
+        Field(
+            min_length=1,
+            description="Metrics that are drawn, in the order in which the series' published "
+            "values stand.",
+        ),
+    ] = [MAIN]
     series: Annotated[list[Series], Field(min_length=1)]
     note: str | None = None
 
@@ -145,6 +162,13 @@ class Scale(Declaration):
     title: str
     note: Annotated[str, Field(description="what a reader of its numbers has to know")]
     dataset: Annotated[Identifier, Field(description="data set used unless another is asked for")]
+    comparable: Annotated[
+        bool,
+        Field(
+            description="Whether its numbers on its own data set may be compared with the paper's. "
+            "At other scales only the direction of a gain may be."
+        ),
+    ] = False
     seeds: Annotated[list[Seed], Field(min_length=1)] = [0]
     resources: Resources = Resources()
     extends: Annotated[
