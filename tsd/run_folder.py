@@ -44,8 +44,10 @@ class RunFolder:
 
     @property
     def status(self) -> Path:
-        """State of the last step (``running``, ``interrupted``, ``failed``, ``done``), progress
-        and, after a failure, its reason.
+        """How the last step stands, and how far it is.
+
+        Its state is ``running``, ``interrupted``, ``failed`` (with the reason) or ``done``, which
+        means that the last step, whichever it was, ended well.
         """
         return self.path / "status.json"
 

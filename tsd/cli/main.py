@@ -8,6 +8,8 @@ from pathlib import Path
 from tsd.cli import questions, steps, training_step
 from tsd.data.coco_check import DatasetError
 from tsd.experiments.load import DeclarationError
+from tsd.results.collected import ResultsError
+from tsd.results.records import RecordError
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -18,7 +20,7 @@ def main(arguments: list[str] | None = None) -> None:
         os.environ["OMP_NUM_THREADS"] = str(options.threads)
     try:
         options.command(options)
-    except (DeclarationError, DatasetError) as error:
+    except (DeclarationError, DatasetError, RecordError, ResultsError) as error:
         sys.exit(f"tsd: {error}")
 
 
@@ -54,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         ("submit", steps.submit, [job, out], "pack detections on the test set for its server"),
         ("latency", steps.latency, [job], "time of an image through a trained job's network"),
         ("evaluate", steps.evaluate, [job], "metrics from dumped detections"),
-        ("track", steps.track, [job], "bring a job's files into MLflow"),
+        ("track", steps.track, [job, out], "bring a job's files into MLflow"),
         ("track-missing", steps.track_missing, [seeds], "bring into MLflow what is not there yet"),
         ("report", steps.report, [seeds], "collect what there is and write the whole report"),
         ("status", questions.status, [seeds], "the grid: done, running, failed, pending"),

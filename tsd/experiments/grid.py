@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -182,6 +182,7 @@ class Grid:
     def presentation(self) -> str:
         """A digest of all that a report shows without training for it: texts, published values."""
         shown = {
+            "metrics": [asdict(metric) for metric in METRICS.values()],
             "tables": [table.model_dump() for table in self.experiments.tables.values()],
             "figures": [figure.model_dump() for figure in self.experiments.figures.values()],
             "claims": [claim.model_dump() for claim in self.claims],

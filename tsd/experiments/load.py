@@ -165,8 +165,10 @@ def config_file(base: str) -> Path:
 
 
 def config_name(base: str) -> str:
-    """What to call the config file of a run's ``base`` to a reader: a path in this project, or
-    mmdet's name of one of its own.
+    """What to call the config file of a base to a reader: a path in this project, or mmdet's name.
+
+    Args:
+        base: As a run's ``base`` says it.
     """
     return base if base.startswith(MMDET) else f"tsd/configs/{base}.py"
 

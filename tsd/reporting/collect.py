@@ -57,8 +57,9 @@ def collect(grid: Grid, jobs: Iterable[Job]) -> Results:
 
 
 def _declared(grid: Grid, run: Run, digest: str | None = None) -> CollectedRun:
-    """A run as it is declared, its seeds still to be filled in; without a digest it is not there
-    at this scale.
+    """A run as it is declared, its seeds still to be filled in.
+
+    Without a digest it is a run that the scale does not have.
     """
     return CollectedRun(
         why=run.why,

@@ -24,9 +24,6 @@ from tsd.results.records import (
 )
 from tsd.run_folder import write_text
 
-RESULTS_VERSION = 1
-"""Raised when the content of ``results.json`` changes in a way that its readers notice."""
-
 
 class ResultsError(ValueError):
     """A file of collected results cannot be used; the message says which command makes it anew."""
@@ -109,9 +106,12 @@ class CollectedScale(_Part):
 
 
 class Results(_Part):
-    """The content of ``results.json``; ``name`` is that of the grid."""
+    """The content of ``results.json``; ``name`` is that of the grid.
 
-    version: Literal[1] = RESULTS_VERSION
+    ``version`` is raised when the content changes in a way that its readers notice.
+    """
+
+    version: Literal[1] = 1
     name: str
     generated: str
     commit: str | None
@@ -176,6 +176,10 @@ class Results(_Part):
 
 
 Declared = TypeVar("Declared", Table, Figure)
+
+
+RESULTS_VERSION: int = Results.model_fields["version"].default
+"""The version that this project writes and reads."""
 
 
 def _named(declared: list[Declared], name: str, noun: str) -> Declared:

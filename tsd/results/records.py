@@ -52,8 +52,8 @@ class Record(BaseModel):
 class TrainRecord(Record):
     """``train.json``: a finished training, and what is needed to repeat it.
 
-    ``seconds`` of all attempts, ``throughput`` and ``peak_memory_mib`` are None in files of trainings
-    that ended before these were measured.
+    ``seconds`` (of all attempts), ``throughput`` and ``peak_memory_mib`` are None in the files of
+    trainings that ended before these were measured.
     """
 
     key: str
