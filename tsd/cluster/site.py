@@ -13,10 +13,12 @@ from pydantic import AfterValidator, Field, StringConstraints
 from tsd.experiments.load import DeclarationError, validate
 from tsd.experiments.schema import Declaration, Resources
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.,:@/+-]+$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.,:@/+-]+$"), Field(title="word")]
 """What SLURM calls partitions, accounts and the like, and a site its modules."""
 
-Constraint = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.,:&|()*\[\]-]+$")]
+Constraint = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9_.,:&|()*\[\]-]+$"), Field(title="features")
+]
 """Features of nodes, such as ``[a100|h100]``."""
 
 
@@ -82,7 +84,7 @@ class Site(Declaration):
         list[str],
         Field(default_factory=list, examples=[["apptainer", "exec", "--nv", "tsd.sif"]]),
     ]
-    """Each job puts these words before ``python``, which start it in a container."""
+    """Each job runs ``python`` behind these words, which start a container."""
 
     @property
     def prologue(self) -> str:
@@ -98,6 +100,13 @@ class Site(Declaration):
     def python(self) -> str:
         """The interpreter of the jobs that compute."""
         return shlex.join([*self.container, "python"])
+
+
+class SiteFile(Declaration):
+    """The whole of a site's file."""
+
+    site: Annotated[Site | None, Field(examples=[{"partition": "main", "gpus_per_node": 4}])] = None
+    """Everything that is said of the cluster stands below this key."""
 
 
 def open_site(settings: object | None, origin: str = "slurm/site.yaml") -> Site | None:

@@ -105,7 +105,7 @@ class Level(Declaration):
     """The value of each of these runs counts."""
 
     metric: Annotated[str, Field(examples=["AP"])]
-    """The value is one of this metric."""
+    """The values are those of this metric."""
 
     size: Annotated[Size, Field(examples=[{"within": 0.5}])]
     """The value should be this large; the claim is judged at the paper's scale only."""
@@ -191,7 +191,7 @@ class Claim(Declaration):
     """A sentence of the paper that numbers decide."""
 
     id: Annotated[Identifier, Field(examples=["pc_at_75"])]
-    """Texts refer to the claim by this name."""
+    """The report and other texts refer to the claim by this name."""
 
     quote: Annotated[str, Field(examples=["PC significantly improves the AP.75 by 1.5"])]
     """The paper says this, word for word; … stands for what is left out."""
@@ -296,7 +296,7 @@ class Inconsistency(Declaration):
     """A number of the paper with which others of its numbers do not agree."""
 
     id: Annotated[Identifier, Field(examples=["three_to_five_dcn"])]
-    """Texts refer to the inconsistency by this name."""
+    """The report and other texts refer to the inconsistency by this name."""
 
     what: Annotated[
         str, Field(examples=["A backbone whose gain is less than what is said of all of them."])

@@ -16,11 +16,11 @@ KINDS: tuple[Kind, ...] = ("measured", "published", "assumed")
 """From the surest to the least sure."""
 
 
-class Sourced(Declaration):
+class SourcedNumber(Declaration):
     """A number and where it is from."""
 
     value: Annotated[float, Field(gt=0, examples=[0.1765])]
-    """The number itself."""
+    """This is the number itself."""
 
     kind: Annotated[Kind, Field(examples=["published"])]
     """The number is ``published`` (someone measured and printed it), ``measured`` (by us) or
@@ -62,13 +62,13 @@ class Costs(Declaration):
     """What a training costs at full size: seconds an image, times each factor that fits the run."""
 
     seconds_per_image: Annotated[
-        Sourced,
+        SourcedNumber,
         Field(examples=[{"value": 0.1765, "kind": "published", "source": "a model zoo, 8 V100"}]),
     ]
-    """A GPU takes this many seconds to train Faster R-CNN on ResNet-50 with one image."""
+    """One GPU takes this many seconds to train Faster R-CNN on ResNet-50 with one image."""
 
     images: Annotated[dict[str, int], Field(examples=[{"coco2017": 117266}])]
-    """An epoch has this many images; each key is a data set, and its value counts its images."""
+    """An epoch on a data set has this many images; each key is the name of a data set."""
 
     factors: Annotated[
         list[Factor],

@@ -9,12 +9,14 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints
 
-Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+Identifier = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$"), Field(title="name")
+]
 """Lower-case name: part of paths, target names and MLflow tags, never parsed for its meaning."""
 
 Seed = Annotated[int, Field(ge=0)]
 
-Differences = dict[str, Any]
+Differences = Annotated[dict[str, Any], Field(title="settings")]
 """Dotted path of an existing setting in the compiled config → the value that replaces it."""
 
 
@@ -240,7 +242,7 @@ class Scale(Declaration):
     note: Annotated[
         str,
         Field(
-            examples=["Its AP is not the paper's AP: only the direction of a gain may be compared."]
+            examples=["Its AP is not the paper's; only the direction of a gain may be compared."]
         ),
     ]
     """This text says what a reader of the scale's numbers has to know; the report shows it at
@@ -377,15 +379,7 @@ class Dataset(Declaration):
 
     openimages: Annotated[
         OpenImages | None,
-        Field(
-            examples=[
-                {
-                    "labels": "annotations/cls-label-description.csv",
-                    "hierarchy": "annotations/class_label_tree.npy",
-                    "verified": "annotations/validation-image-labels.csv",
-                }
-            ]
-        ),
+        Field(examples=[{"labels": "labels.csv", "hierarchy": "tree.npy", "verified": "seen.csv"}]),
     ] = None
     """If given, the data set is in the format of the Open Images Challenge and has these files
     beside its splits."""
