@@ -55,14 +55,15 @@ def test_headings_and_links():
     assert link("The cluster's site") == "[The cluster's site](#the-clusters-site)"
 
 
-plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
+texts = st.text(st.characters(categories=["L", "N", "P", "S", "Zs"]))
+plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts
 values = st.recursive(
-    plain, lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.floats(0, 1), inner)
+    plain, lambda inner: st.lists(inner) | st.dictionaries(texts | st.floats(0, 1), inner)
 )
 
 
 @given(values)
 def test_an_example_is_one_line_that_yaml_reads_back(value):
     line = example_line("key", value)
-    assert "\n" not in line.replace("\\n", "") or isinstance(value, str)
+    assert "\n" not in line
     assert yaml.safe_load(line) == {"key": value}

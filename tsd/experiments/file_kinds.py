@@ -156,8 +156,7 @@ set: {train_cfg.max_iters: 3300, param_scheduler.1.end: 3300}
         files="experiments/datasets/*.yaml",
         content=Dataset,
         about="A data set says where images and annotations lie. Each file is one data set and is "
-        "named after its `id`; a data set of your own may also lie elsewhere "
-        "([Training on your own data](own-data.md)).",
+        "named after its `id`; a data set of your own may also lie elsewhere (`docs/own-data.md`).",
         example="""\
 id: aquarium
 title: Aquarium, seven classes of sea animals

@@ -13,33 +13,34 @@ NUMBER = r"^-?[0-9]+(\.[0-9]+)?$"
 
 
 class _Generator(GenerateJsonSchema):
-    """Pydantic's generator, with what it leaves out and without what says nothing."""
+    """Pydantic's generator, changed to suit an editor and the documentation."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
-        """A title made of the key's name says nothing; so a title is one that was given."""
+        """Leave out titles that only repeat the key; those that are left name a type."""
         return False
 
     def get_default_value(self, schema: core_schema.WithDefaultSchema) -> Any:
-        """The default, also where a function makes it."""
+        """Give the default also where a function makes it, which pydantic leaves out."""
         if "default_factory" in schema and not schema.get("default_factory_takes_data"):
             return schema["default_factory"]()  # type: ignore[call-arg]
         return super().get_default_value(schema)
 
     def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
-        """A mapping with what its keys are; numbers as keys are text, as in all of JSON."""
+        """Say of a mapping what its keys are; in JSON, numbers as keys are text."""
         keys = self.generate_inner(schema.get("keys_schema", core_schema.any_schema()))
         values = self.generate_inner(schema.get("values_schema", core_schema.any_schema()))
         names = {word: keys[word] for word in ("title", "pattern") if word in keys}
         if keys.get("type") in ("number", "integer"):
             names = {"title": "number", "pattern": NUMBER}
-        return {
-            "type": "object",
-            **({"propertyNames": names} if names else {}),
-            "additionalProperties": values or True,
-        }
+        mapping: JsonSchemaValue = {"type": "object"}
+        if names:
+            mapping["propertyNames"] = names
+        mapping["additionalProperties"] = values or True
+        self.update_with_validations(mapping, schema, self.ValidationsMapping.object)
+        return mapping
 
     def sort(self, value: JsonSchemaValue, parent_key: str | None = None) -> JsonSchemaValue:
-        """In the order of the declarations, rather than the alphabet's."""
+        """Keep the order of the declarations instead of the alphabet's."""
         return value
 
 
@@ -51,11 +52,12 @@ def json_schema(kind: FileKind) -> dict[str, Any]:
         "title": kind.title,
         "description": kind.about,
     }
+    # Twice: it comes first, and it wins over what the model's class says of itself.
     return _in_one_line({**head, **schema, **head})
 
 
 def _in_one_line(schema: Any) -> Any:
-    """The schema with Markdown's ` for ``, and without the line breaks of docstrings."""
+    """Turn descriptions from docstrings, with `` and line breaks, into a line of Markdown."""
     if isinstance(schema, dict):
         return {
             key: " ".join(value.replace("``", "`").split())
