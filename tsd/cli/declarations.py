@@ -16,8 +16,8 @@ FILE_KINDS = (
         title="The cluster's site",
         files="profiles/slurm/site.yaml",
         content=SiteFile,
-        about="The site file says what jobs ask of your SLURM cluster (`docs/cluster.md`). There is "
-        "one such file, and all of it is optional.",
+        about="The site file says what jobs ask of your SLURM cluster (`docs/cluster.md`). There "
+        "is one such file, and all of it is optional.",
         example="""\
 site:
   partition: main
