@@ -11,7 +11,6 @@ import functools
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -76,17 +75,24 @@ def compile_run(run: Run, backbone: Backbone | None, scale: Scale, dataset: Data
         dataset: The data set.
 
     Raises:
-        DeclarationError: If a difference names a path that does not exist.
+        DeclarationError: If a difference names a path that does not exist, or the scale says what
+            to change in runs by their base and has nothing for this one's.
     """
+    if not scale.has_settings_for(run.base):
+        raise DeclarationError(
+            f"{scale.origin}: key bases: no entry matches {run.base!r}, the base of run {run.id}, "
+            f"so that this run would not be made at the size of scale {scale.id}; add an entry "
+            "whose match is this name, with `set: {}` if there is nothing to change"
+        )
     content = copy.deepcopy(_content_of_base(run.base))
     # mmengine's default, said, so that a scale can change it in any base.
     content["auto_scale_lr"] = {"enable": False, **content.get("auto_scale_lr", {})}
     if backbone is not None:
         apply_differences(content, backbone.set, backbone.origin)
     apply_differences(content, scale.set, scale.origin)
-    for pattern, differences in scale.bases.items():
-        if fnmatchcase(run.base, pattern):
-            apply_differences(content, differences, scale.origin)
+    for entry in scale.bases:
+        if entry.applies_to(run.base):
+            apply_differences(content, entry.set, scale.origin)
     if backbone is not None and scale.backbones is not None:
         apply_differences(content, scale.backbones[backbone.id], scale.origin)
     _use_dataset(content, dataset)

@@ -181,12 +181,19 @@ class Grid:
 
     @cached_property
     def jobs(self) -> list[Job]:
-        """Every run that there is at this scale, with each of its seeds."""
+        """Every run that there is at this scale, with each of its seeds.
+
+        One that the scale cannot make is left out, so that it stands in no other run's way; asking
+        for it by name raises the error that says why.
+        """
         runs = self.experiments.runs.values()
         return [job for run in runs if self.has(run) for job in self.jobs_of(run.id)]
 
     def has(self, run: Run) -> bool:
-        """Whether the scale has something to stand for the run's backbone."""
+        """Whether the scale has something to stand for the run's base and for its backbone."""
+        return self._has_backbone(run) and self.scale.has_settings_for(run.base)
+
+    def _has_backbone(self, run: Run) -> bool:
         stand_ins = self.scale.backbones
         return run.backbone is None or stand_ins is None or run.backbone in stand_ins
 
@@ -216,7 +223,7 @@ class Grid:
         return {}
 
     def _job(self, declared: Run, seed: int) -> Job:
-        if not self.has(declared):
+        if not self._has_backbone(declared):
             raise DeclarationError(
                 f"{self.scale.origin}: key backbones: nothing stands for {declared.backbone!r}, "
                 f"so that run {declared.id} cannot be made at scale {self.scale.id}"
@@ -246,12 +253,13 @@ class Grid:
         return job
 
     def jobs_for(self, target: str) -> list[Job]:
-        """The trainings behind a table, a figure or a run; those the scale does not have left out.
+        """The trainings behind a table, a figure or a run.
 
-        A table's include the baselines of its rows.
+        A table's include the baselines of its rows. Runs whose backbone the scale has nothing for
+        are left out. A run whose base it has nothing for is not: its config raises the error.
         """
         runs = map(self.experiments.run, self.experiments.runs_for(target))
-        return [job for run in runs if self.has(run) for job in self.jobs_of(run.id)]
+        return [job for run in runs if self._has_backbone(run) for job in self.jobs_of(run.id)]
 
     def files_behind(self, target: str) -> list[str]:
         """The files that a table, a figure or a run is made from: its trainings' results.

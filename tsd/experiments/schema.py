@@ -5,9 +5,17 @@ refused when a file is loaded; names of other declarations are checked once all 
 (:mod:`tsd.experiments.load`).
 """
 
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    StringConstraints,
+    model_validator,
+)
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 """Lower-case name: part of paths, target names and MLflow tags, never parsed for its meaning."""
@@ -138,6 +146,29 @@ class Resources(Declaration):
     gpus: Annotated[int, Field(ge=0)] = 0
 
 
+class ForBases(Declaration):
+    """What a scale changes in the runs whose base has a certain name."""
+
+    match: Annotated[
+        str, Field(description="pattern of the base's name, in which * is any text, even none")
+    ]
+    but_not: Annotated[
+        list[str], Field(description="patterns of names that are left out although they match")
+    ] = []
+    set: Annotated[Differences, Field(description="what is different in runs with such a base")]
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        """Which bases are meant: the pattern, then those of the exceptions."""
+        return (self.match, *self.but_not)
+
+    def applies_to(self, base: str) -> bool:
+        """Whether runs with this base are meant."""
+        return fnmatchcase(base, self.match) and not any(
+            fnmatchcase(base, pattern) for pattern in self.but_not
+        )
+
+
 class Scale(Declaration):
     """How big a run is: data set, resolution, schedule, resources."""
 
@@ -162,12 +193,32 @@ class Scale(Declaration):
     ] = True
     set: Annotated[Differences, Field(description="for every run")] = {}
     bases: Annotated[
-        dict[str, Differences], Field(description="pattern of a base's name → for runs with it")
-    ] = {}
+        list[ForBases],
+        Field(
+            description="for runs by the name of their base: every entry that applies, in this "
+            "order; where there are entries, a run that none applies to is refused"
+        ),
+    ] = []
     backbones: Annotated[
         dict[Identifier, Differences] | None,
         Field(description="backbone → what stands for it; absent: the declared ones in full size"),
     ] = None
+
+    @model_validator(mode="after")
+    def _describes_no_bases_twice(self) -> Self:
+        seen = set()
+        for entry in self.bases:
+            if entry.bases in seen:
+                raise ValueError(
+                    f"key bases: there are two entries with match {entry.match!r} and but_not "
+                    f"{entry.but_not}; write their settings into one"
+                )
+            seen.add(entry.bases)
+        return self
+
+    def has_settings_for(self, base: str) -> bool:
+        """Whether runs with this base can be made: any, unless the scale says what to change."""
+        return not self.bases or any(entry.applies_to(base) for entry in self.bases)
 
 
 class Split(Declaration):
