@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from pkgutil import resolve_name
 
 from tsd.cli.job_step import grid_of, job_of, logged
+from tsd.experiments.data_formats import format_of
 from tsd.experiments.grid import Job
 from tsd.experiments.load import DeclarationError, suggest
-from tsd.experiments.schema import Dataset, OpenImages
+from tsd.experiments.schema import Dataset
 from tsd.run_folder import read_json, update_status, write_json
 from tsd.tracking.uri import tracking_uri
 
@@ -60,18 +61,12 @@ def divide_coco2014(options: Namespace) -> None:
 
 def check_data(options: Namespace) -> None:
     """Check both splits; say how large they are."""
-    from tsd.data import coco_check, openimages
-
     dataset = _dataset(options)
+    data_format = format_of(dataset)
+    check_split = resolve_name(data_format.check)
     reports, orders = {}, {}
     for name, split in (("train", dataset.train), ("val", dataset.val)):
-        root = Path(dataset.root)
-        files = (root / split.annotations, root / split.images)
-        if dataset.openimages is not None:
-            labels = root / dataset.openimages.labels
-            found: Any = openimages.check_split(*files, dataset.classes, labels)
-        else:
-            found = coco_check.check_split(*files, dataset.classes)
+        found = check_split(*data_format.check_arguments(split))
         reports[name] = asdict(found)
         orders[name] = list(found.per_class)
         print(f"data set {dataset.id}, {name}: {found.images} images, {found.annotations} objects")
@@ -150,35 +145,14 @@ def evaluate(options: Namespace) -> None:
     """Write the metrics of dumped detections."""
     job = job_of(options)
     with logged(options.log, job):
-        files = job.dataset.openimages
-        result = _measure_coco(job) if files is None else _measure_openimages(job, files)
-        write_json(job.folder.metrics, {"key": job.key, **result})
+        measure = resolve_name(format_of(job.dataset).measure)
+        write_json(job.folder.metrics, {"key": job.key, **measure(job)})
         update_status(job.folder, state="done", error=None)
-
-
-def _measure_coco(job: Job) -> dict[str, Any]:
-    from tsd.evaluation.coco import evaluate_detections, evaluate_masks
-
-    annotations = Path(job.dataset.root) / job.dataset.val.annotations
-    detections = read_json(job.folder.detections)
-    result = evaluate_detections(annotations, detections, job.dataset.classes)
-    if "mask_head" in job.config.model.get("roi_head", {}):
-        result["metrics"] |= evaluate_masks(annotations, detections, job.dataset.classes)
-    return result
-
-
-def _measure_openimages(job: Job, files: OpenImages) -> dict[str, Any]:
-    from tsd.evaluation.openimages import evaluate_detections, open_split
-
-    root = Path(job.dataset.root)
-    names = (job.dataset.val.annotations, files.labels, files.hierarchy, files.verified)
-    split = open_split(*(root / name for name in names))
-    return evaluate_detections(split, job.folder.detections)
 
 
 def prepare_openimages(options: Namespace) -> None:
     """Write what training and evaluation on Open Images read, from what the challenge publishes."""
-    from tsd.data.openimages import prepare
+    from tsd.data.openimages_prepare import prepare
 
     prepare(options.raw, options.prepared)
 

@@ -17,6 +17,7 @@ from tsd.experiments.claims_schema import (
     load_inconsistencies,
 )
 from tsd.experiments.compile import compile_run, digest
+from tsd.experiments.data_formats import format_of
 from tsd.experiments.load import DeclarationError, Experiments, load_experiments, suggest
 from tsd.experiments.metrics import METRICS
 from tsd.experiments.schema import Backbone, Dataset, Run, Scale
@@ -395,11 +396,7 @@ def _wanted(names: str, experiments: Experiments) -> tuple[str, ...] | None:
 
 def dataset_files(dataset: Dataset) -> list[str]:
     """The files that say that a data set is there and which it is."""
-    root = Path(dataset.root)
     if dataset.embedded is not None:
-        return [str(root / "manifest.json")]
+        return [str(Path(dataset.root) / "manifest.json")]
     # A file that is missing is for the check to explain, not for the workflow to stumble over.
-    files = [dataset.train.annotations, dataset.val.annotations]
-    if dataset.openimages is not None:
-        files += dataset.openimages.model_dump().values()
-    return [str(path) for file in files if (path := root / file).is_file()]
+    return [str(path) for path in format_of(dataset).files.values() if path.is_file()]
