@@ -89,6 +89,6 @@ def test_offsets_are_gamma_times_the_size_of_the_proposal():
 @pytest.mark.parametrize("setting", ["cls_manner", "reg_manner"])
 @pytest.mark.parametrize("name", ["pointwise", "ResNet", ""])
 def test_an_unknown_manner_is_named_with_those_that_there_are(setting, name):
-    known = f"{setting} is {name!r}; expected one of shared, proposal-wise, point-wise$"
+    known = f"{setting} is {name!r}; expected one of shared, proposal-wise, point-wise"
     with pytest.raises(ValueError, match=known):
         DerivedProposals(**{setting: name})
