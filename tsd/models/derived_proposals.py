@@ -1,6 +1,7 @@
 """Derived proposals P̂_c and P̂_r: where each task looks (Section 2.2, Eq. 3 to 6).
 
-The letters are those of ``tsd/models/roi_head.py``.
+The letters are those of ``tsd/models/roi_head.py``. F_c and F_r are the networks that predict ΔC
+and ΔR from F; their first layer is one and the same.
 
 .. code-block:: none
 

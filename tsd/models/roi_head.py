@@ -8,14 +8,14 @@ asks TSD to be better than the sibling head by a margin.
 
 .. code-block:: none
 
-                   ┌─▶ sibling head H_1, H_2 (training only) ─▶ loss_cls, loss_bbox
+                   ┌─▶ sibling head (H_1, H_2), training only ─▶ loss_cls, loss_bbox
                    │                                                │
     P ─ pool ─▶ F ─┤                                                ├─▶ loss_pc_cls, loss_pc_loc
                    │                                                │
-                   └─▶ DerivedProposals                    loss_tsd_cls, loss_tsd_bbox
+                   └─▶ DerivedProposals                   loss_tsd_cls, loss_tsd_bbox
                          │                                          ▲
                          ├─ ΔC ─▶ P̂_c ─ pool ─▶ F̂_c ─┐              │
-                         └─ ΔR ─▶ P̂_r ─ pool ─▶ F̂_r ─┴─▶ TSDBBoxHead H_1^D, H_2^D
+                         └─ ΔR ─▶ P̂_r ─ pool ─▶ F̂_r ─┴──▶ TSDBBoxHead (H_1^D, H_2^D)
 
 Letters
     N           number of RoIs, of all images of a batch together
@@ -68,10 +68,11 @@ class TSDRoIHead(StandardRoIHead):
     against P̂_r, and ΔR receives the gradient that it would receive through such targets.
 
     Args:
-        derived_proposals: Config of ``DerivedProposals``; the channels and k follow ``bbox_head``.
-        sibling_head: Config of the jointly trained head on P (Section 3.2, Table 2), or None for
-            TSD alone. What it does not say follows ``bbox_head``. Never evaluated at inference.
-        progressive_constraint: Arguments of ``ProgressiveConstraint``, or None.
+        derived_proposals: Config of ``DerivedProposals``. Channels and k are taken from
+            ``bbox_head``.
+        sibling_head: Config of the sibling head, which is trained jointly (Section 3.2, Table 2),
+            or None for TSD alone. Settings that it leaves out are taken from ``bbox_head``.
+        progressive_constraint: Arguments of ``ProgressiveConstraint``, or None for no constraint.
         regression_reference: The box that regression starts from where P̂_r is P translated:
             ``derived`` is P̂_r itself, as in the paper's L_loc(H_2(F_l, P̂_r), B);
             ``derived-detached`` is P̂_r too, but no gradient reaches ΔR through the target;
@@ -136,7 +137,7 @@ class TSDRoIHead(StandardRoIHead):
             self.progressive_constraint = ProgressiveConstraint(**progressive_constraint)
 
     def _bbox_forward(self, x: Sequence[Tensor], rois: Tensor) -> dict[str, Tensor]:
-        """The TSD branch, in training and inference.
+        """Run the TSD branch, in training as well as at inference.
 
         Args:
             x: Feature pyramid.
@@ -177,15 +178,15 @@ class TSDRoIHead(StandardRoIHead):
         return (bbox_pred.unflatten(1, (-1, 4)) + shift[:, None]).flatten(1)
 
     def bbox_loss(self, x: Sequence[Tensor], sampling_results: list[SamplingResult]) -> dict:
-        """Losses of the TSD branch, of the sibling head and of the progressive constraint.
+        """Compute the losses of TSD, of the sibling head and of the progressive constraint.
 
         Args:
             x: Feature pyramid.
             sampling_results: Sampled proposals of each image with their ground truth.
 
         Returns:
-            What :meth:`_bbox_forward` returns, with the losses of Eq. 9 under ``loss_bbox``, and
-            ``rois`` and ``bbox_targets``, from which a cascade refines.
+            What :meth:`_bbox_forward` returns; the losses of Eq. 9 under ``loss_bbox``; ``rois``
+            and ``bbox_targets``, which a cascade needs to refine the boxes.
         """
         rois = bbox2roi([result.priors for result in sampling_results])
         tsd = self._bbox_forward(x, rois)
