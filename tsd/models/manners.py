@@ -2,8 +2,8 @@
 
 The paper compares three: P̂ is P itself ("–" in Table 4), P moved as a whole (Prop.w), or P with
 every bin moved by itself (Point.w). Each manner is a class here, and everything in which it differs
-from the others is in that class. No other module asks which manner it has before it; a config names
-one by the name that the class is registered under. ``docs/adding-a-manner.md`` adds a fourth.
+from the others is in that class: no other module asks which manner it deals with. A config names a
+manner by the name under which its class is registered. ``docs/adding-a-manner.md`` adds a fourth.
 
 Letters
     N    number of RoIs
@@ -28,9 +28,10 @@ from torch import Tensor, nn
 
 
 class Manner(nn.Sequential):
-    """What every manner can be asked. Called as a module, it predicts its offsets.
+    """What the rest of the package can ask of a manner.
 
-    The base class has no layers, and answers for a P̂ whose bins move and which has no box.
+    Called as a module, a manner predicts its offsets from the output of layer 1. This base class
+    has no layers. Its methods are those of a P̂ whose bins move and which has no box.
 
     Args:
         channels: Width of layer 1, whose output both tasks read.
@@ -41,8 +42,8 @@ class Manner(nn.Sequential):
     """Whether there are layers. Where neither task has any, layer 1 is not needed either."""
 
     translates_box: ClassVar[bool] = False
-    """Whether P̂ is the box P moved as a whole, so that R can regress from P̂. From any other P̂ it
-    cannot: boxes are then encoded against P and decoded from P."""
+    """Whether P̂ is the box P moved as a whole, so that boxes can be regressed from P̂. With any other
+    P̂ they are encoded against P and decoded from P."""
 
     def __init__(self, channels: int, bins: int) -> None:
         super().__init__(*self.layers(channels, bins))
@@ -50,7 +51,7 @@ class Manner(nn.Sequential):
 
     @classmethod
     def layers(cls, channels: int, bins: int) -> list[nn.Module]:
-        """The layers that the task does not share with the other one; arguments as of the class."""
+        """The layers that a task does not share with the other one, by the class's arguments."""
         return []
 
     def start_at_shared(self) -> None:
@@ -108,11 +109,11 @@ class Shared(Manner):
         offsets: Tensor,
         shared_feats: Tensor,
     ) -> Tensor:
-        """F: P is not pooled a second time."""
+        """Return F, because P has been pooled already."""
         return shared_feats
 
     def box(self, rois: Tensor, offsets: Tensor) -> Tensor:
-        """The boxes of P."""
+        """Return the boxes of P."""
         return rois[:, 1:]
 
 
@@ -126,7 +127,7 @@ class LearntManner(Manner):
 
     @classmethod
     def grid(cls, bins: int) -> tuple[int, int]:
-        """Rows and columns of offsets that are predicted for a RoI of k = ``bins``."""
+        """Number of rows and of columns of offsets that are predicted for each RoI."""
         raise NotImplementedError
 
     @classmethod
@@ -162,15 +163,15 @@ class ProposalWise(LearntManner):
 
     @classmethod
     def grid(cls, bins: int) -> tuple[int, int]:
-        """One offset."""
+        """There is one offset."""
         return 1, 1
 
     def translation(self, offsets: Tensor) -> Tensor:
-        """The one offset of each RoI."""
+        """The only offset of each RoI."""
         return offsets[:, 0, 0]
 
     def box(self, rois: Tensor, offsets: Tensor) -> Tensor:
-        """P, moved."""
+        """P, moved by its offset."""
         moved_by = self.translation(scale_to_proposals(offsets, rois))
         return rois[:, 1:] + moved_by.repeat(1, 2)
 
@@ -181,7 +182,7 @@ class PointWise(LearntManner):
 
     @classmethod
     def grid(cls, bins: int) -> tuple[int, int]:
-        """An offset for each bin."""
+        """Each bin has an offset."""
         return bins, bins
 
 
