@@ -42,8 +42,8 @@ class Manner(nn.Sequential):
     """Whether there are layers. Where neither task has any, layer 1 is not needed either."""
 
     translates_box: ClassVar[bool] = False
-    """Whether P̂ is the box P moved as a whole, so that boxes can be regressed from P̂. With any other
-    P̂ they are encoded against P and decoded from P."""
+    """Whether P̂ is the box P moved as a whole, so that boxes can be regressed from P̂. With any
+    other P̂ they are encoded against P and decoded from P."""
 
     def __init__(self, channels: int, bins: int) -> None:
         super().__init__(*self.layers(channels, bins))
