@@ -12,8 +12,9 @@ from typing import Any
 from tsd.cli.job_step import grid_of, job_of, logged
 from tsd.experiments.grid import Job
 from tsd.experiments.load import DeclarationError, suggest
-from tsd.experiments.schema import Dataset, OpenImages
-from tsd.run_folder import read_json, update_status, write_json
+from tsd.experiments.schema import Dataset
+from tsd.results.records import TrackingRecord
+from tsd.run_folder import update_status, write_json
 from tsd.tracking.uri import tracking_uri
 
 
@@ -105,7 +106,7 @@ def open_tracking(options: Namespace) -> None:
     from tsd.tracking.store import TrackingError, prepare_store
 
     try:
-        prepare_store(tracking_uri(), [f"tsd-{grid_of(options).name}"])
+        prepare_store(tracking_uri(), [grid_of(options).experiment])
     except TrackingError as error:
         print(f"MLflow cannot be used, and the workflow goes on without: {error}")
 
@@ -150,30 +151,12 @@ def evaluate(options: Namespace) -> None:
     """Write the metrics of dumped detections."""
     job = job_of(options)
     with logged(options.log, job):
-        files = job.dataset.openimages
-        result = _measure_coco(job) if files is None else _measure_openimages(job, files)
-        write_json(job.folder.metrics, {"key": job.key, **result})
+        from tsd.evaluation import measure
+
+        coco = job.dataset.openimages is None
+        measured = measure.measure_coco(job) if coco else measure.measure_openimages(job)
+        measured.write(job.folder.metrics)
         update_status(job.folder, state="done", error=None)
-
-
-def _measure_coco(job: Job) -> dict[str, Any]:
-    from tsd.evaluation.coco import evaluate_detections, evaluate_masks
-
-    annotations = Path(job.dataset.root) / job.dataset.val.annotations
-    detections = read_json(job.folder.detections)
-    result = evaluate_detections(annotations, detections, job.dataset.classes)
-    if "mask_head" in job.config.model.get("roi_head", {}):
-        result["metrics"] |= evaluate_masks(annotations, detections, job.dataset.classes)
-    return result
-
-
-def _measure_openimages(job: Job, files: OpenImages) -> dict[str, Any]:
-    from tsd.evaluation.openimages import evaluate_detections, open_split
-
-    root = Path(job.dataset.root)
-    names = (job.dataset.val.annotations, files.labels, files.hierarchy, files.verified)
-    split = open_split(*(root / name for name in names))
-    return evaluate_detections(split, job.folder.detections)
 
 
 def prepare_openimages(options: Namespace) -> None:
@@ -187,25 +170,26 @@ def track(options: Namespace) -> None:
     """Bring a finished job into MLflow."""
     job = job_of(options)
     with logged(options.log, job) as announce:
-        write_json(job.folder.tracking, _into_mlflow(job, announce))
+        _into_mlflow(job, announce).write(options.out)
 
 
 def track_missing(options: Namespace) -> None:
     """Bring finished jobs into MLflow that could not be brought before, its store being away."""
     for job in grid_of(options).jobs:
-        if "error" in (read_json(job.folder.tracking) or {}):
-            write_json(job.folder.tracking, _into_mlflow(job, print))
+        tracked = TrackingRecord.read(job.folder.tracking)
+        if tracked is not None and tracked.error is not None:
+            _into_mlflow(job, print).write(job.folder.tracking)
 
 
-def _into_mlflow(job: Job, announce: Callable[[str], None]) -> dict[str, str]:
+def _into_mlflow(job: Job, announce: Callable[[str], None]) -> TrackingRecord:
     """Where the job is in MLflow, or the error: without its store the workflow goes on."""
     from tsd.tracking.store import sync_run
 
     try:
-        return sync_run(job.folder.path, tracking_uri())
+        return TrackingRecord(**sync_run(job.folder.path, tracking_uri()))
     except Exception as error:
         announce(f"{job.key} is not in MLflow: {error}")
-        return {"error": f"{type(error).__name__}: {error}"}
+        return TrackingRecord(error=f"{type(error).__name__}: {error}")
 
 
 def collect(options: Namespace) -> None:
@@ -214,7 +198,7 @@ def collect(options: Namespace) -> None:
 
     grid = grid_of(options)
     jobs = grid.jobs_for(options.target) if options.target else grid.jobs
-    write_json(options.out, collect_results(grid, jobs))
+    collect_results(grid, jobs).write(options.out)
 
 
 def table(options: Namespace) -> None:
@@ -258,6 +242,6 @@ def report(options: Namespace) -> None:
 
     grid = grid_of(options)
     collected = grid.unfinished_report_folder / "results.json"
-    write_json(collected, collect_results(grid, grid.jobs))
+    collect_results(grid, grid.jobs).write(collected)
     write_parts(collected)
     print(f"report: {write_pages(collected)}")

@@ -58,9 +58,9 @@ def evaluate_detections(split: OpenImagesChallenge, detections: list[dict] | Pat
         detections: As the top of this module says, or the JSON file that holds them.
 
     Returns:
-        ``metrics``: AP50, the mean over the classes that have ground truth. ``grid``: None, for
-        the protocol knows neither other thresholds nor sizes. ``per_class``: AP50 by class; a name
-        that two classes have is followed by the class's label. Percent, not rounded; None is
+        ``metrics``: AP50 alone, the mean over the classes that have ground truth, for the protocol
+        knows neither other thresholds nor sizes. ``per_class``: AP50 by class; a name that two
+        classes have is followed by the class's label. Percent, not rounded; None is
         "missing": no ground truth to measure on.
 
     Raises:
@@ -92,7 +92,6 @@ def evaluate_detections(split: OpenImagesChallenge, detections: list[dict] | Pat
     ]
     return {
         "metrics": {"AP50": sum(measured) / len(measured) if measured else None},
-        "grid": None,
         "per_class": dict(zip(names, values, strict=True)),
     }
 

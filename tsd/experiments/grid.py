@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from tsd.experiments.claims_schema import (
 )
 from tsd.experiments.compile import compile_run, digest
 from tsd.experiments.load import DeclarationError, Experiments, load_experiments, suggest
-from tsd.experiments.metrics import METRICS
+from tsd.experiments.metrics import METRICS, Step
 from tsd.experiments.schema import Backbone, Dataset, Run, Scale
 from tsd.run_folder import RunFolder
 
@@ -54,7 +54,7 @@ class Job:
     dataset: Dataset
     seed: int
     results: Path
-    grid: str
+    grid_name: str
     grid_options: tuple[str, ...] = ()
     shared: Compiled | None = field(default=None, compare=False, repr=False)
     """What its run's other seeds are compiled to."""
@@ -80,7 +80,12 @@ class Job:
     @property
     def key(self) -> str:
         """Identity of the training, and its folder below ``results``."""
-        return f"{self.grid}/{self.run.id}/{self.digest}/seed{self.seed}"
+        return f"{self.grid_name}/{self.run.id}/{self.digest}/seed{self.seed}"
+
+    @property
+    def experiment(self) -> str:
+        """The MLflow experiment that holds it: one for each grid."""
+        return experiment_of(self.grid_name)
 
     @property
     def submission(self) -> str:
@@ -141,6 +146,16 @@ class Grid:
         return self.scale.id if own else f"{self.scale.id}-{self.dataset.id}"
 
     @property
+    def experiment(self) -> str:
+        """The MLflow experiment that holds its trainings."""
+        return experiment_of(self.name)
+
+    @property
+    def is_paper(self) -> bool:
+        """Whether its numbers may be compared with the paper's."""
+        return self.scale.comparable and self.dataset.id == self.scale.dataset
+
+    @property
     def report_folder(self) -> Path:
         """Where its report lies once all is done."""
         return Path("reports") / self.name
@@ -167,6 +182,7 @@ class Grid:
     def presentation(self) -> str:
         """A digest of all that a report shows without training for it: texts, published values."""
         shown = {
+            "metrics": [asdict(metric) for metric in METRICS.values()],
             "tables": [table.model_dump() for table in self.experiments.tables.values()],
             "figures": [figure.model_dump() for figure in self.experiments.figures.values()],
             "claims": [claim.model_dump() for claim in self.claims],
@@ -267,8 +283,8 @@ class Grid:
             self.experiments.tables.get(target),
             self.experiments.figures.get(target),
         )
-        if table and "runtime" in table.metrics:
-            files += [job.folder.latency for job in jobs]
+        if table and any(METRICS[name].step is Step.LATENCY for name in table.metrics):
+            files += [path for job in jobs for path in (job.folder.latency, job.folder.retracking)]
         if figure and figure.extract:
             files += [
                 job.folder.extracted(figure.kind)
@@ -298,6 +314,11 @@ class Grid:
         """The files that the report is made from, each once."""
         wanted = self.experiments.targets if self.only is None else self.only
         return list(dict.fromkeys(file for name in wanted for file in self.files_behind(name)))
+
+
+def experiment_of(grid_name: str) -> str:
+    """Name of the MLflow experiment of a grid."""
+    return f"tsd-{grid_name}"
 
 
 SETTINGS = ("scale", "dataset", "only", "seeds", "experiments")

@@ -16,7 +16,7 @@ from mmengine.dist import all_reduce, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from tsd.run_folder import RunFolder, update_status, write_text
+from tsd.run_folder import RunFolder, read_json, update_status, write_text
 
 
 class NonFiniteLossError(RuntimeError):
@@ -56,6 +56,7 @@ class EventLogHook(Hook):
         self._count = 0
         self._started = self._announced = time.time()
         self._first_iteration = 0
+        self._seconds_before: float | None = 0.0
 
     def before_train(self, runner: Runner) -> None:
         """Drop the events of iterations that are about to be repeated."""
@@ -67,6 +68,9 @@ class EventLogHook(Hook):
             lines = self._folder.events.read_text(encoding="utf-8").splitlines()
             kept = [f"{line}\n" for line in lines if _step(line) <= runner.iter]
             write_text(self._folder.events, "".join(kept))
+        status = read_json(self._folder.status) or {}
+        # Unknown where earlier attempts did not write theirs down.
+        self._seconds_before = status.get("seconds") if status.get("attempts", 1) > 1 else 0.0
         update_status(self._folder, iteration=runner.iter, max_iterations=runner.max_iters)
         if runner.iter:
             self._announce(f"resumes at iteration {runner.iter} of {runner.max_iters}")
@@ -101,6 +105,20 @@ class EventLogHook(Hook):
             log.write(json.dumps(event) + "\n")
         self._report(step, runner.max_iters, means.get("loss", math.nan))
 
+    def _seconds(self, now: float) -> float | None:
+        """The seconds of all attempts up to now."""
+        if self._seconds_before is None:
+            return None
+        return round(self._seconds_before + now - self._started, 1)
+
+    def images_per_second(self, runner: Runner) -> float | None:
+        """How many images this attempt has trained on in a second; None where it had none left."""
+        iterations = runner.iter - self._first_iteration
+        if not iterations:
+            return None
+        images = iterations * runner.cfg.train_dataloader.batch_size * runner.world_size
+        return images / (time.time() - self._started)
+
     def gathered(self) -> dict[str, Any]:
         """What this process has gathered since the last event.
 
@@ -134,6 +152,7 @@ class EventLogHook(Hook):
             iteration=step,
             max_iterations=last,
             loss=loss,
+            seconds=self._seconds(now),
             seconds_left=round(seconds_left),
         )
         if now - self._announced >= self._announce_every:
