@@ -1,0 +1,351 @@
+"""The kinds of test that decide a claim of the paper, one class each.
+
+A test makes one or more comparisons of runs and says in which range each of their numbers should
+lie: at every scale, and at the paper's own. It neither reads results nor judges them, which
+:mod:`tsd.reporting.verdicts` does. To add a kind of test, write a subclass of :class:`ClaimTest`
+here and name it in :data:`AnyTest`.
+"""
+
+import itertools
+import math
+from abc import abstractmethod
+from collections.abc import Iterable
+from typing import Annotated, ClassVar, Literal, Self, get_args
+
+from pydantic import Field, model_validator
+
+from tsd.experiments.checks import require
+from tsd.experiments.comparisons import Alone, Comparison, Difference, Quantity, Quotient, Range
+from tsd.experiments.load import DeclarationError, Experiments
+from tsd.experiments.metrics import METRICS
+from tsd.experiments.schema import Declaration, Identifier, Row, Table
+
+
+class Pair(Declaration):
+    """A run and the baseline that it is compared with."""
+
+    run: Identifier
+    baseline: Identifier
+
+
+Pairs = Annotated[list[Pair], Field(min_length=1)]
+
+MetricIds = Annotated[list[str], Field(min_length=1)]
+
+
+class Size(Declaration):
+    """How large a number should be: around a number, or between bounds."""
+
+    about: Annotated[
+        float | None,
+        Field(description="The number around which it should lie; absent: what the paper prints."),
+    ] = None
+    within: Annotated[
+        float | None,
+        Field(gt=0, description="How far from that number it may lie to either side."),
+    ] = None
+    at_least: Annotated[float | None, Field(description="The lower bound.")] = None
+    at_most: Annotated[float | None, Field(description="The upper bound.")] = None
+
+    @model_validator(mode="after")
+    def _is_around_or_between(self) -> Self:
+        bounded = self.at_least is not None or self.at_most is not None
+        if bounded == (self.within is not None) or (self.about is not None and bounded):
+            raise ValueError("say within, with or without about; or at_least, at_most or both")
+        return self
+
+    def around(self, published: float | None) -> Range | None:
+        """Return the range that it describes.
+
+        Args:
+            published: What the paper prints for the number; None where it prints nothing.
+
+        Returns:
+            None where the range lies around a number that is not printed.
+        """
+        if self.within is not None:
+            centre = published if self.about is None else self.about
+            return None if centre is None else Range(centre - self.within, centre + self.within)
+        low = -math.inf if self.at_least is None else self.at_least
+        high = math.inf if self.at_most is None else self.at_most
+        return Range(low, high)
+
+
+class ClaimTest(Declaration):
+    """Base of the tests: what is compared, and where each of the numbers should lie."""
+
+    kind: str
+
+    @abstractmethod
+    def comparisons(self) -> list[Comparison]:
+        """List the numbers that the test looks at."""
+
+    @abstractmethod
+    def expected_range(self) -> Range | None:
+        """Return where each number should lie at every scale, however small.
+
+        Returns:
+            None where only the paper's scale can decide.
+        """
+
+    @abstractmethod
+    def claimed_range(self, published: float | None, tables: Iterable[Table]) -> Range | None:
+        """Return where a number should lie at the paper's scale.
+
+        Args:
+            published: What the paper prints for this number; None where it prints nothing.
+            tables: The declared tables.
+
+        Returns:
+            None where this rests on a number that the paper does not print.
+        """
+
+    def check(self, place: str, experiments: Experiments) -> None:
+        """Refuse what the type of the keys does not tell to be wrong.
+
+        Args:
+            place: The file and the claim, for errors.
+            experiments: The declarations that the test refers to.
+
+        Raises:
+            DeclarationError: The test names a run or metric that does not exist, or its keys do
+                not make a test of its kind.
+        """
+        for run in self.runs_compared:
+            require(place, "run", run, experiments.runs)
+        for metric in self.metrics_compared:
+            require(place, "metric", metric, METRICS)
+
+    @property
+    def runs_compared(self) -> list[str]:
+        """Ids of the runs that decide it, a baseline before the runs that are compared with it."""
+        names = (run for comparison in self.comparisons() for run in reversed(comparison.runs))
+        return list(dict.fromkeys(names))
+
+    @property
+    def metrics_compared(self) -> list[str]:
+        """Ids of the metrics that decide it."""
+        quantities = (comparison.quantity for comparison in self.comparisons())
+        return list(dict.fromkeys(name for quantity in quantities for name in quantity.all_metrics))
+
+
+class Expecting(ClaimTest):
+    """Base of the tests that say which way a number should go, how large it should be, or both."""
+
+    neutral: ClassVar[float]
+    """The number of a run that equals its baseline."""
+
+    direction: Annotated[
+        Literal["up", "down"] | None,
+        Field(description="Which way the number should go; judged at every scale."),
+    ] = None
+    size: Annotated[
+        Size | None,
+        Field(description="How large it should be; judged at the paper's scale only."),
+    ] = None
+
+    def expected_range(self) -> Range | None:
+        """Return the numbers in the direction; None where the test says none."""
+        match self.direction:
+            case "up":
+                return Range(low=self.neutral, without_ends=True)
+            case "down":
+                return Range(high=self.neutral, without_ends=True)
+        return None
+
+    def claimed_range(self, published: float | None, tables: Iterable[Table]) -> Range | None:
+        """Return the numbers of the size, or those in the direction where no size is known."""
+        sized = None if self.size is None else self.size.around(published)
+        return sized or self.expected_range()
+
+    def check(self, place: str, experiments: Experiments) -> None:
+        """Refuse also a test that expects nothing."""
+        super().check(place, experiments)
+        if self.direction is None and self.size is None:
+            raise DeclarationError(f"{place}: test: say direction, size or both")
+
+
+class Gain(Expecting):
+    """Each run less its baseline, in each of the metrics."""
+
+    kind: Literal["gain"]
+    pairs: Pairs
+    metrics: MetricIds
+    neutral = 0
+
+    def comparisons(self) -> list[Comparison]:
+        """List a difference for each pair and metric."""
+        return [
+            Difference(pair.run, Quantity((metric,)), pair.baseline)
+            for pair in self.pairs
+            for metric in self.metrics
+        ]
+
+
+class Ratio(Expecting):
+    """Each run divided by its baseline, in one metric; the direction up means above 1."""
+
+    kind: Literal["ratio"]
+    pairs: Pairs
+    metric: str
+    neutral = 1
+
+    def comparisons(self) -> list[Comparison]:
+        """List a quotient for each pair."""
+        quantity = Quantity((self.metric,))
+        return [Quotient(pair.run, quantity, pair.baseline) for pair in self.pairs]
+
+
+class Level(ClaimTest):
+    """A metric of each run by itself, which only the paper's scale can decide."""
+
+    kind: Literal["level"]
+    runs: Annotated[list[Identifier], Field(min_length=1)]
+    metric: str
+    size: Annotated[Size, Field(description="How large the metric should be.")]
+
+    def comparisons(self) -> list[Comparison]:
+        """List the metric of each run."""
+        return [Alone(run, Quantity((self.metric,))) for run in self.runs]
+
+    def expected_range(self) -> Range | None:
+        """Return None: at another scale a metric has another level."""
+        return None
+
+    def claimed_range(self, published: float | None, tables: Iterable[Table]) -> Range | None:
+        """Return the numbers of the size."""
+        return self.size.around(published)
+
+
+class ComparesGains(ClaimTest):
+    """Base of the tests that ask of one gain to be larger than another.
+
+    Their numbers are differences of gains, which should be positive at every scale.
+    """
+
+    def expected_range(self) -> Range | None:
+        """Return the positive numbers."""
+        return Range(low=0, without_ends=True)
+
+    def claimed_range(self, published: float | None, tables: Iterable[Table]) -> Range | None:
+        """Return the positive numbers."""
+        return Range(low=0, without_ends=True)
+
+
+class LargerGain(ComparesGains):
+    """For each pair, the gain in some quantities is larger than that in another.
+
+    A quantity is written as a list of metrics, of which the mean is taken.
+    """
+
+    kind: Literal["larger_gain"]
+    pairs: Pairs
+    quantities: Annotated[
+        list[MetricIds],
+        Field(min_length=1, description="The quantities that should have the larger gain."),
+    ]
+    than: Annotated[MetricIds, Field(description="The quantity that should have the smaller.")]
+
+    def comparisons(self) -> list[Comparison]:
+        """List, for each pair and quantity, how much larger its gain is than the other one."""
+        return [
+            Difference(pair.run, Quantity(tuple(metrics), tuple(self.than)), pair.baseline)
+            for pair in self.pairs
+            for metrics in self.quantities
+        ]
+
+
+class Increasing(ComparesGains):
+    """For each pair, the gain grows from each metric to the next."""
+
+    kind: Literal["increasing"]
+    pairs: Pairs
+    metrics: Annotated[
+        list[str],
+        Field(min_length=2, description="Metrics in the order in which the gain should grow."),
+    ]
+
+    def comparisons(self) -> list[Comparison]:
+        """List, for each pair and step, how much larger the gain is after the step."""
+        return [
+            Difference(pair.run, Quantity((later,), (earlier,)), pair.baseline)
+            for pair in self.pairs
+            for earlier, later in itertools.pairwise(self.metrics)
+        ]
+
+    def check(self, place: str, experiments: Experiments) -> None:
+        """Refuse also a metric that stands twice, from which nothing can grow to itself."""
+        super().check(place, experiments)
+        repeated = sorted({name for name in self.metrics if self.metrics.count(name) > 1})
+        if repeated:
+            raise DeclarationError(f"{place}: key test.metrics: twice: {repeated}")
+
+
+class AbovePublished(ClaimTest):
+    """A run is above all that a table prints of others, which only the paper's scale can decide."""
+
+    kind: Literal["above_published"]
+    run: Identifier
+    metric: str
+    table: Identifier
+    ours: Annotated[list[Identifier], Field(description="Runs whose rows are no rivals.")]
+    where: Annotated[
+        dict[str, list[str]],
+        Field(
+            default_factory=dict,
+            description="Attribute of the table → the values that a rival may have, '' standing "
+            "for an empty cell.",
+        ),
+    ]
+
+    def comparisons(self) -> list[Comparison]:
+        """List the metric of the run."""
+        return [Alone(self.run, Quantity((self.metric,)))]
+
+    def expected_range(self) -> Range | None:
+        """Return None: numbers of another scale cannot be compared with printed ones."""
+        return None
+
+    def claimed_range(self, published: float | None, tables: Iterable[Table]) -> Range | None:
+        """Return the numbers above the highest that the table prints of a rival."""
+        (table,) = (table for table in tables if table.id == self.table)
+        return Range(low=max(self.rivals(table)), without_ends=True)
+
+    def rivals(self, table: Table) -> list[float]:
+        """List what the table prints of others."""
+        printed = [row.published.get(self.metric) for row in table.rows if self._is_rival(row)]
+        return [value for value in printed if value is not None]
+
+    def _is_rival(self, row: Row) -> bool:
+        return row.run not in self.ours and all(
+            row.attributes.get(attribute, "") in values for attribute, values in self.where.items()
+        )
+
+    def check(self, place: str, experiments: Experiments) -> None:
+        """Refuse also rivals that the table does not have."""
+        super().check(place, experiments)
+        for run in self.ours:
+            require(place, "run", run, experiments.runs)
+        require(place, "table", self.table, experiments.tables)
+        table = experiments.tables[self.table]
+        for attribute, values in self.where.items():
+            require(f"{place}: key test.where", "attribute", attribute, table.attributes)
+            known = {row.attributes.get(attribute, "") for row in table.rows}
+            for value in values:
+                require(f"{place}: key test.where.{attribute}", "value", value, known)
+        if not self.rivals(table):
+            raise DeclarationError(
+                f"{place}: no row of {self.table} is a rival with a {self.metric}"
+            )
+
+
+AnyTest = Annotated[
+    Gain | Ratio | Level | LargerGain | Increasing | AbovePublished, Field(discriminator="kind")
+]
+"""A test of any kind; the key ``kind`` says of which."""
+
+KINDS: dict[str, type[ClaimTest]] = {
+    get_args(test.model_fields["kind"].annotation)[0]: test
+    for test in get_args(get_args(AnyTest)[0])
+}
+"""The name of a kind, as the key ``kind`` has it → the class."""
