@@ -7,6 +7,7 @@ from tsd.experiments.comparisons import Comparison, Range
 from tsd.experiments.metrics import Metric
 from tsd.reporting.verdicts import Evidence, Outcome, Verdict
 from tsd.reporting.wording import number, own_decimals, signed
+from tsd.results.collected import Results
 
 SYMBOLS = {
     Outcome.HOLDS: "✓",
@@ -15,30 +16,90 @@ SYMBOLS = {
     Outcome.PARTLY_RUN: "◐",
     Outcome.NOT_RUN: "○",
 }
-"""So that a verdict can be told without its colour."""
+"""A sign for each outcome, so that a verdict can be told without its colour."""
+
+LEGEND = {
+    Outcome.HOLDS: "A claim holds if every 95% interval lies in the range in which the claim puts "
+    "the number.",
+    Outcome.DOES_NOT: "A claim does not hold if at least one interval lies wholly outside that "
+    "range, even after it has been widened for the number of comparisons that the claim makes.",
+    Outcome.UNDECIDED: "A claim is undecided if neither can be said of it: the seeds differ too "
+    "much from each other, they are too few for an interval, or only the paper’s scale can decide.",
+    Outcome.PARTLY_RUN: "A claim is partly run if some of its comparisons have no results at this "
+    "scale and none of the others speaks against it.",
+    Outcome.NOT_RUN: "A claim is not run if none of its comparisons has results at this scale.",
+}
+"""What each outcome of our trainings means."""
+
+COUNTED = {
+    Outcome.HOLDS: ("holds", "hold"),
+    Outcome.DOES_NOT: ("does not hold", "do not hold"),
+    Outcome.UNDECIDED: ("is undecided", "are undecided"),
+    Outcome.PARTLY_RUN: ("is partly run", "are partly run"),
+    Outcome.NOT_RUN: ("is not run", "are not run"),
+}
+"""What is said of one claim with this outcome, and of several."""
 
 PAPERS_OWN = {
-    Outcome.HOLDS: "bear it out",
-    Outcome.DOES_NOT: "do not bear it out",
-    Outcome.PARTLY_RUN: "bear it out where printed",
-    Outcome.NOT_RUN: "are not printed",
+    Outcome.HOLDS: "The paper’s own numbers bear it out.",
+    Outcome.DOES_NOT: "The paper’s own numbers do not bear it out.",
+    Outcome.PARTLY_RUN: "The paper prints only some of the numbers, and these bear it out.",
+    Outcome.NOT_RUN: "The paper prints no numbers that could bear it out.",
 }
 """What is said of the paper's own numbers."""
 
-LEGEND = {
-    Outcome.HOLDS: "holds: every 95% interval lies where the claim puts the number",
-    Outcome.DOES_NOT: "does not: at least one interval lies outside",
-    Outcome.UNDECIDED: "undecided: within the noise of the seeds, or not decidable at this scale",
-    Outcome.PARTLY_RUN: "partly run: some of its comparisons have no results yet, none speaks "
-    "against it",
-    Outcome.NOT_RUN: "not run: none of its comparisons has results at this scale",
-}
+
+def present(verdicts: Iterable[Verdict]) -> list[Outcome]:
+    """List the outcomes that occur.
+
+    Args:
+        verdicts: The claims, judged.
+    """
+    found = {verdict.outcome for verdict in verdicts}
+    return [outcome for outcome in Outcome if outcome in found]
 
 
-def counts(verdicts: Iterable[Verdict]) -> dict[Outcome, int]:
-    """Count verdicts by outcome, those without one left out."""
-    outcomes = [verdict.outcome for verdict in verdicts]
-    return {outcome: outcomes.count(outcome) for outcome in Outcome if outcome in outcomes}
+def tally(verdicts: Sequence[Verdict]) -> str:
+    """Say in a sentence how many claims have which outcome.
+
+    Args:
+        verdicts: The claims, judged.
+    """
+    counts = {
+        outcome: sum(verdict.outcome is outcome for verdict in verdicts)
+        for outcome in present(verdicts)
+    }
+    words = [f"{count} {COUNTED[outcome][count != 1]}" for outcome, count in counts.items()]
+    return f"Of {len(verdicts)} claim{'s' * (len(verdicts) != 1)}, {_listed(words)}."
+
+
+def remarks(verdict: Verdict, results: Results) -> list[str]:
+    """Say what limits a verdict, in sentences.
+
+    Args:
+        verdict: A claim, judged.
+        results: What was collected.
+    """
+    evidence, said = verdict.evidence, []
+    found = [e.measured for e in evidence if e.measured]
+    known = [name for name in verdict.claim.runs if name in results.runs]
+    absent = [name for name in known if not results.runs[name].at_scale]
+    if absent:
+        said.append(f"This scale does not have the run{'s' * (len(absent) > 1)} {_listed(absent)}.")
+    if 0 < len(found) < len(evidence):
+        said.append(f"There are results for {len(found)} of {len(evidence)} comparisons.")
+    if found and any(e.expected != e.claimed for e in evidence):
+        if all(e.expected is None for e in evidence):
+            said.append("Only the paper’s scale can decide this claim.")
+        else:
+            said.append("Only its direction is judged at this scale.")
+    unknown = sum(estimate.interval is None for estimate in found)
+    if unknown:
+        said.append(
+            f"The spread over seeds is unknown in {unknown} of {len(found)} comparisons, because "
+            "a run has fewer than two different values."
+        )
+    return said
 
 
 def title(comparison: Comparison, metrics: Mapping[str, Metric]) -> str:
@@ -108,32 +169,41 @@ def published_text(evidence: Evidence, metrics: Mapping[str, Metric]) -> str:
 
 
 def expectation(verdict: Verdict, metrics: Mapping[str, Metric]) -> str:
-    """Write where the claim puts its numbers, each range once, and what is asked at this scale."""
+    """Say in a sentence where the claim puts its numbers, at this scale and at the paper's.
+
+    Args:
+        verdict: A claim, judged.
+        metrics: The collected metrics, by id.
+    """
     units = {e.comparison.unit(metrics) for e in verdict.evidence} - {""}
     unit = f" {units.pop()}" if len(units) == 1 else ""
-    claimed = _texts((e, e.claimed) for e in verdict.evidence)
-    here = _texts((e, e.expected) for e in verdict.evidence)
-    if not here:
-        return f"{claimed}{unit} at the paper’s scale"
-    return (
-        f"{claimed}{unit}"
-        if here == claimed
-        else f"{here} here, {claimed}{unit} at the paper’s scale"
-    )
+    here = _clause([(e.comparison, e.expected) for e in verdict.evidence], unit)
+    claimed = _clause([(e.comparison, e.claimed) for e in verdict.evidence], unit)
+    if here == claimed:
+        return f"{claimed[0].upper()}{claimed[1:]}."
+    if all(e.expected is None for e in verdict.evidence):
+        return f"At the paper’s scale {claimed}."
+    return f"At this scale {here}; at the paper’s scale {claimed}."
 
 
-def _texts(ranges: Iterable[tuple[Evidence, Range | None]]) -> str:
-    return "; ".join(dict.fromkeys(_range_text(e.comparison, r) for e, r in ranges if r))
+def _clause(ranges: Sequence[tuple[Comparison, Range | None]], unit: str) -> str:
+    """Say where the numbers of some comparisons should lie, a range that they share once."""
+    texts = [_range_text(comparison, where) for comparison, where in ranges]
+    if len(set(texts)) > 1:
+        return f"the numbers should be {_listed(texts)}{unit}, in this order"
+    return f"{'the' if len(texts) == 1 else 'each'} number should be {texts[0]}{unit}"
 
 
-def _range_text(comparison: Comparison, where: Range) -> str:
+def _range_text(comparison: Comparison, where: Range | None) -> str:
+    if where is None:
+        return "near one that the paper does not print"
     write = _writer(comparison)
     low, high = (
         write(end, own_decimals(end)) if math.isfinite(end) else ""
         for end in (where.low, where.high)
     )
     if low and high:
-        return f"{low} to {high}"
+        return f"from {low} to {high}"
     if low:
         return f"{'above' if where.without_ends else 'at least'} {low}"
     return f"{'below' if where.without_ends else 'at most'} {high}"
@@ -142,3 +212,8 @@ def _range_text(comparison: Comparison, where: Range) -> str:
 def _writer(comparison: Comparison) -> Callable[[float | None, int], str]:
     """Return how the numbers of a comparison are written: differences with their sign."""
     return signed if comparison.is_signed else number
+
+
+def _listed(words: Sequence[str]) -> str:
+    """List words in a sentence, with an "and" before the last."""
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]

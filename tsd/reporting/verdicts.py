@@ -39,7 +39,7 @@ class Outcome(StrEnum):
     """What can be said of a claim."""
 
     HOLDS = "holds"
-    DOES_NOT = "does not"
+    DOES_NOT = "does not hold"
     UNDECIDED = "undecided"
     PARTLY_RUN = "partly run"
     NOT_RUN = "not run"
@@ -84,14 +84,12 @@ class Verdict:
     Args:
         claim: The claim.
         outcome: What our trainings say of it.
-        remarks: What limits the verdict, in sentences.
         paper: What the paper's own numbers say of it.
         evidence: What both rest on.
     """
 
     claim: Claim
     outcome: Outcome
-    remarks: list[str]
     paper: Outcome
     evidence: list[Evidence]
 
@@ -107,8 +105,7 @@ def judge(results: Results) -> list[Verdict]:
 
 def _judge(results: Results, claim: Claim) -> Verdict:
     evidence = list(_evidence(results, claim))
-    remarks = list(_remarks(results, claim, evidence))
-    return Verdict(claim, _outcome(evidence), remarks, _papers(evidence), evidence)
+    return Verdict(claim, _outcome(evidence), _papers(evidence), evidence)
 
 
 def _evidence(results: Results, claim: Claim) -> Iterable[Evidence]:
@@ -154,25 +151,3 @@ def _papers(evidence: list[Evidence]) -> Outcome:
     if not printed:
         return Outcome.NOT_RUN
     return Outcome.HOLDS if len(printed) == len(evidence) else Outcome.PARTLY_RUN
-
-
-def _remarks(results: Results, claim: Claim, evidence: list[Evidence]) -> Iterable[str]:
-    """Say what limits the verdict."""
-    found = [e.measured for e in evidence if e.measured]
-    runs = results.runs
-    absent = [name for name in claim.runs if name in runs and not runs[name].at_scale]
-    if absent:
-        yield f"Not at this scale: {', '.join(absent)}."
-    if 0 < len(found) < len(evidence):
-        yield f"{len(found)} of {len(evidence)} comparisons have results."
-    if found and any(e.expected != e.claimed for e in evidence):
-        if all(e.expected is None for e in evidence):
-            yield "Only the paper’s scale can decide it."
-        else:
-            yield "Direction only at this scale."
-    unknown = sum(e.interval is None for e in found)
-    if unknown:
-        yield (
-            f"Spread unknown in {unknown} of {len(found)} comparisons: "
-            "fewer than two different values of a run."
-        )
