@@ -175,38 +175,40 @@ def expectation(verdict: Verdict, metrics: Mapping[str, Metric]) -> str:
         verdict: A claim, judged.
         metrics: The collected metrics, by id.
     """
-    units = {e.comparison.unit(metrics) for e in verdict.evidence} - {""}
-    unit = f" {units.pop()}" if len(units) == 1 else ""
-    here = _clause([(e.comparison, e.expected) for e in verdict.evidence], unit)
-    claimed = _clause([(e.comparison, e.claimed) for e in verdict.evidence], unit)
-    if here == claimed:
-        return f"{claimed[0].upper()}{claimed[1:]}."
+    here = _clause([(e.comparison, e.expected) for e in verdict.evidence], metrics)
+    claimed = _clause([(e.comparison, e.claimed) for e in verdict.evidence], metrics)
     if all(e.expected is None for e in verdict.evidence):
         return f"At the paper’s scale {claimed}."
+    if here == claimed:
+        return f"{claimed[0].upper()}{claimed[1:]}."
     return f"At this scale {here}; at the paper’s scale {claimed}."
 
 
-def _clause(ranges: Sequence[tuple[Comparison, Range | None]], unit: str) -> str:
+def _clause(
+    ranges: Sequence[tuple[Comparison, Range | None]], metrics: Mapping[str, Metric]
+) -> str:
     """Say where the numbers of some comparisons should lie, a range that they share once."""
-    texts = [_range_text(comparison, where) for comparison, where in ranges]
+    texts = [_range_text(comparison, where, metrics) for comparison, where in ranges]
     if len(set(texts)) > 1:
-        return f"the numbers should be {_listed(texts)}{unit}, in this order"
-    return f"{'the' if len(texts) == 1 else 'each'} number should be {texts[0]}{unit}"
+        return f"the numbers should be {_listed(texts)}, in this order"
+    return f"{'the' if len(texts) == 1 else 'each'} number should be {texts[0]}"
 
 
-def _range_text(comparison: Comparison, where: Range | None) -> str:
+def _range_text(comparison: Comparison, where: Range | None, metrics: Mapping[str, Metric]) -> str:
     if where is None:
         return "near one that the paper does not print"
-    write = _writer(comparison)
+    write, unit = _writer(comparison), comparison.unit(metrics)
     low, high = (
         write(end, own_decimals(end)) if math.isfinite(end) else ""
         for end in (where.low, where.high)
     )
     if low and high:
-        return f"from {low} to {high}"
-    if low:
-        return f"{'above' if where.without_ends else 'at least'} {low}"
-    return f"{'below' if where.without_ends else 'at most'} {high}"
+        text = f"from {low} to {high}"
+    elif low:
+        text = f"{'above' if where.without_ends else 'at least'} {low}"
+    else:
+        text = f"{'below' if where.without_ends else 'at most'} {high}"
+    return f"{text} {unit}".strip()
 
 
 def _writer(comparison: Comparison) -> Callable[[float | None, int], str]:
