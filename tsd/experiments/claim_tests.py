@@ -24,28 +24,35 @@ from tsd.experiments.schema import Declaration, Identifier, Row, Table
 class Pair(Declaration):
     """A run and the baseline that it is compared with."""
 
-    run: Identifier
-    baseline: Identifier
+    run: Annotated[Identifier, Field(examples=["tsd_pc"])]
+    """The claim is about this run."""
+
+    baseline: Annotated[Identifier, Field(examples=["r50"])]
+    """The run is compared with this other run."""
 
 
-Pairs = Annotated[list[Pair], Field(min_length=1)]
-
-MetricIds = Annotated[list[str], Field(min_length=1)]
+Pairs = Annotated[
+    list[Pair], Field(min_length=1, examples=[[{"run": "tsd_pc", "baseline": "r50"}]])
+]
 
 
 class Size(Declaration):
-    """How large a number should be: around a number, or between bounds."""
+    """How large a number should be: around a number, or between bounds.
 
-    about: Annotated[
-        float | None,
-        Field(description="The number around which it should lie; absent: what the paper prints."),
-    ] = None
-    within: Annotated[
-        float | None,
-        Field(gt=0, description="How far from that number it may lie to either side."),
-    ] = None
-    at_least: Annotated[float | None, Field(description="The lower bound.")] = None
-    at_most: Annotated[float | None, Field(description="The upper bound.")] = None
+    ``within`` alone means around what the paper prints for it.
+    """
+
+    about: Annotated[float | None, Field(examples=[3])] = None
+    """The number should lie around this one; ``within`` says how near."""
+
+    within: Annotated[float | None, Field(gt=0, examples=[0.5])] = None
+    """The number may differ by this much, to either side."""
+
+    at_least: Annotated[float | None, Field(examples=[3])] = None
+    """The number should not be smaller than this one."""
+
+    at_most: Annotated[float | None, Field(examples=[5])] = None
+    """The number should not be larger than this one."""
 
     @model_validator(mode="after")
     def _is_around_or_between(self) -> Self:
@@ -135,14 +142,11 @@ class Expecting(ClaimTest):
     neutral: ClassVar[float]
     """The number of a run that equals its baseline."""
 
-    direction: Annotated[
-        Literal["up", "down"] | None,
-        Field(description="Which way the number should go; judged at every scale."),
-    ] = None
-    size: Annotated[
-        Size | None,
-        Field(description="How large it should be; judged at the paper's scale only."),
-    ] = None
+    direction: Annotated[Literal["up", "down"] | None, Field(examples=["up"])] = None
+    """The number should go this way; a claim is judged by it at every scale."""
+
+    size: Annotated[Size | None, Field(examples=[{"about": 3, "within": 1}])] = None
+    """The number should be this large; a claim is judged by it at the paper's scale only."""
 
     def expected_range(self) -> Range | None:
         """Return the numbers in the direction; None where the test says none."""
@@ -168,10 +172,16 @@ class Expecting(ClaimTest):
 class Gain(Expecting):
     """Each run less its baseline, in each of the metrics."""
 
-    kind: Literal["gain"]
-    pairs: Pairs
-    metrics: MetricIds
     neutral = 0
+
+    kind: Annotated[Literal["gain"], Field(examples=["gain"])]
+    """The test looks at gains."""
+
+    pairs: Pairs
+    """The gain of each of these runs over its baseline counts."""
+
+    metrics: Annotated[list[str], Field(min_length=1, examples=[["AP", "AP75"]])]
+    """The gain in each of these metrics counts."""
 
     def comparisons(self) -> list[Comparison]:
         """List a difference for each pair and metric."""
@@ -183,12 +193,18 @@ class Gain(Expecting):
 
 
 class Ratio(Expecting):
-    """Each run divided by its baseline, in one metric; the direction up means above 1."""
+    """Each run divided by its baseline; the direction ``up`` means above 1."""
 
-    kind: Literal["ratio"]
-    pairs: Pairs
-    metric: str
     neutral = 1
+
+    kind: Annotated[Literal["ratio"], Field(examples=["ratio"])]
+    """The test looks at ratios."""
+
+    pairs: Pairs
+    """Each of these runs is divided by its baseline."""
+
+    metric: Annotated[str, Field(examples=["params"])]
+    """The values of this metric are divided."""
 
     def comparisons(self) -> list[Comparison]:
         """List a quotient for each pair."""
@@ -199,10 +215,17 @@ class Ratio(Expecting):
 class Level(ClaimTest):
     """A metric of each run by itself, which only the paper's scale can decide."""
 
-    kind: Literal["level"]
-    runs: Annotated[list[Identifier], Field(min_length=1)]
-    metric: str
-    size: Annotated[Size, Field(description="How large the metric should be.")]
+    kind: Annotated[Literal["level"], Field(examples=["level"])]
+    """The test looks at values."""
+
+    runs: Annotated[list[Identifier], Field(min_length=1, examples=[["bells_r101_dcn_tsd"]])]
+    """The value of each of these runs counts."""
+
+    metric: Annotated[str, Field(examples=["AP"])]
+    """The values are those of this metric."""
+
+    size: Annotated[Size, Field(examples=[{"within": 0.5}])]
+    """The value should be this large; the claim is judged at the paper's scale only."""
 
     def comparisons(self) -> list[Comparison]:
         """List the metric of each run."""
@@ -238,13 +261,20 @@ class LargerGain(ComparesGains):
     A quantity is written as a list of metrics, of which the mean is taken.
     """
 
-    kind: Literal["larger_gain"]
+    kind: Annotated[Literal["larger_gain"], Field(examples=["larger_gain"])]
+    """The test looks at how much larger a gain is than another."""
+
     pairs: Pairs
+    """The gains of each of these runs over its baseline count."""
+
     quantities: Annotated[
-        list[MetricIds],
-        Field(min_length=1, description="The quantities that should have the larger gain."),
+        list[Annotated[list[str], Field(min_length=1)]],
+        Field(min_length=1, examples=[[["APm50", "APm60"], ["APl50", "APl60"]]]),
     ]
-    than: Annotated[MetricIds, Field(description="The quantity that should have the smaller.")]
+    """The gain in each of these quantities should be the larger one."""
+
+    than: Annotated[list[str], Field(min_length=1, examples=[["APs50", "APs60"]])]
+    """The gain in this quantity should be the smaller one."""
 
     def comparisons(self) -> list[Comparison]:
         """List, for each pair and quantity, how much larger its gain is than the other one."""
@@ -258,12 +288,14 @@ class LargerGain(ComparesGains):
 class Increasing(ComparesGains):
     """For each pair, the gain grows from each metric to the next."""
 
-    kind: Literal["increasing"]
+    kind: Annotated[Literal["increasing"], Field(examples=["increasing"])]
+    """The test looks at how gains grow."""
+
     pairs: Pairs
-    metrics: Annotated[
-        list[str],
-        Field(min_length=2, description="Metrics in the order in which the gain should grow."),
-    ]
+    """The gain of each of these runs over its baseline counts."""
+
+    metrics: Annotated[list[str], Field(min_length=2, examples=[["AP50", "AP75"]])]
+    """The gain should grow from each of these metrics to the next."""
 
     def comparisons(self) -> list[Comparison]:
         """List, for each pair and step, how much larger the gain is after the step."""
@@ -284,19 +316,27 @@ class Increasing(ComparesGains):
 class AbovePublished(ClaimTest):
     """A run is above all that a table prints of others, which only the paper's scale can decide."""
 
-    kind: Literal["above_published"]
-    run: Identifier
-    metric: str
-    table: Identifier
-    ours: Annotated[list[Identifier], Field(description="Runs whose rows are no rivals.")]
+    kind: Annotated[Literal["above_published"], Field(examples=["above_published"])]
+    """The test looks at the best published value of others."""
+
+    run: Annotated[Identifier, Field(examples=["bells_r101_dcn_tsd"])]
+    """This run should be above the others."""
+
+    metric: Annotated[str, Field(examples=["AP"])]
+    """The values of this metric are compared."""
+
+    table: Annotated[Identifier, Field(examples=["table8"])]
+    """The published values stand in this table."""
+
+    ours: Annotated[list[Identifier], Field(examples=[["r101_tsd_test", "bells_r101_dcn_tsd"]])]
+    """The rows of these runs are the paper's own, and so none of the others."""
+
     where: Annotated[
         dict[str, list[str]],
-        Field(
-            default_factory=dict,
-            description="Attribute of the table → the values that a rival may have, '' standing "
-            "for an empty cell.",
-        ),
+        Field(default_factory=dict, examples=[{"backbone": ["ResNet-101", "ResNet-101-DCN"]}]),
     ]
+    """Only rows with these attributes are compared with; each key is one of the table's
+    ``attributes``, and its value lists the texts that count (an empty text: no attribute)."""
 
     def comparisons(self) -> list[Comparison]:
         """List the metric of the run."""

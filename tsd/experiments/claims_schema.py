@@ -21,28 +21,39 @@ from tsd.experiments.schema import Declaration, Identifier
 class Claim(Declaration):
     """A sentence of the paper that numbers decide."""
 
-    id: Identifier
-    quote: Annotated[
-        str, Field(description="The paper's words, verbatim, with … for what is left out.")
+    id: Annotated[Identifier, Field(examples=["pc_at_75"])]
+    """The report and other texts refer to the claim by this name."""
+
+    quote: Annotated[str, Field(examples=["PC significantly improves the AP.75 by 1.5"])]
+    """The paper says this, word for word; … stands for what is left out."""
+
+    source: Annotated[str, Field(examples=["Section 3.2, Table 3"])]
+    """The sentence stands here in the paper."""
+
+    statement: Annotated[str, Field(examples=["PC adds 1.5 at AP.75 (within 0.5)."])]
+    """We understand the sentence so, in plain words."""
+
+    test: Annotated[
+        AnyTest,
+        Field(
+            examples=[{"kind": "level", "runs": ["r50"], "metric": "AP", "size": {"within": 0.5}}],
+        ),
     ]
-    source: Annotated[str, Field(description="Where they stand in the paper.")]
-    statement: Annotated[str, Field(description="What they say of numbers, in our plain words.")]
-    test: AnyTest
+    """This test decides the claim; its ``kind`` says which keys it has."""
+
     published: Annotated[
         dict[Identifier, dict[str, float]],
-        Field(
-            default_factory=dict,
-            description="Run → metric → a number that the paper prints in its prose only.",
-        ),
+        Field(default_factory=dict, examples=[{"r152": {"params": 76.39}}]),
     ]
-    printed_in: Annotated[
-        Identifier | None,
-        Field(
-            description="Figure whose printed values are the paper's numbers for this claim; "
-            "absent: those in `published`, then those of the paper's tables."
-        ),
-    ] = None
-    note: str | None = None
+    """The paper's prose gives these numbers, which stand in no table; each key is a run, and its
+    value holds numbers by metric."""
+
+    printed_in: Annotated[Identifier | None, Field(examples=["figure6"])] = None
+    """The values that this figure prints are the paper's numbers for the claim. Without it these
+    are the numbers under ``published``, and otherwise those of the paper's tables."""
+
+    note: Annotated[str | None, Field(examples=["No table of the paper has MobileNetV2."])] = None
+    """The report shows this remark below the claim."""
 
     @property
     def runs(self) -> list[str]:

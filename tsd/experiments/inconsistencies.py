@@ -16,35 +16,40 @@ from tsd.experiments.schema import Declaration, Figure, Identifier, Table
 
 
 class PaperNumber(Declaration):
-    """A number of the paper, or what the paper says of one: in its prose, a table or a figure."""
+    """A number of the paper, or what the paper says of one: in its prose, a table or a figure.
 
-    where: Annotated[str, Field(description="Where in the paper, as a reader is told.")]
-    words: Annotated[
-        str | None, Field(description="The words of the prose, shown in place of the number.")
-    ] = None
-    printed: Annotated[
-        list[float] | None,
-        Field(
-            min_length=1,
-            max_length=2,
-            description="A number of the prose; or two, the range that its words stand for.",
-        ),
-    ] = None
-    table: Annotated[Identifier | None, Field(description="Table that holds the number.")] = None
-    figure: Annotated[Identifier | None, Field(description="Figure that holds the number.")] = None
-    run: Annotated[
-        Identifier | None, Field(description="Run whose number it is, in the table or figure.")
-    ] = None
-    metric: Annotated[
-        str | None, Field(description="Metric of the number, in the table or figure.")
-    ] = None
-    baseline: Annotated[
-        Identifier | None,
-        Field(description="Run whose number is subtracted; absent: nothing is."),
-    ] = None
-    relative: Annotated[
-        bool, Field(description="Whether to divide by the baseline's number in place of that.")
-    ] = False
+    One of ``printed``, ``table`` and ``figure`` says where the number is from, or there are
+    ``words`` alone.
+    """
+
+    where: Annotated[str, Field(examples=["Table 5, ResNet-101-DCN"])]
+    """The report says in these words where the number stands."""
+
+    words: Annotated[str | None, Field(examples=["3%∼5%"])] = None
+    """The report quotes these words of the prose instead of showing a number."""
+
+    printed: Annotated[list[float] | None, Field(min_length=1, max_length=2, examples=[[3, 5]])] = (
+        None
+    )
+    """The prose gives this number; two numbers are a range, from the first to the second."""
+
+    table: Annotated[Identifier | None, Field(examples=["table5"])] = None
+    """This table prints the number; ``run`` and ``metric`` say where in it."""
+
+    figure: Annotated[Identifier | None, Field(examples=["figure6"])] = None
+    """This figure prints the number; ``run`` and ``metric`` say where in it."""
+
+    run: Annotated[Identifier | None, Field(examples=["r101_dcn_tsd"])] = None
+    """The number is the one of this run, in the table or figure."""
+
+    metric: Annotated[str | None, Field(examples=["AP"])] = None
+    """The number is a value of this metric, in the table or figure."""
+
+    baseline: Annotated[Identifier | None, Field(examples=["r101_dcn"])] = None
+    """The number is the run's value less the value of this other run."""
+
+    relative: Annotated[bool, Field(examples=[True])] = False
+    """If ``true``, the run's value is divided by the baseline's instead."""
 
     @model_validator(mode="after")
     def _has_one_source(self) -> Self:
@@ -65,15 +70,28 @@ class PaperNumber(Declaration):
 class Inconsistency(Declaration):
     """A number of the paper with which others of its numbers do not agree."""
 
-    id: Identifier
-    what: Annotated[str, Field(description="What disagrees, in plain words.")]
-    unit: Annotated[str, Field(description="Unit of all its numbers; empty where there is none.")]
-    here: Annotated[PaperNumber, Field(description="The number.")]
+    id: Annotated[Identifier, Field(examples=["three_to_five_dcn"])]
+    """The report and other texts refer to the inconsistency by this name."""
+
+    what: Annotated[
+        str, Field(examples=["The gain of one backbone is less than what is said of all of them."])
+    ]
+    """This says in plain words what does not agree."""
+
+    unit: Annotated[str, Field(examples=["AP"])]
+    """The numbers are in this unit; it is empty where there are only words."""
+
+    here: Annotated[PaperNumber, Field(examples=[{"where": "Section 4", "printed": [3, 5]}])]
+    """The paper gives this number."""
+
     there: Annotated[
         list[PaperNumber],
-        Field(min_length=1, description="The numbers that do not agree with it."),
+        Field(min_length=1, examples=[[{"where": "Section 3.3", "words": "steadily"}]]),
     ]
-    handling: Annotated[str, Field(description="What this project does about it.")]
+    """These other numbers of the paper do not agree with it."""
+
+    handling: Annotated[str, Field(examples=["The value is kept as it is printed."])]
+    """This says what we do about it."""
 
 
 def load_inconsistencies(path: Path, experiments: Experiments) -> dict[str, Inconsistency]:
