@@ -6,16 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from tsd.experiments.claim_test_base import ClaimTest, Size
 from tsd.experiments.claim_tests import (
     KINDS,
     AbovePublished,
-    ClaimTest,
     Gain,
     Increasing,
     LargerGain,
     Level,
     Ratio,
-    Size,
 )
 from tsd.experiments.comparisons import Alone, Difference, Quantity, Quotient, Range
 from tsd.experiments.schema import Table
