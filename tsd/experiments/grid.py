@@ -6,22 +6,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from mmengine.config import Config
 
-from tsd.experiments.claims_schema import (
-    Claim,
-    Inconsistency,
-    load_claims,
-    load_inconsistencies,
-)
+from tsd.experiments.claims_schema import Claim, load_claims
 from tsd.experiments.compile import compile_run, digest
 from tsd.experiments.data_formats import format_of
+from tsd.experiments.inconsistencies import Inconsistency, load_inconsistencies
 from tsd.experiments.load import DeclarationError, Experiments, load_experiments, suggest
 from tsd.experiments.metrics import METRICS, Step
 from tsd.experiments.schema import Backbone, Dataset, Run, Scale
 from tsd.run_folder import RunFolder
+
+Entry = TypeVar("Entry", Claim, Inconsistency)
 
 
 class Compiled:
@@ -365,15 +363,9 @@ def open_grid(settings: Mapping[str, Any], results: Path = Path("results")) -> G
         report_options.append(f"--seeds={given['seeds']}")
     return Grid(
         experiments,
-        claims=_all(
-            load_claims, folder, "claims.yaml", experiments.runs, METRICS, experiments.tables
-        ),
+        claims=_all(load_claims, Path(folder, "claims.yaml"), experiments),
         inconsistencies=_all(
-            load_inconsistencies,
-            folder,
-            "inconsistencies.yaml",
-            experiments.tables,
-            experiments.figures,
+            load_inconsistencies, Path(folder, "inconsistencies.yaml"), experiments
         ),
         scale=scale,
         dataset=experiments.dataset(given.get("dataset", scale.dataset)),
@@ -385,10 +377,11 @@ def open_grid(settings: Mapping[str, Any], results: Path = Path("results")) -> G
     )
 
 
-def _all(load: Callable[..., Mapping[str, Any]], folder: str, name: str, *known: Any) -> tuple:
+def _all(
+    load: Callable[[Path, Experiments], Mapping[str, Entry]], path: Path, experiments: Experiments
+) -> tuple[Entry, ...]:
     """What a file declares; nothing where there is no such file."""
-    path = Path(folder) / name
-    return tuple(load(path, *known).values()) if path.is_file() else ()
+    return tuple(load(path, experiments).values()) if path.is_file() else ()
 
 
 def _own(scale: Scale) -> tuple[str, ...] | None:

@@ -166,6 +166,22 @@ class Table(Declaration):
     ] = None
     """This remark stands below the table."""
 
+    def printed(self, run: str, metric: str) -> float | None:
+        """Return the published value of a run: that of the first row of the run that has one.
+
+        Args:
+            run: Id of the run.
+            metric: Id of the metric.
+
+        Returns:
+            None where no row has one.
+        """
+        for row in self.rows:
+            value = row.published.get(metric)
+            if row.run == run and value is not None:
+                return value
+        return None
+
 
 class Series(Declaration):
     """Part of a figure that stands for runs: one, or one for each point of a curve."""
@@ -216,6 +232,21 @@ class Figure(Declaration):
         str | None, Field(examples=["The paper draws these curves without printing their values."])
     ] = None
     """This remark stands below the figure."""
+
+    def printed(self, run: str, metric: str) -> float | None:
+        """Return the published value of a run that has a series of its own.
+
+        Args:
+            run: Id of the run.
+            metric: Id of one of the figure's metrics.
+
+        Returns:
+            None where the figure publishes no value of this metric for the run.
+        """
+        for series in self.series:
+            if series.run == run and series.published is not None:
+                return dict(zip(self.metrics, series.published, strict=False)).get(metric)
+        return None
 
     @property
     def runs(self) -> list[str]:

@@ -13,9 +13,9 @@ import jinja2
 
 from tsd.experiments.metrics import leading
 from tsd.reporting import (
+    disagreements,
     escaping,
     figures,
-    paper_numbers,
     summary,
     verdict_texts,
     verdicts,
@@ -65,8 +65,8 @@ def write_pages(collected: Path) -> Path:
     environment = _environment()
     content = {
         "results": results,
-        "judged": verdicts.judge(results, results.claims),
-        "differing": paper_numbers.disagreements(results, results.inconsistencies),
+        "judged": verdicts.judge(results),
+        "differing": disagreements.disagreements(results),
         "captions": {
             figure.id: (folder / "figures" / f"{figure.id}.txt").read_text(encoding="utf-8")
             for figure in results.figures

@@ -12,7 +12,8 @@ from typing import Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from tsd.experiments.claims_schema import Claim, Inconsistency
+from tsd.experiments.claims_schema import Claim
+from tsd.experiments.inconsistencies import Inconsistency
 from tsd.experiments.metrics import Metric
 from tsd.experiments.schema import Dataset, Differences, Figure, Table
 from tsd.results.records import (
