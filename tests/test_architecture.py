@@ -10,12 +10,13 @@ import pytest
 LAYERS = {
     "models": {"models"},
     "data": {"data"},
-    "evaluation": {"evaluation", "experiments", "models", "run_folder", "training"},
+    "evaluation": {"evaluation", "experiments", "models", "results", "run_folder", "training"},
     "cluster": {"cluster", "experiments"},
     "experiments": {"experiments", "run_folder", "data"},
-    "training": {"training", "experiments", "models", "run_folder", "provenance"},
-    "tracking": {"tracking", "run_folder"},
-    "reporting": {"reporting", "experiments", "run_folder", "provenance"},
+    "results": {"results", "experiments", "run_folder"},
+    "training": {"training", "experiments", "models", "results", "run_folder", "provenance"},
+    "tracking": {"tracking", "results", "run_folder"},
+    "reporting": {"reporting", "experiments", "results", "run_folder", "provenance"},
 }
 """Package → the parts of tsd it may import."""
 

@@ -44,7 +44,11 @@ class RunFolder:
 
     @property
     def status(self) -> Path:
-        """State, progress and, after a failure, its reason."""
+        """How the last step stands, and how far it is.
+
+        Its state is ``running``, ``interrupted``, ``failed`` (with the reason) or ``done``, which
+        means that the last step, whichever it was, ended well.
+        """
         return self.path / "status.json"
 
     @property
@@ -90,6 +94,11 @@ class RunFolder:
     def tracking(self) -> Path:
         """Where the run lies in MLflow."""
         return self.path / "tracking.json"
+
+    @property
+    def retracking(self) -> Path:
+        """The same, once what was measured after ``tracking`` is in MLflow too: the latency."""
+        return self.path / "retracking.json"
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -27,16 +27,16 @@ def test_boxes_of_a_coco_data_set_are_measured(smoke_grid):
     job = smoke_grid.job("r50", 0)
     write_json(job.folder.detections, truth(job))
     result = measure_coco(job)
-    assert result["metrics"]["AP"] == pytest.approx(100)
-    assert "mask_AP" not in result["metrics"]
-    assert set(result["per_class"]) == set(job.dataset.classes)
-    assert result["grid"]["AP"]
+    assert result.key == job.key
+    assert result.metrics["AP"] == pytest.approx(100)
+    assert "mask_AP" not in result.metrics
+    assert set(result.per_class) == set(job.dataset.classes)
 
 
 def test_masks_are_measured_too_of_a_detector_that_has_them(smoke_grid):
     job = smoke_grid.job("mask_r50", 0)
     write_json(job.folder.detections, truth(job))
-    metrics = measure_coco(job)["metrics"]
+    metrics = measure_coco(job).metrics
     assert metrics["AP"] == pytest.approx(100)
     assert metrics["mask_AP"] == pytest.approx(100)
 
@@ -59,8 +59,8 @@ def test_boxes_of_an_open_images_data_set_are_measured(smoke_grid, tmp_path):
     ]
     write_json(job.folder.detections, right)
     result = measure_openimages(job)
-    assert set(result) == {"metrics", "grid", "per_class"}
-    assert result["metrics"]["AP50"] == pytest.approx(100)
+    assert result.key == job.key
+    assert result.metrics == {"AP50": pytest.approx(100)}
     # Nobody has looked for a Bench of the second kind, so that a wrong one costs nothing.
     wrong = {"image_id": "b2", "category_id": 4, "bbox": [0, 0, 40, 80], "score": 1.0}
     write_json(job.folder.detections, [*right, wrong])

@@ -1,29 +1,47 @@
-import json
+"""Collected results made by hand, from which the tests of reporting start."""
 
 import pytest
 
-METRICS = {
-    "params": {"title": "#param", "unit": "M", "decimals": 1, "higher_is_better": None},
-    "AP": {"title": "AP", "unit": "%", "decimals": 1, "higher_is_better": True},
-    "APl": {"title": "AP l", "unit": "%", "decimals": 1, "higher_is_better": True},
-}
+from tsd.experiments.metrics import METRICS
+from tsd.experiments.schema import Dataset, Figure, Row, Series, Split, Table
+from tsd.results.collected import (
+    RESULTS_VERSION,
+    CollectedRun,
+    CollectedScale,
+    Results,
+    State,
+    Training,
+)
+from tsd.results.records import TrackingRecord, TrainRecord
+
 NASTY = "A|B & c_d <script>alert(1)</script> 100% ΔC P̂_c"
 REASON = "RuntimeError: loss <b>became</b> nan"
 
 
-def training(state="done", error=None, **metrics):
+def training(state="evaluated", error=None, **metrics):
     """One seed of a run, as it is collected."""
-    done = state == "done"
-    return {
-        "state": state,
-        "error": error,
-        "iteration": None if state == "pending" else 412,
-        "max_iterations": None if state == "pending" else 900,
-        "folder": "results/mini/some/ab12cd34ef/seed0",
-        "scheduler_job": None,
-        "latency": None,
-        "tracking": {"experiment_id": "1", "run_id": "f00d"} if done else None,
-        "train": {
+    evaluated = state == "evaluated"
+    return Training(
+        state=State(state),
+        error=error,
+        iteration=None if state == "pending" else 412,
+        max_iterations=None if state == "pending" else 900,
+        folder="results/mini/some/ab12cd34ef/seed0",
+        tracking=TrackingRecord(experiment_id="1", run_id="f00d") if evaluated else None,
+        train=train_record() if evaluated else None,
+        metrics=metrics if evaluated else {},
+    )
+
+
+def train_record(**changes):
+    """The summary of a finished training."""
+    return TrainRecord(
+        **{
+            "key": "mini/some/ab12cd34ef/seed0",
+            "run": "some",
+            "digest": "ab12cd34ef",
+            "seed": 0,
+            "parameters": 3_000_000,
             "commit": "0123456789abcdef",
             "dirty": True,
             "iterations": 900,
@@ -34,69 +52,85 @@ def training(state="done", error=None, **metrics):
             "machine": "x86_64",
             "device": "cpu",
             "threads": 1,
+            **changes,
         }
-        if done
-        else None,
-        **({"metrics": metrics} if done else {}),
-    }
+    )
 
 
 def run(*trainings, tables=("options",), differences=None):
-    return {
-        "why": "To be measured.",
-        "base": "faster-rcnn_r50_fpn",
-        "set": differences or {},
-        "digest": "ab12cd34ef",
-        "at_scale": True,
-        "tables": list(tables),
-        "seeds": {str(seed): training for seed, training in enumerate(trainings)},
-    }
+    """A run with its trainings, the first with seed 0."""
+    return CollectedRun(
+        why="To be measured.",
+        base="faster-rcnn_r50_fpn",
+        base_file="tsd/configs/faster-rcnn_r50_fpn.py",
+        backbone=None,
+        dataset="embedded",
+        set=differences or {},
+        digest="ab12cd34ef",
+        at_scale=True,
+        tables=list(tables),
+        seeds=dict(enumerate(trainings)),
+    )
 
 
 def row(label, run=None, baseline=None, note=None, attributes=None, **published):
-    return {
-        "label": label,
-        "run": run,
-        "baseline": baseline,
-        "attributes": attributes or {},
-        "published": published,
-        "note": note,
-    }
+    return Row(
+        label=label,
+        run=run,
+        baseline=baseline,
+        attributes=attributes or {},
+        published=published,
+        note=note,
+    )
 
 
-def table(name, *rows, metrics=("params", "AP", "APl"), attributes=()):
-    return {
-        "id": name,
-        "title": f"The {name}",
-        "source": "Table 1, Section 3.2",
-        "attributes": list(attributes),
-        "metrics": list(metrics),
-        "rows": list(rows),
-        "note": None,
-    }
+def table(name, *rows, metrics=("params", "AP", "APl"), attributes=(), paper=True):
+    return Table(
+        id=name,
+        title=f"The {name}",
+        source="Table 1, Section 3.2",
+        paper=paper,
+        attributes=list(attributes),
+        metrics=list(metrics),
+        rows=list(rows),
+    )
+
+
+def figure(name, kind, *series, metrics=("AP",)):
+    return Figure(
+        id=name,
+        title=f"The {name}",
+        source="Figure 1, Section 1",
+        kind=kind,
+        metrics=list(metrics),
+        series=[Series(**one) for one in series],
+    )
 
 
 def make_results(tables, runs, is_paper=False):
-    return {
-        "grid": "mini",
-        "generated": "2026-01-01T12:00:00+00:00",
-        "commit": "fedcba9876543210",
-        "dirty": False,
-        "scale": {"id": "mini", "title": "minutes", "note": "A note.", "is_paper": is_paper},
-        "dataset": {
-            "id": "embedded",
-            "title": "Digits",
-            "licence": "CC BY 4.0",
-            "root": "data/absent",
-            "val": {"annotations": "annotations/val.json", "images": "val/"},
-        },
-        "metrics": METRICS,
-        "tables": tables,
-        "figures": [],
-        "claims": [],
-        "inconsistencies": [],
-        "runs": runs,
-    }
+    return Results(
+        version=RESULTS_VERSION,
+        name="mini",
+        generated="2026-01-01T12:00:00+00:00",
+        commit="fedcba9876543210",
+        dirty=False,
+        scale=CollectedScale(id="mini", title="minutes", note="A note.", is_paper=is_paper),
+        dataset=Dataset(
+            id="embedded",
+            title="Digits",
+            licence="CC BY 4.0",
+            root="data/absent",
+            train=Split(annotations="annotations/train.json", images="train/"),
+            val=Split(annotations="annotations/val.json", images="val/"),
+            classes=["one"],
+        ),
+        metrics=dict(METRICS),
+        tables=tables,
+        figures=[],
+        claims=[],
+        inconsistencies=[],
+        runs=runs,
+    )
 
 
 @pytest.fixture
@@ -140,6 +174,5 @@ def results():
 @pytest.fixture
 def collected(results, tmp_path):
     path = tmp_path / "report" / "results.json"
-    path.parent.mkdir()
-    path.write_text(json.dumps(results), encoding="utf-8")
+    results.write(path)
     return path

@@ -6,13 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.reporting.conftest import make_results, row, run, table, training
-from tsd.reporting.cells import State, fill, measure, table_of
+from tsd.reporting.cells import fill, measure, run_state
+from tsd.results.collected import State
 
 VALUES = st.lists(st.floats(0, 100), min_size=1, max_size=6)
 
 
 def cell(results, label, metric="AP", table_id="options"):
-    filled = next(f for f in fill(results, table_of(results, table_id)) if label in f.row["label"])
+    filled = next(f for f in fill(results, results.table(table_id)) if label in f.row.label)
     return next(cell for cell in filled.cells if cell.metric == metric)
 
 
@@ -37,7 +38,7 @@ def test_one_seed_has_no_spread_and_gives_no_gain_one(results):
 @pytest.mark.parametrize(
     ("label", "state"),
     [
-        ("Baseline", State.DONE),
+        ("Baseline", State.EVALUATED),
         ("Fails", State.FAILED),
         ("Half fails", State.PARTIAL),
         ("Waits", State.PENDING),
@@ -49,6 +50,26 @@ def test_one_seed_has_no_spread_and_gives_no_gain_one(results):
 )
 def test_state(results, label, state):
     assert cell(results, label).measured.state is state
+
+
+@pytest.mark.parametrize(
+    ("name", "state"),
+    [
+        ("base", State.EVALUATED),
+        ("failing", State.FAILED),
+        ("half", State.PARTIAL),
+        ("waiting", State.PENDING),
+        ("absent", State.NOT_COLLECTED),
+    ],
+)
+def test_state_of_a_run_needs_no_metric(results, name, state):
+    assert run_state(results, name) is state
+
+
+def test_state_of_a_run_that_the_scale_does_not_have(results):
+    results.runs["base"] = results.runs["base"].model_copy(update={"at_scale": False, "seeds": {}})
+    assert run_state(results, "base") is State.NOT_AT_SCALE
+    assert cell(results, "Baseline").measured.state is State.NOT_AT_SCALE
 
 
 def test_partial_mean_is_over_the_finished_seeds(results):
@@ -97,7 +118,7 @@ def test_published_gain_needs_both_values(results):
 
 def test_unknown_table_is_named_with_those_there_are(results):
     with pytest.raises(KeyError, match=r"nothing.*options, others"):
-        table_of(results, "nothing")
+        results.table("nothing")
 
 
 @given(a=VALUES, b=VALUES)

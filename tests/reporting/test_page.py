@@ -1,6 +1,5 @@
 import csv
 import html
-import json
 import re
 
 import pytest
@@ -10,6 +9,8 @@ from tsd.reporting import summary
 from tsd.reporting.collect import job_state
 from tsd.reporting.page import headline, write_pages, write_parts
 from tsd.reporting.wording import number, signed, width
+from tsd.results.collected import State
+from tsd.results.records import LatencyRecord, TrackingRecord
 
 
 def whole_report(collected):
@@ -70,12 +71,10 @@ def test_measured_numbers_link_to_the_card_of_their_run(page):
 
 
 def test_a_card_has_ap_at_one_iou_only_where_a_table_of_the_run_shows_it(results):
-    results["metrics"]["APs@50"] = results["metrics"]["AP"] | {"title": "AP small .5"}
-    results["runs"]["better"] = run(training(**{"AP": 33.0, "APs@50": 40.0}), tables=["options"])
+    results.runs["better"] = run(training(AP=33.0, APs50=40.0), tables=["options"])
     assert list(summary.metrics_of(results, "better")) == ["AP"]
-    (options,) = (table for table in results["tables"] if table["id"] == "options")
-    options["metrics"].append("APs@50")
-    assert list(summary.metrics_of(results, "better")) == ["AP", "APs@50"]
+    results.table("options").metrics.append("APs50")
+    assert list(summary.metrics_of(results, "better")) == ["AP", "APs50"]
 
 
 def test_without_claims_there_is_no_section_of_them(page):
@@ -112,8 +111,8 @@ def test_banner_of_another_scale_comes_first(page):
 
 
 def test_banner_of_the_papers_scale(results, collected):
-    results["scale"]["is_paper"] = True
-    collected.write_text(json.dumps(results), encoding="utf-8")
+    results.scale.is_paper = True
+    results.write(collected)
     page = whole_report(collected).read_text(encoding="utf-8")
     assert "not the paper’s AP" not in page
     assert "numbers may be compared with the paper’s" in page
@@ -142,14 +141,16 @@ def test_seed_caveat_counts_finished_seeds(seeds, phrase, caveat):
 
 def test_state_counts_and_directions(results):
     counts = summary.state_counts(results)
-    assert counts == {"done": 6, "failed": 2, "interrupted": 1, "running": 1, "pending": 1}
-    agreements = {(g.row["run"], g.agrees) for g in summary.compared_gains(results)}
+    assert counts == {"evaluated": 6, "failed": 2, "interrupted": 1, "running": 1, "pending": 1}
+    agreements = {(g.row.run, g.agrees) for g in summary.compared_gains(results)}
     assert agreements == {("better", True), ("single", False), ("half", True)}
 
 
 def test_a_card_names_the_device_of_a_runtime(collected, results):
-    results["runs"]["single"]["seeds"]["0"]["latency"] = {"device": "<V100>", "threads": 2}
-    collected.write_text(json.dumps(results), encoding="utf-8")
+    results.runs["single"].seeds[0].latency = LatencyRecord(
+        key="", median_ms=1, p10_ms=1, p90_ms=1, calls=1, images=1, device="<V100>", threads=2
+    )
+    results.write(collected)
     page = visible(whole_report(collected).read_text(encoding="utf-8"))
     assert "<V100>, 2 threads" in page
 
@@ -157,25 +158,25 @@ def test_a_card_names_the_device_of_a_runtime(collected, results):
 def test_a_gain_that_stands_in_two_tables_counts_once(results):
     before = summary.agreement(results)
     assert before == "3 of 4 measured gains point the same way as the paper’s."
-    results["tables"].append(results["tables"][0] | {"id": "again"})
+    results.tables.append(results.tables[0].model_copy(update={"id": "again"}))
     assert summary.agreement(results) == before
 
 
 def test_what_fails_after_the_metrics_takes_nothing_from_them():
-    assert job_state({"state": "failed"}, evaluated=True) == "done"
-    assert job_state({"state": "failed"}, evaluated=False) == "failed"
+    assert job_state({"state": "failed"}, evaluated=True) is State.EVALUATED
+    assert job_state({"state": "failed"}, evaluated=False) is State.FAILED
 
 
 def test_report_without_any_result(collected, results):
-    for entry in results["runs"].values():
-        entry["seeds"] = {"0": training("pending")}
-    collected.write_text(json.dumps(results), encoding="utf-8")
+    for entry in results.runs.values():
+        entry.seeds = {0: training("pending")}
+    results.write(collected)
     assert "No run has finished" in whole_report(collected).read_text(encoding="utf-8")
 
 
 def test_a_training_that_is_not_in_mlflow_says_why(collected, results):
-    results["runs"]["single"]["seeds"]["0"]["tracking"] = {"error": "the store is <away>"}
-    collected.write_text(json.dumps(results), encoding="utf-8")
+    results.runs["single"].seeds[0].tracking = TrackingRecord(error="the store is <away>")
+    results.write(collected)
     assert "the store is <away>" in visible(whole_report(collected).read_text(encoding="utf-8"))
     single = (collected.parent / "tables" / "options.csv").read_text(encoding="utf-8")
     assert "untracked" in single
@@ -185,7 +186,7 @@ def test_headline_fits_a_terminal_and_shows_every_row(results):
     text = headline(results)
     assert all(width(line) <= 100 for line in text.splitlines())
     line = next(line for line in text.splitlines() if "One seed" in line)
-    assert line.split()[2:] == ["29.0", "37.0", "−1.5", "+1.0", "done"]
+    assert line.split()[2:] == ["29.0", "37.0", "−1.5", "+1.0", "evaluated"]
     assert "seed 0 failed: RuntimeError" in text
     assert "not the paper’s AP" in text
     assert "nan" not in re.sub("became</b> nan", "", text)

@@ -4,13 +4,12 @@ import re
 
 import pytest
 
-from tsd.reporting.cells import table_of
 from tsd.reporting.tables import to_csv, to_latex, to_markdown, write_table
 from tsd.reporting.wording import number, signed
 
 
 def lines_of(results, table_id="options"):
-    return list(csv.DictReader(io.StringIO(to_csv(results, table_of(results, table_id)))))
+    return list(csv.DictReader(io.StringIO(to_csv(results, results.table(table_id)))))
 
 
 def rows_of_latex(text):
@@ -31,19 +30,19 @@ def test_csv_has_a_line_for_each_row_and_metric(results):
 
 def test_csv_leaves_what_is_missing_empty_and_says_why(results):
     for line in lines_of(results):
-        assert bool(line["measured"]) == (line["state"] in ("done", "partial"))
+        assert bool(line["measured"]) == (line["state"] in ("evaluated", "partial"))
     waiting = next(line for line in lines_of(results) if line["run"] == "waiting")
     assert (waiting["state"], waiting["seeds"], waiting["gain"]) == ("pending", "", "")
 
 
 def test_csv_keeps_all_digits(results):
-    results["runs"]["single"]["seeds"]["0"]["metrics"]["AP"] = 100 / 3
+    results.runs["single"].seeds[0].metrics["AP"] = 100 / 3
     single = next(x for x in lines_of(results) if x["run"] == "single" and x["metric"] == "AP")
     assert float(single["measured"]) == 100 / 3
 
 
 def test_all_formats_show_the_csvs_numbers(results):
-    table = table_of(results, "options")
+    table = results.table("options")
     shown = [line for line in to_markdown(results, table).splitlines() if line.startswith("| ")]
     in_markdown = [
         [word.strip() for word in re.split(r"(?<!\\)\|", line)[-6:-1]]
@@ -58,7 +57,7 @@ def test_all_formats_show_the_csvs_numbers(results):
         for line in rows_of_latex(to_latex(results, table))
         if "Measured" not in line
     ]
-    lines = sorted(lines_of(results), key=lambda line: table["metrics"].index(line["metric"]))
+    lines = sorted(lines_of(results), key=lambda line: table.metrics.index(line["metric"]))
     assert in_markdown == in_latex
     assert len(in_markdown) == len(lines)
     for words, line in zip(in_markdown, lines, strict=True):
@@ -76,7 +75,7 @@ def test_all_formats_show_the_csvs_numbers(results):
 
 @pytest.mark.parametrize("write", [to_markdown, to_latex])
 def test_states_are_words_with_a_legend(results, write):
-    text = write(results, table_of(results, "options"))
+    text = write(results, results.table("options"))
     for word in ("failed", "not run", "interrupted", "running", "literature", "not collected"):
         assert text.count(word) >= 2
     assert "n/a: finished" in text
@@ -86,7 +85,7 @@ def test_states_are_words_with_a_legend(results, write):
 
 
 def test_markdown_columns_hold_despite_special_characters(results):
-    text = to_markdown(results, table_of(results, "options"))
+    text = to_markdown(results, results.table("options"))
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in rows} == {9}
     assert "<script>" not in text
@@ -94,7 +93,7 @@ def test_markdown_columns_hold_despite_special_characters(results):
 
 
 def test_latex_escapes_and_keeps_its_columns(results):
-    text = to_latex(results, table_of(results, "options"))
+    text = to_latex(results, results.table("options"))
     assert r"A\textbar{}B \& c\_d \textless{}script\textgreater{}" in text
     assert r"100\% $\Delta$C $\hat{P}_{\mathrm{c}}$" in text
     assert r"$M_{\mathrm{cls}}$" in text
@@ -106,7 +105,7 @@ def test_latex_escapes_and_keeps_its_columns(results):
 
 @pytest.mark.parametrize("write", [to_markdown, to_latex])
 def test_every_table_says_what_its_numbers_are_and_why_some_failed(results, write):
-    text = write(results, table_of(results, "options"))
+    text = write(results, results.table("options"))
     assert "not the paper’s AP" in text
     assert "RuntimeError: loss" in text
     assert "File x" not in text

@@ -6,8 +6,11 @@ import sys
 from pathlib import Path
 
 from tsd.cli import questions, steps, training_step
+from tsd.cli.declarations import declarations
 from tsd.data.coco_check import DatasetError
 from tsd.experiments.load import DeclarationError
+from tsd.results.collected import ResultsError
+from tsd.results.records import RecordError
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -18,7 +21,7 @@ def main(arguments: list[str] | None = None) -> None:
         os.environ["OMP_NUM_THREADS"] = str(options.threads)
     try:
         options.command(options)
-    except (DeclarationError, DatasetError) as error:
+    except (DeclarationError, DatasetError, RecordError, ResultsError) as error:
         sys.exit(f"tsd: {error}")
 
 
@@ -54,12 +57,13 @@ def _parser() -> argparse.ArgumentParser:
         ("submit", steps.submit, [job, out], "pack detections on the test set for its server"),
         ("latency", steps.latency, [job], "time of an image through a trained job's network"),
         ("evaluate", steps.evaluate, [job], "metrics from dumped detections"),
-        ("track", steps.track, [job], "bring a job's files into MLflow"),
+        ("track", steps.track, [job, out], "bring a job's files into MLflow"),
         ("track-missing", steps.track_missing, [seeds], "bring into MLflow what is not there yet"),
         ("report", steps.report, [seeds], "collect what there is and write the whole report"),
         ("status", questions.status, [seeds], "the grid: done, running, failed, pending"),
         ("headline", questions.headline, [seeds], "the report's tables as text"),
         ("cost", questions.cost, [seeds], "GPU hours of the grid, by table"),
+        ("declarations", declarations, [], "write the documentation of the YAML files"),
         ("bench", questions.bench, [], "speed and memory of the method, as ratios"),
     ):
         commands.add_parser(name, parents=parents, help=help_text).set_defaults(command=command)

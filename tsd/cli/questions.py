@@ -6,31 +6,43 @@ from collections import Counter
 from pathlib import Path
 
 from tsd.cli.job_step import grid_of
-from tsd.run_folder import read_json
+from tsd.experiments.metrics import METRICS, evaluated, leading
+from tsd.results.collected import Results, State, Training
 
 
 def status(options: Namespace) -> None:
-    """Print each job's state and progress, and how many there are of each."""
+    """Print each job's state and progress, and how many there are of each state."""
     from tsd.reporting.collect import collect_job
 
     grid = grid_of(options)
-    counts: Counter[str] = Counter()
+    counts: Counter[State] = Counter()
     width = max(len(job.run.id) for job in grid.jobs)
     for job in grid.jobs:
-        found = collect_job(job)
-        counts[found["state"]] += 1
-        progress = ""
-        if found["state"] in ("running", "interrupted", "failed") and found["max_iterations"]:
-            progress = f"{found['iteration']} / {found['max_iterations']}"
-        if found["seconds_left"]:
-            progress += f", {found['seconds_left'] / 60:.0f} min left"
-        if found["state"] == "failed":
-            progress += f"  {str(found['error']).splitlines()[0]}"
-        if found["state"] == "done":
-            measured = found["metrics"]["AP"]
-            progress = "nothing to measure" if measured is None else f"AP {measured:.1f}"
-        print(f"{job.run.id:<{width}}  seed {job.seed}  {found['state']:<11} {progress}")
+        training = collect_job(job)
+        counts[training.state] += 1
+        progress = _progress(training)
+        print(f"{job.run.id:<{width}}  seed {job.seed}  {training.state:<11} {progress}".rstrip())
     print(f"{grid.name}: " + ", ".join(f"{n} {state}" for state, n in sorted(counts.items())))
+
+
+def _progress(training: Training) -> str:
+    """How far a training is: its leading metric once there is one, else its iteration."""
+    if training.state is State.EVALUATED:
+        measured = {name: value for name, value in training.metrics.items() if value is not None}
+        of_detections = measured.keys() & evaluated()
+        if not of_detections:
+            return "nothing to measure"
+        metric = METRICS[leading(of_detections)]
+        return f"{metric.title} {measured[metric.id]:.{metric.decimals}f}"
+    words = []
+    unfinished = (State.RUNNING, State.INTERRUPTED, State.FAILED)
+    if training.state in unfinished and training.max_iterations:
+        words.append(f"{training.iteration} / {training.max_iterations}")
+    if training.seconds_left:
+        words.append(f"{training.seconds_left / 60:.0f} min left")
+    if training.state is State.FAILED:
+        words.append((training.error or "no reason was recorded").splitlines()[0])
+    return ", ".join(words)
 
 
 def headline(options: Namespace) -> None:
@@ -40,7 +52,7 @@ def headline(options: Namespace) -> None:
     grid = grid_of(options)
     for folder in (grid.unfinished_report_folder, grid.report_folder):
         if (folder / "index.html").exists():
-            print(tables_as_text(read_json(folder / "results.json")))
+            print(tables_as_text(Results.read(folder / "results.json")))
             print(f"Report: {folder / 'index.html'}")
             return
     sys.exit(f"tsd: there is no report in {grid.report_folder} yet")

@@ -14,7 +14,8 @@ from tsd.experiments.data_formats import format_of
 from tsd.experiments.grid import Job
 from tsd.experiments.load import DeclarationError, suggest
 from tsd.experiments.schema import Dataset
-from tsd.run_folder import read_json, update_status, write_json
+from tsd.results.records import TrackingRecord
+from tsd.run_folder import update_status, write_json
 from tsd.tracking.uri import tracking_uri
 
 
@@ -39,7 +40,8 @@ def make_data(options: Namespace) -> None:
 
 def download(options: Namespace) -> None:
     """Have one of COCO's archives unpacked."""
-    from tsd.data.download import MIRROR_VARIABLE, OFFICIAL, archive_named, obtain
+    from tsd.data.coco_archives import archive_named
+    from tsd.data.download import MIRROR_VARIABLE, OFFICIAL, obtain
 
     archive = archive_named(options.archive)
     server = os.environ.get(MIRROR_VARIABLE) or OFFICIAL
@@ -100,7 +102,7 @@ def open_tracking(options: Namespace) -> None:
     from tsd.tracking.store import TrackingError, prepare_store
 
     try:
-        prepare_store(tracking_uri(), [f"tsd-{grid_of(options).name}"])
+        prepare_store(tracking_uri(), [grid_of(options).experiment])
     except TrackingError as error:
         print(f"MLflow cannot be used, and the workflow goes on without: {error}")
 
@@ -146,7 +148,7 @@ def evaluate(options: Namespace) -> None:
     job = job_of(options)
     with logged(options.log, job):
         measure = resolve_name(format_of(job.dataset).measure)
-        write_json(job.folder.metrics, {"key": job.key, **measure(job)})
+        measure(job).write(job.folder.metrics)
         update_status(job.folder, state="done", error=None)
 
 
@@ -161,25 +163,26 @@ def track(options: Namespace) -> None:
     """Bring a finished job into MLflow."""
     job = job_of(options)
     with logged(options.log, job) as announce:
-        write_json(job.folder.tracking, _into_mlflow(job, announce))
+        _into_mlflow(job, announce).write(options.out)
 
 
 def track_missing(options: Namespace) -> None:
     """Bring finished jobs into MLflow that could not be brought before, its store being away."""
     for job in grid_of(options).jobs:
-        if "error" in (read_json(job.folder.tracking) or {}):
-            write_json(job.folder.tracking, _into_mlflow(job, print))
+        tracked = TrackingRecord.read(job.folder.tracking)
+        if tracked is not None and tracked.error is not None:
+            _into_mlflow(job, print).write(job.folder.tracking)
 
 
-def _into_mlflow(job: Job, announce: Callable[[str], None]) -> dict[str, str]:
+def _into_mlflow(job: Job, announce: Callable[[str], None]) -> TrackingRecord:
     """Where the job is in MLflow, or the error: without its store the workflow goes on."""
     from tsd.tracking.store import sync_run
 
     try:
-        return sync_run(job.folder.path, tracking_uri())
+        return TrackingRecord(**sync_run(job.folder.path, tracking_uri()))
     except Exception as error:
         announce(f"{job.key} is not in MLflow: {error}")
-        return {"error": f"{type(error).__name__}: {error}"}
+        return TrackingRecord(error=f"{type(error).__name__}: {error}")
 
 
 def collect(options: Namespace) -> None:
@@ -188,7 +191,7 @@ def collect(options: Namespace) -> None:
 
     grid = grid_of(options)
     jobs = grid.jobs_for(options.target) if options.target else grid.jobs
-    write_json(options.out, collect_results(grid, jobs))
+    collect_results(grid, jobs).write(options.out)
 
 
 def table(options: Namespace) -> None:
@@ -232,6 +235,6 @@ def report(options: Namespace) -> None:
 
     grid = grid_of(options)
     collected = grid.unfinished_report_folder / "results.json"
-    write_json(collected, collect_results(grid, grid.jobs))
+    collect_results(grid, grid.jobs).write(collected)
     write_parts(collected)
     print(f"report: {write_pages(collected)}")

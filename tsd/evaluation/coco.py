@@ -1,27 +1,92 @@
-"""COCO metrics of dumped detections, boxes and masks, at 100 detections per image and class.
+"""COCO's evaluation of dumped detections, boxes and masks.
 
-Every number is in percent, None where the annotations leave nothing to measure.
+A :class:`CocoEvaluation` holds what COCO's matching gives. The metrics are functions of it, one for
+each idea; :mod:`tsd.experiments.metrics` names the function of each metric with its arguments.
+Every metric is in percent, None where the annotations leave nothing to measure.
+
+Shapes: T IoU thresholds (``IOU_THRESHOLDS``), R recall steps (101), K classes by category id, A
+sizes (``AREAS``), M numbers of detections that count in an image and class (``MAX_DETECTIONS``).
 """
 
 import json
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from faster_coco_eval import COCO, COCOeval_faster
+from numpy.typing import NDArray
 
-IOU_THRESHOLDS: tuple[float, ...] = tuple(np.linspace(0.5, 0.95, 10).tolist())
-AREAS = ("all", "small", "medium", "large")
-MAX_DETECTIONS = 100
+from tsd.experiments.metrics import IOU_PERCENT, SIZES
+
+IOU_THRESHOLDS: tuple[float, ...] = tuple(np.linspace(0.5, 0.95, len(IOU_PERCENT)).tolist())
+AREAS = ("all", *SIZES)
+MAX_DETECTIONS = (1, 10, 100)
 
 
-def evaluate_detections(
+@dataclass(frozen=True)
+class CocoEvaluation:
+    """What matching detections with annotations gave, for boxes or for masks.
+
+    Args:
+        precision: Interpolated precision with the largest of ``MAX_DETECTIONS``, Array[T, R, K, A],
+            −1 where there is nothing to measure.
+        recall: Highest recall, Array[T, K, A, M], −1 likewise.
+        ground_truth: The annotation file's ``images``, ``categories`` and ``annotations``, less
+            the categories that do not count.
+        detections: Entries in COCO's results format.
+    """
+
+    precision: NDArray[np.float64]
+    recall: NDArray[np.float64]
+    ground_truth: dict[str, list[dict]]
+    detections: list[dict]
+
+
+def average_precision(
+    evaluation: CocoEvaluation, iou: int | None = None, size: str = "all"
+) -> float | None:
+    """Mean of the precision over recall steps and classes.
+
+    Args:
+        evaluation: Of boxes or masks.
+        iou: Threshold in hundredths; the mean over all ten where it is None.
+        size: One of ``AREAS``.
+    """
+    thresholds = slice(None) if iou is None else IOU_PERCENT.index(iou)
+    return _mean_percent(evaluation.precision[thresholds, ..., AREAS.index(size)])
+
+
+def average_recall(
+    evaluation: CocoEvaluation, detections: int = 100, size: str = "all"
+) -> float | None:
+    """Mean of the highest recall over IoU thresholds and classes.
+
+    Args:
+        evaluation: Of boxes or masks.
+        detections: How many of an image's detections of a class count, one of ``MAX_DETECTIONS``.
+        size: One of ``AREAS``.
+    """
+    counted = MAX_DETECTIONS.index(detections)
+    return _mean_percent(evaluation.recall[..., AREAS.index(size), counted])
+
+
+def precision_per_class(evaluation: CocoEvaluation) -> dict[str, float | None]:
+    """AP of each category by its name, categories in the order of their ids."""
+    categories = sorted(evaluation.ground_truth["categories"], key=lambda category: category["id"])
+    return {
+        category["name"]: _mean_percent(evaluation.precision[:, :, k, 0])
+        for k, category in enumerate(categories)
+    }
+
+
+def evaluate_boxes(
     annotation_file: Path, detections: list[dict] | Path, classes: Sequence[str] | None = None
-) -> dict:
-    """Average precision of detections, by IoU threshold, object size and class.
+) -> CocoEvaluation:
+    """Match detected boxes with the annotated ones.
 
     Args:
         annotation_file: Ground truth in COCO's format. An annotation's ``area`` says its size:
@@ -31,12 +96,6 @@ def evaluate_detections(
             list is an answer: 0 wherever there is ground truth. The list is not changed.
         classes: Names of the categories that count; all of the annotation file if not given.
 
-    Returns:
-        ``metrics``: AP (mean over IoU_THRESHOLDS), AP50, AP75 and AP of small, medium and large
-        objects (APs, APm, APl). ``grid``: ``AP[i][a]`` at threshold ``iou[i]`` on objects of size
-        ``area[a]``. ``per_class``: AP by category name. Percent, not rounded; None is "missing":
-        no ground truth to measure on.
-
     Raises:
         ValueError: A file or an entry is malformed, or a detection refers to an image or a
             category that the annotation file does not have. Names the file and the ids.
@@ -45,40 +104,16 @@ def evaluate_detections(
     source, entries = _read_detections(detections)
     boxes = [_box_entry(entry, "score", f"{source}[{i}]") for i, entry in enumerate(entries)]
     _require_known(boxes, ground_truth, source, annotation_file)
-
-    precision = _precision(ground_truth, boxes, "bbox")
-    categories = sorted(ground_truth["categories"], key=lambda category: category["id"])
-    return {
-        "metrics": {
-            "AP": _mean_percent(precision[..., 0]),
-            "AP50": _mean_percent(precision[IOU_THRESHOLDS.index(0.5), ..., 0]),
-            "AP75": _mean_percent(precision[IOU_THRESHOLDS.index(0.75), ..., 0]),
-            "APs": _mean_percent(precision[..., 1]),
-            "APm": _mean_percent(precision[..., 2]),
-            "APl": _mean_percent(precision[..., 3]),
-        },
-        "grid": {
-            "iou": list(IOU_THRESHOLDS),
-            "area": list(AREAS),
-            "AP": [
-                [_mean_percent(precision[t, ..., a]) for a in range(len(AREAS))]
-                for t in range(len(IOU_THRESHOLDS))
-            ],
-        },
-        "per_class": {
-            category["name"]: _mean_percent(precision[:, :, k, 0])
-            for k, category in enumerate(categories)
-        },
-    }
+    return _matched(ground_truth, boxes, "bbox")
 
 
 def evaluate_masks(
     annotation_file: Path, detections: list[dict] | Path, classes: Sequence[str] | None = None
-) -> dict[str, float | None]:
-    """Average precision of the detections' masks: mask_AP, mask_AP50 and mask_AP75 in percent.
+) -> CocoEvaluation:
+    """Match the detections' masks with the annotated ones.
 
     Args:
-        annotation_file: As for :func:`evaluate_detections`; its annotations have a
+        annotation_file: As for :func:`evaluate_boxes`; its annotations have a
             ``segmentation``, polygons or run lengths, and its images width and height.
         detections: The same list, each entry with a ``segmentation`` in run lengths.
         classes: As there.
@@ -110,12 +145,7 @@ def evaluate_masks(
         del checked["bbox"]
         found.append({**checked, "segmentation": entry["segmentation"]})
     _require_known(found, ground_truth, source, annotation_file)
-    precision = _precision(ground_truth, found, "segm")
-    return {
-        "mask_AP": _mean_percent(precision[..., 0]),
-        "mask_AP50": _mean_percent(precision[IOU_THRESHOLDS.index(0.5), ..., 0]),
-        "mask_AP75": _mean_percent(precision[IOU_THRESHOLDS.index(0.75), ..., 0]),
-    }
+    return _matched(ground_truth, found, "segm")
 
 
 def _read_detections(detections: list[dict] | Path) -> tuple[str, list[dict]]:
@@ -138,21 +168,22 @@ def _require_known(
             raise ValueError(f"{source}: {key} not in {annotation_file}: {_enumerate(unknown)}")
 
 
-def _precision(
+def _matched(
     ground_truth: dict[str, list[dict]], found: list[dict], kind: Literal["bbox", "segm"]
-) -> np.ndarray:
-    """Interpolated precision [IoU threshold, recall, class by id, area]; −1 where missing."""
+) -> CocoEvaluation:
     truth = COCO(ground_truth)
     evaluation = COCOeval_faster(truth, truth.loadRes(found), iouType=kind)
     evaluation.params.iouThrs = np.asarray(IOU_THRESHOLDS)
-    evaluation.params.maxDets = [MAX_DETECTIONS]
+    evaluation.params.maxDets = list(MAX_DETECTIONS)
     evaluation.evaluate()
     evaluation.accumulate()
-    return evaluation.eval["precision"][..., -1]
+    return CocoEvaluation(
+        evaluation.eval["precision"][..., -1], evaluation.eval["recall"], ground_truth, found
+    )
 
 
-def _mean_percent(precision: np.ndarray) -> float | None:
-    measured = precision[precision > -1]
+def _mean_percent(values: NDArray[np.float64]) -> float | None:
+    measured = values[values > -1]
     return 100 * float(np.mean(measured)) if measured.size else None
 
 

@@ -15,7 +15,7 @@ from mmdet.models.detectors import BaseDetector
 from mmengine.runner import Runner
 
 from tsd.experiments.grid import Job
-from tsd.run_folder import write_json
+from tsd.results.records import LatencyRecord
 from tsd.training.build import runtime_config, trained_model
 
 WARM_UP, CALLS = 10, 100
@@ -39,19 +39,16 @@ def measure_latency(job: Job) -> None:
             if call >= WARM_UP:
                 milliseconds.append(1e3 * elapsed)
     deciles = statistics.quantiles(milliseconds, n=10)
-    write_json(
-        job.folder.latency,
-        {
-            "key": job.key,
-            "median_ms": statistics.median(milliseconds),
-            "p10_ms": deciles[0],
-            "p90_ms": deciles[-1],
-            "calls": CALLS,
-            "images": len(batches),
-            "device": _device_name(),
-            "threads": torch.get_num_threads(),
-        },
-    )
+    LatencyRecord(
+        key=job.key,
+        median_ms=statistics.median(milliseconds),
+        p10_ms=deciles[0],
+        p90_ms=deciles[-1],
+        calls=CALLS,
+        images=len(batches),
+        device=_device_name(),
+        threads=torch.get_num_threads(),
+    ).write(job.folder.latency)
 
 
 def _timed(model: BaseDetector, batch: dict) -> float:

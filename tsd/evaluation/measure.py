@@ -1,35 +1,51 @@
-"""Measuring the detections of a job, by the protocol of its data set's format.
+"""What the step ``evaluate`` computes of a job's detections, for each format of a data set."""
 
-:mod:`tsd.experiments.data_formats` names the function of each format. All of them take a job that
-has detected. They return what the function that does the work returns, for ``metrics.json``:
-``metrics`` (name → value), ``grid`` (AP by thresholds and sizes, or None) and ``per_class`` (class
-→ AP).
-"""
+from pkgutil import resolve_name
 
-from typing import Any
-
-from tsd.evaluation.coco import evaluate_detections, evaluate_masks
+from tsd.evaluation.coco import (
+    CocoEvaluation,
+    evaluate_boxes,
+    evaluate_masks,
+    precision_per_class,
+)
 from tsd.experiments.data_formats import format_of
 from tsd.experiments.grid import Job
-from tsd.run_folder import read_json
+from tsd.experiments.metrics import EVALUATION_VERSION, evaluated
+from tsd.results.records import EvaluationRecord, Metrics
 
 
-def measure_coco(job: Job) -> dict[str, Any]:
-    """Measure boxes by COCO's protocol, and the masks of a detector that has a head for them."""
+def measure_coco(job: Job) -> EvaluationRecord:
+    """Measure detections on a data set in COCO's format, masks too where the network has them."""
     annotations = format_of(job.dataset).files["val"]
-    detections = read_json(job.folder.detections)
-    result = evaluate_detections(annotations, detections, job.dataset.classes)
+    detections, classes = job.folder.detections, job.dataset.classes
+    boxes = evaluate_boxes(annotations, detections, classes)
+    masks = None
     if "mask_head" in job.config.model.get("roi_head", {}):
-        result["metrics"] |= evaluate_masks(annotations, detections, job.dataset.classes)
-    return result
+        masks = evaluate_masks(annotations, detections, classes)
+    return EvaluationRecord(
+        key=job.key,
+        version=EVALUATION_VERSION,
+        metrics=declared_metrics(boxes, masks),
+        per_class=precision_per_class(boxes),
+    )
 
 
-def measure_openimages(job: Job) -> dict[str, Any]:
-    """Measure boxes by the Open Images Challenge's protocol."""
+def declared_metrics(boxes: CocoEvaluation, masks: CocoEvaluation | None) -> Metrics:
+    """Compute every declared metric of the evaluation; those of masks only where there are some."""
+    measured: Metrics = {}
+    for name, metric in evaluated().items():
+        evaluation = masks if metric.of_masks else boxes
+        if evaluation is not None and metric.function is not None:
+            measured[name] = resolve_name(metric.function)(evaluation, **metric.arguments)
+    return measured
+
+
+def measure_openimages(job: Job) -> EvaluationRecord:
+    """Measure detections by the Open Images Challenge's protocol, which has AP50 alone."""
     # Imported here, because it takes seconds to load torch, which COCO's metrics do without.
-    from tsd.evaluation import openimages
+    from tsd.evaluation.openimages import evaluate_detections, open_split
 
     files = format_of(job.dataset).files
-    names = ("val", "labels", "hierarchy", "verified")
-    split = openimages.open_split(*(files[name] for name in names))
-    return openimages.evaluate_detections(split, job.folder.detections)
+    split = open_split(*(files[name] for name in ("val", "labels", "hierarchy", "verified")))
+    measured = evaluate_detections(split, job.folder.detections)
+    return EvaluationRecord(key=job.key, version=EVALUATION_VERSION, **measured)

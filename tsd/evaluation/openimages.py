@@ -66,10 +66,10 @@ def evaluate_detections(split: OpenImagesChallenge, detections: list[dict] | Pat
         detections: As the top of this module says, or the JSON file that holds them.
 
     Returns:
-        ``metrics`` has AP50, the mean over the classes that have ground truth. ``grid`` is None,
-        because the protocol knows neither other thresholds nor sizes. ``per_class`` has AP50 by
-        class; a name that two classes have is followed by the class's label. Values are in percent
-        and not rounded. None stands for a value that is missing for want of ground truth.
+        ``metrics`` has AP50 alone, the mean over the classes that have ground truth, because the
+        protocol knows neither other thresholds nor sizes. ``per_class`` has AP50 by class; a name
+        that two classes have is followed by the class's label. Values are in percent and not
+        rounded. None stands for a value that is missing for want of ground truth.
 
     Raises:
         ValueError: A detection is malformed, or of an unknown image or category.
@@ -100,7 +100,6 @@ def evaluate_detections(split: OpenImagesChallenge, detections: list[dict] | Pat
     ]
     return {
         "metrics": {"AP50": sum(measured) / len(measured) if measured else None},
-        "grid": None,
         "per_class": dict(zip(names, values, strict=True)),
     }
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from tsd.experiments.claims_schema import (
 from tsd.experiments.compile import compile_run, digest
 from tsd.experiments.data_formats import format_of
 from tsd.experiments.load import DeclarationError, Experiments, load_experiments, suggest
-from tsd.experiments.metrics import METRICS
+from tsd.experiments.metrics import METRICS, Step
 from tsd.experiments.schema import Backbone, Dataset, Run, Scale
 from tsd.run_folder import RunFolder
 
@@ -55,7 +55,7 @@ class Job:
     dataset: Dataset
     seed: int
     results: Path
-    grid: str
+    grid_name: str
     grid_options: tuple[str, ...] = ()
     shared: Compiled | None = field(default=None, compare=False, repr=False)
     """What its run's other seeds are compiled to."""
@@ -81,7 +81,12 @@ class Job:
     @property
     def key(self) -> str:
         """Identity of the training, and its folder below ``results``."""
-        return f"{self.grid}/{self.run.id}/{self.digest}/seed{self.seed}"
+        return f"{self.grid_name}/{self.run.id}/{self.digest}/seed{self.seed}"
+
+    @property
+    def experiment(self) -> str:
+        """The MLflow experiment that holds it: one for each grid."""
+        return experiment_of(self.grid_name)
 
     @property
     def submission(self) -> str:
@@ -142,6 +147,16 @@ class Grid:
         return self.scale.id if own else f"{self.scale.id}-{self.dataset.id}"
 
     @property
+    def experiment(self) -> str:
+        """The MLflow experiment that holds its trainings."""
+        return experiment_of(self.name)
+
+    @property
+    def is_paper(self) -> bool:
+        """Whether its numbers may be compared with the paper's."""
+        return self.scale.comparable and self.dataset.id == self.scale.dataset
+
+    @property
     def report_folder(self) -> Path:
         """Where its report lies once all is done."""
         return Path("reports") / self.name
@@ -168,6 +183,7 @@ class Grid:
     def presentation(self) -> str:
         """A digest of all that a report shows without training for it: texts, published values."""
         shown = {
+            "metrics": [asdict(metric) for metric in METRICS.values()],
             "tables": [table.model_dump() for table in self.experiments.tables.values()],
             "figures": [figure.model_dump() for figure in self.experiments.figures.values()],
             "claims": [claim.model_dump() for claim in self.claims],
@@ -184,8 +200,7 @@ class Grid:
     def jobs(self) -> list[Job]:
         """Every run that there is at this scale, with each of its seeds.
 
-        One that the scale cannot make is left out, so that it stands in no other run's way; asking
-        for it by name raises the error that says why.
+        A run that the scale cannot make is left out, so that it is in no other run's way.
         """
         runs = self.experiments.runs.values()
         return [job for run in runs if self.has(run) for job in self.jobs_of(run.id)]
@@ -256,8 +271,8 @@ class Grid:
     def jobs_for(self, target: str) -> list[Job]:
         """The trainings behind a table, a figure or a run.
 
-        A table's include the baselines of its rows. Runs whose backbone the scale has nothing for
-        are left out. A run whose base it has nothing for is not: its config raises the error.
+        A table's include the baselines of its rows. Runs are left out if nothing stands for their
+        backbone, but not if nothing stands for their base: the config of such a run is an error.
         """
         runs = map(self.experiments.run, self.experiments.runs_for(target))
         return [job for run in runs if self._has_backbone(run) for job in self.jobs_of(run.id)]
@@ -276,8 +291,8 @@ class Grid:
             self.experiments.tables.get(target),
             self.experiments.figures.get(target),
         )
-        if table and "runtime" in table.metrics:
-            files += [job.folder.latency for job in jobs]
+        if table and any(METRICS[name].step is Step.LATENCY for name in table.metrics):
+            files += [path for job in jobs for path in (job.folder.latency, job.folder.retracking)]
         if figure and figure.extract:
             files += [
                 job.folder.extracted(figure.kind)
@@ -307,6 +322,11 @@ class Grid:
         """The files that the report is made from, each once."""
         wanted = self.experiments.targets if self.only is None else self.only
         return list(dict.fromkeys(file for name in wanted for file in self.files_behind(name)))
+
+
+def experiment_of(grid_name: str) -> str:
+    """Name of the MLflow experiment of a grid."""
+    return f"tsd-{grid_name}"
 
 
 SETTINGS = ("scale", "dataset", "only", "seeds", "experiments")

@@ -20,9 +20,9 @@ from tsd.experiments.schema import (
     Dataset,
     Declaration,
     Figure,
-    ForBases,
     Run,
     Scale,
+    SettingsForBases,
     Table,
 )
 
@@ -72,6 +72,7 @@ class Experiments:
         combined = {
             **said,
             "extends": None,
+            "comparable": scale.comparable,  # what differs from a comparable scale need not be one
             "set": {**below.set, **scale.set},
             "bases": _combined(below.bases, scale.bases),
         }
@@ -150,6 +151,7 @@ def load_experiments(folder: Path) -> Experiments:
                 raise DeclarationError(
                     f"{figure.origin}: unknown run {name!r}" + suggest(name, runs)
                 )
+        _check_metrics(figure.origin, figure.metrics)
     for scale in experiments.scales.values():
         _check_scale(f"{folder / 'scales' / f'{scale.id}.yaml'}", scale, experiments)
     return experiments
@@ -160,6 +162,15 @@ def config_file(base: str) -> Path:
     if base.startswith(MMDET):
         return _mmdet_configs() / f"{base.removeprefix(MMDET)}.py"
     return CONFIG_FOLDER / f"{base}.py"
+
+
+def config_name(base: str) -> str:
+    """What to call the config file of a base to a reader: a path in this project, or mmdet's name.
+
+    Args:
+        base: As a run's ``base`` says it.
+    """
+    return base if base.startswith(MMDET) else f"tsd/configs/{base}.py"
 
 
 def available_bases(like: str = "") -> list[str]:
@@ -284,12 +295,16 @@ def _check_run(run: Run, experiments: Experiments) -> None:
             )
 
 
-def _check_table(path: Path, table: Table, experiments: Experiments) -> None:
-    for metric in table.metrics:
+def _check_metrics(place: object, metrics: Iterable[str]) -> None:
+    for metric in metrics:
         if metric not in METRICS:
             raise DeclarationError(
-                f"{path}: key metrics: unknown metric {metric!r}" + suggest(metric, METRICS)
+                f"{place}: key metrics: unknown metric {metric!r}" + suggest(metric, METRICS)
             )
+
+
+def _check_table(path: Path, table: Table, experiments: Experiments) -> None:
+    _check_metrics(path, table.metrics)
     for row in table.rows:
         place = f"{path}: row {row.label!r}"
         for key, name in (("run", row.run), ("baseline", row.baseline)):
@@ -339,7 +354,7 @@ def _check_scale(place: str, scale: Scale, experiments: Experiments) -> None:
         scale = experiments.scales[scale.extends]
 
 
-def _combined(below: list[ForBases], own: list[ForBases]) -> list[ForBases]:
+def _combined(below: list[SettingsForBases], own: list[SettingsForBases]) -> list[SettingsForBases]:
     """The settings by base of a scale and of the one that it extends, those of the latter first.
 
     Entries for the same bases become one, in which what the scale itself says comes last.

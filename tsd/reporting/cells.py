@@ -1,40 +1,15 @@
 """What stands in a table's cells: measured and published values, differences and gains.
 
-Everything is computed in full precision from the content of ``results.json``; how a number is
-written is decided in :mod:`tsd.reporting.wording`.
+Everything is computed in full precision from the collected results; how a number is written is
+decided in :mod:`tsd.reporting.wording`.
 """
 
-import json
 import math
 import statistics
 from dataclasses import dataclass
-from enum import StrEnum
-from pathlib import Path
-from typing import Any
 
-Results = dict[str, Any]
-"""The content of ``results.json``."""
-
-
-class State(StrEnum):
-    """How far the training of a run, or the value of a cell, has come."""
-
-    DONE = "done"
-    PARTIAL = "partial"
-    FAILED = "failed"
-    INTERRUPTED = "interrupted"
-    RUNNING = "running"
-    TRAINED = "trained"
-    PENDING = "pending"
-    MISSING = "missing"
-    NOT_MEASURED = "not measured"
-    NOT_DECLARED = "not declared"
-    NOT_AT_SCALE = "not at this scale"
-    NOT_COLLECTED = "not collected"
-
-
-UNFINISHED = (State.FAILED, State.INTERRUPTED, State.RUNNING, State.TRAINED, State.PENDING)
-"""States of a training without results; the one a reader has to know of first comes first."""
+from tsd.experiments.schema import Row, Table
+from tsd.results.collected import UNFINISHED, CollectedRun, Results, State
 
 
 @dataclass(frozen=True)
@@ -98,14 +73,9 @@ class FilledRow:
         cells: In the order of the table's metrics.
     """
 
-    row: dict[str, Any]
-    run: dict[str, Any] | None
+    row: Row
+    run: CollectedRun | None
     cells: list[Cell]
-
-
-def read_results(collected: Path) -> Results:
-    """Read the collected file."""
-    return json.loads(collected.read_text(encoding="utf-8"))
 
 
 def minus(a: float | None, b: float | None) -> float | None:
@@ -117,31 +87,45 @@ def measure(results: Results, name: str | None, metric: str) -> Measured:
     """Gather a metric over the seeds of a run; a value that is not finite counts as missing.
 
     Args:
-        results: The content of ``results.json``.
+        results: What was collected.
         name: Id of the run; None where a row declares none.
         metric: Id of the metric.
     """
     if name is None:
         return Measured(State.NOT_DECLARED, {}, 0)
-    if name not in results["runs"]:
+    if name not in results.runs:
         return Measured(State.NOT_COLLECTED, {}, 0)
-    if not results["runs"][name]["at_scale"]:
+    run = results.runs[name]
+    if not run.at_scale:
         return Measured(State.NOT_AT_SCALE, {}, 0)
-    seeds = results["runs"][name]["seeds"]
-    measured = [training["metrics"] for training in seeds.values() if "metrics" in training]
-    found = {int(seed): seeds[seed].get("metrics", {}).get(metric) for seed in seeds}
-    values = {
-        seed: float(value)
-        for seed, value in sorted(found.items())
-        if value is not None and math.isfinite(value)
-    }
+    found = {seed: training.metrics.get(metric) for seed, training in sorted(run.seeds.items())}
+    values = {seed: v for seed, v in found.items() if v is not None and math.isfinite(v)}
     if values:
-        state = State.DONE if len(values) == len(seeds) else State.PARTIAL
+        state = State.EVALUATED if len(values) == len(run.seeds) else State.PARTIAL
     else:
-        states = {training["state"] for training in seeds.values()}
-        finished = State.MISSING if any(metric in m for m in measured) else State.NOT_MEASURED
+        was_measured = any(metric in training.metrics for training in run.seeds.values())
+        finished = State.MISSING if was_measured else State.NOT_MEASURED
+        states = {training.state for training in run.seeds.values()}
         state = next((state for state in UNFINISHED if state in states), finished)
-    return Measured(state, values, len(seeds))
+    return Measured(state, values, len(run.seeds))
+
+
+def run_state(results: Results, name: str) -> State:
+    """How far a run has come, whatever is measured of it.
+
+    Args:
+        results: What was collected.
+        name: Id of the run.
+    """
+    if name not in results.runs:
+        return State.NOT_COLLECTED
+    run = results.runs[name]
+    if not run.at_scale:
+        return State.NOT_AT_SCALE
+    states = [training.state for training in run.seeds.values()]
+    if State.EVALUATED in states:
+        return State.EVALUATED if set(states) == {State.EVALUATED} else State.PARTIAL
+    return next(state for state in UNFINISHED if state in states)
 
 
 def gain_sd(run: Measured, baseline: Measured) -> float | None:
@@ -151,53 +135,40 @@ def gain_sd(run: Measured, baseline: Measured) -> float | None:
     return math.sqrt(run.sd**2 / len(run.values) + baseline.sd**2 / len(baseline.values))
 
 
-def published_of(results: Results, table: dict[str, Any], run: str, metric: str) -> float | None:
+def published_of(results: Results, table: Table, run: str, metric: str) -> float | None:
     """Return what was printed for a run, preferably in this table, else in one of the paper's."""
-    papers = [other for other in results["tables"] if other["source"].startswith("Table")]
-    for place in [table, *papers]:
-        for row in place["rows"]:
-            value = row["published"].get(metric)
-            if row["run"] == run and value is not None:
-                return float(value)
+    for place in [table, *(other for other in results.tables if other.paper)]:
+        for row in place.rows:
+            value = row.published.get(metric)
+            if row.run == run and value is not None:
+                return value
     return None
 
 
-def fill_cell(results: Results, table: dict[str, Any], row: dict[str, Any], metric: str) -> Cell:
+def fill_cell(results: Results, table: Table, row: Row, metric: str) -> Cell:
     """Compute one metric of one row."""
-    measured = measure(results, row["run"], metric)
-    published = row["published"].get(metric)
-    if row["baseline"] is None:
+    measured = measure(results, row.run, metric)
+    published = row.published.get(metric)
+    if row.baseline is None:
         return Cell(metric, measured, published, None, None, None)
-    baseline = measure(results, row["baseline"], metric)
+    baseline = measure(results, row.baseline, metric)
     return Cell(
         metric,
         measured,
         published,
         gain=minus(measured.mean, baseline.mean),
         gain_sd=gain_sd(measured, baseline),
-        published_gain=minus(published, published_of(results, table, row["baseline"], metric)),
+        published_gain=minus(published, published_of(results, table, row.baseline, metric)),
     )
 
 
-def fill(results: Results, table: dict[str, Any]) -> list[FilledRow]:
-    """Compute all cells of a table, one of ``results["tables"]``."""
+def fill(results: Results, table: Table) -> list[FilledRow]:
+    """Compute all cells of a table."""
     return [
         FilledRow(
             row,
-            results["runs"].get(row["run"]),
-            [fill_cell(results, table, row, metric) for metric in table["metrics"]],
+            results.runs.get(row.run) if row.run is not None else None,
+            [fill_cell(results, table, row, metric) for metric in table.metrics],
         )
-        for row in table["rows"]
+        for row in table.rows
     ]
-
-
-def table_of(results: Results, table_id: str) -> dict[str, Any]:
-    """Return a table by its id.
-
-    Raises:
-        KeyError: There is no such table; the message names those there are.
-    """
-    tables = {table["id"]: table for table in results["tables"]}
-    if table_id not in tables:
-        raise KeyError(f"no table {table_id!r} among {', '.join(tables)}")
-    return tables[table_id]

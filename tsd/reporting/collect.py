@@ -3,135 +3,127 @@
 import socket
 import time
 from collections.abc import Iterable
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from tsd import provenance
 from tsd.experiments.grid import Grid, Job
+from tsd.experiments.load import config_name
 from tsd.experiments.metrics import METRICS
 from tsd.experiments.schema import Run
+from tsd.results.collected import (
+    RESULTS_VERSION,
+    CollectedRun,
+    CollectedScale,
+    Results,
+    State,
+    Training,
+)
+from tsd.results.records import read_records
 from tsd.run_folder import read_json
-
-PAPER_SCALE = "paper"
 
 SILENCE = 1800
 """Seconds without a sign after which a job on another machine counts as interrupted."""
 
 
-def collect(grid: Grid, jobs: Iterable[Job]) -> dict[str, Any]:
+def collect(grid: Grid, jobs: Iterable[Job]) -> Results:
     """The results of the given jobs with all that is needed to present them.
 
     Args:
         grid: The jobs' grid.
-        jobs: Those to gather; the other runs are left out.
+        jobs: Those to gather. Runs without a job among them are left out, unless the scale does
+            not have them, which a report says.
 
-    Returns:
-        Plain data: ``scale``, ``dataset``, ``metrics`` and ``tables`` as declared, and ``runs``:
-        id → declaration, digest and, by seed, :func:`collect_job`.
+    Raises:
+        RecordError: A file of a training is malformed.
     """
     head, dirty = provenance.commit()
-    runs: dict[str, Any] = {}
-    for run in grid.experiments.runs.values():
-        if not grid.has(run):
-            runs[run.id] = {**_declaration(grid, run), "digest": None, "at_scale": False}
+    experiments, scale = grid.experiments, grid.scale
+    runs = {run.id: _declared(grid, run) for run in experiments.runs.values() if not grid.has(run)}
     for job in jobs:
-        collected = runs.setdefault(
-            job.run.id,
-            {**_declaration(grid, job.run), "digest": job.digest, "at_scale": True},
-        )
-        collected["seeds"][str(job.seed)] = collect_job(job)
-    return {
-        "grid": grid.name,
-        "generated": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": head,
-        "dirty": dirty,
-        "scale": {
-            "id": grid.scale.id,
-            "title": grid.scale.title,
-            "note": grid.scale.note,
-            "is_paper": grid.name == PAPER_SCALE,
-        },
-        "dataset": grid.dataset.model_dump(),
-        "metrics": {name: asdict(metric) for name, metric in METRICS.items()},
-        "tables": [table.model_dump() for table in grid.experiments.tables.values()],
-        "figures": [figure.model_dump() for figure in grid.experiments.figures.values()],
-        "claims": [claim.model_dump() for claim in grid.claims],
-        "inconsistencies": [entry.model_dump() for entry in grid.inconsistencies],
-        "runs": runs,
-    }
+        if job.run.id not in runs:
+            runs[job.run.id] = _declared(grid, job.run, job.digest)
+        runs[job.run.id].seeds[job.seed] = collect_job(job)
+    return Results(
+        version=RESULTS_VERSION,
+        name=grid.name,
+        generated=datetime.now(UTC).isoformat(timespec="seconds"),
+        commit=head,
+        dirty=dirty,
+        scale=CollectedScale(
+            id=scale.id, title=scale.title, note=scale.note, is_paper=grid.is_paper
+        ),
+        dataset=grid.dataset,
+        metrics=METRICS,
+        tables=list(experiments.tables.values()),
+        figures=list(experiments.figures.values()),
+        claims=list(grid.claims),
+        inconsistencies=list(grid.inconsistencies),
+        runs=runs,
+    )
 
 
-def _declaration(grid: Grid, run: Run) -> dict[str, Any]:
-    return {
-        "why": run.why,
-        "base": run.base,
-        "backbone": run.backbone,
-        "dataset": grid.dataset_of(run).id,
-        "set": run.set,
-        "tables": grid.experiments.tables_of(run.id),
-        "seeds": {},
-    }
+def _declared(grid: Grid, run: Run, digest: str | None = None) -> CollectedRun:
+    """A run as it is declared, its seeds still to be filled in.
+
+    Without a digest it is a run that the scale does not have.
+    """
+    return CollectedRun(
+        why=run.why,
+        base=run.base,
+        base_file=config_name(run.base),
+        backbone=run.backbone,
+        dataset=grid.dataset_of(run).id,
+        set=run.set,
+        tables=grid.experiments.tables_of(run.id),
+        digest=digest,
+        at_scale=digest is not None,
+        seeds={},
+    )
 
 
-def collect_job(job: Job) -> dict[str, Any]:
+def collect_job(job: Job) -> Training:
     """State, metrics and provenance of one job."""
     folder = job.folder
     status = read_json(folder.status) or {}
-    trained, detected, metrics = map(read_json, (folder.train, folder.detect, folder.metrics))
-    state = job_state(status, evaluated=metrics is not None)
-    collected = {
-        "state": state,
-        "error": status.get("error"),
-        "iteration": status.get("iteration"),
-        "max_iterations": status.get("max_iterations"),
-        "seconds_left": status.get("seconds_left") if state == "running" else None,
-        "folder": str(folder.path),
-        "scheduler_job": status.get("scheduler_job"),
-        "train": trained,
-        "detect": detected,
-        "latency": read_json(folder.latency),
-        "tracking": read_json(folder.tracking),
-    }
-    if state == "done":
-        collected["metrics"] = {
-            **metrics["metrics"],
-            **(_by_size(metrics["grid"]) if metrics["grid"] else {}),
-            "params": trained["parameters"] / 1e6,
-        }
-        if collected["latency"]:
-            collected["metrics"]["runtime"] = collected["latency"]["median_ms"]
-        collected["grid"] = metrics["grid"]
-    return collected
+    records = read_records(folder)
+    state = job_state(status, evaluated=records.evaluation is not None)
+    return Training(
+        state=state,
+        folder=str(folder.path),
+        error=status.get("error"),
+        iteration=status.get("iteration"),
+        max_iterations=status.get("max_iterations"),
+        seconds_left=status.get("seconds_left") if state is State.RUNNING else None,
+        scheduler_job=status.get("scheduler_job"),
+        metrics=records.metrics if state is State.EVALUATED else {},
+        per_class=records.evaluation.per_class if records.evaluation else {},
+        train=records.train,
+        detect=records.detect,
+        latency=records.latency,
+        tracking=records.tracking,
+    )
 
 
-def _by_size(grid: dict[str, Any]) -> dict[str, float | None]:
-    """AP of each object size at each IoU threshold, as Table 9 has them: ``APs@50`` and so on."""
-    return {
-        f"AP{area[0]}@{round(100 * iou)}": grid["AP"][t][a]
-        for t, iou in enumerate(grid["iou"])
-        for a, area in enumerate(grid["area"])
-        if area != "all"
-    }
-
-
-def job_state(status: dict[str, Any], evaluated: bool) -> str:
-    """``done``, ``trained``, ``failed``, ``running``, ``interrupted`` or ``pending``.
+def job_state(status: dict[str, Any], evaluated: bool) -> State:
+    """How far a job has come.
 
     Args:
         status: Content of ``status.json``, empty where there is none.
-        evaluated: Whether the metrics are there.
+        evaluated: Whether the evaluation is there.
     """
-    state = status.get("state", "pending")
-    if evaluated and state in ("done", "failed"):
-        return "done"  # what failed came after the metrics, which training again would remove
-    if state == "done":
-        return "trained"
-    if state == "running":
+    step = status.get("state", "pending")
+    if evaluated and step in ("done", "failed"):
+        # A new training removes the evaluation when it starts, so that this evaluation belongs to
+        # the present weights. The step that failed is a later one, such as the latency.
+        return State.EVALUATED
+    if step == "done":
+        return State.TRAINED
+    if step == "running":
         if status["host"] == socket.gethostname():
             alive = Path(f"/proc/{status['pid']}").exists()
         else:
             alive = time.time() - status["updated"] < SILENCE
-        return "running" if alive else "interrupted"
-    return state
+        return State.RUNNING if alive else State.INTERRUPTED
+    return State(step)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import jinja2
 
+from tsd.experiments.metrics import leading
 from tsd.reporting import (
     escaping,
     figures,
@@ -20,8 +21,9 @@ from tsd.reporting import (
     verdicts,
     wording,
 )
-from tsd.reporting.cells import Cell, Results, State, fill, read_results
+from tsd.reporting.cells import Cell, fill
 from tsd.reporting.tables import failure_reasons, notes, to_markdown, write_table
+from tsd.results.collected import Results, State
 
 TERMINAL = 100
 """Columns of the plain text."""
@@ -35,18 +37,18 @@ def write_parts(collected: Path, leave_out: Collection[str] = ()) -> None:
         leave_out: Ids of tables and figures that are there already.
     """
     folder = collected.parent
-    results = read_results(collected)
-    for table in results["tables"]:
-        if table["id"] not in leave_out:
-            write_table(collected, table["id"], folder / "tables")
-    for figure in results["figures"]:
-        if figure["id"] not in leave_out:
-            figures.draw_declared(collected, figure["id"], folder / "figures" / figure["id"])
+    results = Results.read(collected)
+    for table in results.tables:
+        if table.id not in leave_out:
+            write_table(collected, table.id, folder / "tables")
+    for figure in results.figures:
+        if figure.id not in leave_out:
+            figures.draw_declared(collected, figure.id, folder / "figures" / figure.id)
     figures.draw_gains(collected, folder / "figures" / "gains.png")
-    root, split = Path(results["dataset"]["root"]), results["dataset"]["val"]
-    if (root / split["annotations"]).exists():
+    root, split = Path(results.dataset.root), results.dataset.val
+    if (root / split.annotations).exists():
         samples = folder / "figures" / "samples.png"
-        figures.draw_samples(root / split["annotations"], root / split["images"], samples)
+        figures.draw_samples(root / split.annotations, root / split.images, samples)
 
 
 def write_pages(collected: Path) -> Path:
@@ -59,15 +61,15 @@ def write_pages(collected: Path) -> Path:
         The path of the HTML page.
     """
     folder = collected.parent
-    results = read_results(collected)
+    results = Results.read(collected)
     environment = _environment()
     content = {
         "results": results,
-        "judged": verdicts.judge(results, results["claims"]),
-        "differing": paper_numbers.disagreements(results, results["inconsistencies"]),
+        "judged": verdicts.judge(results, results.claims),
+        "differing": paper_numbers.disagreements(results, results.inconsistencies),
         "captions": {
-            figure["id"]: (folder / "figures" / f"{figure['id']}.txt").read_text(encoding="utf-8")
-            for figure in results["figures"]
+            figure.id: (folder / "figures" / f"{figure.id}.txt").read_text(encoding="utf-8")
+            for figure in results.figures
         },
         "has_samples": (folder / "figures" / "samples.png").exists(),
         "states": summary.state_counts(results),
@@ -114,8 +116,8 @@ def tone(results: Results, metric: str, gain: float | None) -> str:
         metric: Id of the metric.
         gain: In its unit.
     """
-    higher_is_better = results["metrics"][metric]["higher_is_better"]
-    decimals = results["metrics"][metric]["decimals"]
+    higher_is_better = results.metrics[metric].higher_is_better
+    decimals = results.metrics[metric].decimals
     if gain is None or higher_is_better is None or wording.is_zero(gain, decimals):
         return ""
     return "better" if (gain > 0) == higher_is_better else "worse"
@@ -129,11 +131,11 @@ def headline(results: Results) -> str:
     """
     caveats = [summary.scale_caveat(results), summary.seed_caveat(results)]
     lines = textwrap.wrap(" ".join(caveats), TERMINAL)
-    for table in results["tables"]:
-        metric = "AP" if "AP" in table["metrics"] else table["metrics"][0]
-        index = table["metrics"].index(metric)
-        title = wording.metric_title(results["metrics"][metric])
-        lines += ["", _clip(f"{table['title']} ({table['source']})", TERMINAL)]
+    for table in results.tables:
+        metric = leading(table.metrics)
+        index = table.metrics.index(metric)
+        title = wording.metric_title(results.metrics[metric])
+        lines += ["", _clip(f"{table.title} ({table.source})", TERMINAL)]
         lines.append(_line("", title, "paper", "gain", "paper’s gain", "state"))
         for filled in fill(results, table):
             cell = filled.cells[index]
@@ -144,7 +146,7 @@ def headline(results: Results) -> str:
 
 def _headline_row(name: str, cell: Cell, results: Results) -> str:
     """Write a row's line."""
-    decimals = results["metrics"][cell.metric]["decimals"]
+    decimals = results.metrics[cell.metric].decimals
     mean = f"{wording.number(cell.measured.mean, decimals)}"
     return _line(
         f"  {name}",

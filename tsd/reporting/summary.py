@@ -2,10 +2,12 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
-from tsd.reporting.cells import Results, State, fill, measure
+from tsd.experiments.metrics import MAIN, Metric
+from tsd.experiments.schema import Row, Table
+from tsd.reporting.cells import fill, measure
 from tsd.reporting.wording import commit_text
+from tsd.results.collected import Results, State
 
 
 @dataclass(frozen=True)
@@ -20,8 +22,8 @@ class ComparedGain:
         published: The paper's gain.
     """
 
-    table: dict[str, Any]
-    row: dict[str, Any]
+    table: Table
+    row: Row
     measured: float
     sd: float | None
     published: float
@@ -32,59 +34,54 @@ class ComparedGain:
         return self.measured * self.published > 0
 
 
-def compared_gains(results: Results, metric: str = "AP") -> list[ComparedGain]:
-    """Find the rows of all tables whose gain can be held against the paper’s."""
+def compared_gains(results: Results) -> list[ComparedGain]:
+    """Find the rows of all tables whose gain in the main metric can be held against the paper’s."""
     return [
         ComparedGain(table, filled.row, cell.gain, cell.gain_sd, cell.published_gain)
-        for table in results["tables"]
+        for table in results.tables
         for filled in fill(results, table)
         for cell in filled.cells
-        if cell.metric == metric and cell.gain is not None and cell.published_gain is not None
+        if cell.metric == MAIN and cell.gain is not None and cell.published_gain is not None
     ]
 
 
 def agreement(results: Results) -> str:
     """Count the gains that point the paper's way, one in several tables once; empty for none."""
-    distinct: dict[tuple[str, str], ComparedGain] = {}
+    distinct: dict[tuple[str | None, str | None], ComparedGain] = {}
     for gain in compared_gains(results):
-        distinct.setdefault((gain.row["run"], gain.row["baseline"]), gain)
+        distinct.setdefault((gain.row.run, gain.row.baseline), gain)
     if not distinct:
         return ""
     agreeing = sum(gain.agrees for gain in distinct.values())
     return f"{agreeing} of {len(distinct)} measured gains point the same way as the paper’s."
 
 
-def trainings(results: Results) -> list[dict[str, Any]]:
-    """List every seed of every run."""
-    return [training for run in results["runs"].values() for training in run["seeds"].values()]
-
-
 def state_counts(results: Results) -> dict[State, int]:
     """Count the trainings by state, in the order of :class:`State`, states without one left out."""
-    counts = Counter(State(training["state"]) for training in trainings(results))
+    counts = Counter(training.state for training in results.trainings())
     return {state: counts[state] for state in State if counts[state]}
 
 
-def metrics_of(results: Results, run: str) -> dict[str, dict[str, Any]]:
-    """Return the metrics that a run has values of, those at one IoU only where its tables do."""
+def metrics_of(results: Results, run: str) -> dict[str, Metric]:
+    """Return the metrics that a run has values of, the details only where its tables show them."""
     in_tables = {
         metric
-        for table in results["tables"]
-        if table["id"] in results["runs"][run]["tables"]
-        for metric in table["metrics"]
+        for table in results.tables
+        if table.id in results.runs[run].tables
+        for metric in table.metrics
     }
     return {
-        metric: about
-        for metric, about in results["metrics"].items()
-        if ("@" not in metric or metric in in_tables) and measure(results, run, metric).values
+        name: metric
+        for name, metric in results.metrics.items()
+        if (not metric.detail or name in in_tables) and measure(results, run, name).values
     }
 
 
 def finished_seeds(results: Results) -> tuple[int, int] | None:
     """Return the least and the greatest number of finished seeds of the runs that have any."""
     counts = [
-        sum(training["state"] == State.DONE for training in run["seeds"].values())
-        for run in results["runs"].values()
+        sum(training.state is State.EVALUATED for training in run.seeds.values())
+        for run in results.runs.values()
     ]
     finished = [count for count in counts if count]
     return (min(finished), max(finished)) if finished else None
@@ -126,25 +123,25 @@ def seed_caveat(results: Results) -> str:
 
 def scale_caveat(results: Results) -> str:
     """Say whether numbers may be compared with the paper’s."""
-    scale = results["scale"]
-    if scale["is_paper"]:
-        return f"Scale {scale['id']} ({scale['title']}): numbers may be compared with the paper’s."
+    scale = results.scale
+    if scale.is_paper:
+        return f"Scale {scale.id} ({scale.title}): numbers may be compared with the paper’s."
     return (
-        f"Scale {scale['id']} ({scale['title']}): its AP is not the paper’s AP. "
+        f"Scale {scale.id} ({scale.title}): its AP is not the paper’s AP. "
         "Only the direction of a gain may be compared with the paper’s."
     )
 
 
 def provenance(results: Results) -> str:
     """Say what a table was made from, in a line."""
-    commit = commit_text(results["commit"], results["dirty"])
-    return f"grid {results['grid']}, {seeds_phrase(results)}, {commit}, {results['generated']}"
+    commit = commit_text(results.commit, results.dirty)
+    return f"grid {results.name}, {seeds_phrase(results)}, {commit}, {results.generated}"
 
 
 def training_commits(results: Results) -> list[tuple[str, int]]:
     """Count the finished trainings by the commit they ran at, most frequent first."""
     return Counter(
-        commit_text(training["train"]["commit"], training["train"]["dirty"])
-        for training in trainings(results)
-        if training["state"] == State.DONE and training["train"]
+        commit_text(training.train.commit, training.train.dirty)
+        for training in results.trainings()
+        if training.state is State.EVALUATED and training.train
     ).most_common()

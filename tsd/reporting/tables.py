@@ -6,12 +6,12 @@ and metric in full precision, with everything needed to trace the number.
 """
 
 from pathlib import Path
-from typing import Any
 
 import pandas
 
+from tsd.experiments.schema import Table
 from tsd.reporting import escaping
-from tsd.reporting.cells import Cell, FilledRow, Results, fill, read_results, table_of
+from tsd.reporting.cells import Cell, FilledRow, fill
 from tsd.reporting.summary import provenance, scale_caveat, seed_caveat
 from tsd.reporting.wording import (
     NOTHING,
@@ -25,11 +25,12 @@ from tsd.reporting.wording import (
     signed,
     width,
 )
+from tsd.results.collected import Results
 
 NUMBER_HEADS = ["Measured", "Paper", "Δ", "Gain", "Paper’s gain"]
 
 
-def to_csv(results: Results, table: dict[str, Any]) -> str:
+def to_csv(results: Results, table: Table) -> str:
     """Write a line for each row and metric; an empty field is a missing value.
 
     ``seeds``, ``mlflow_run_ids`` and ``commits`` list, separated by spaces and in the same order,
@@ -42,15 +43,15 @@ def to_csv(results: Results, table: dict[str, Any]) -> str:
             runs, commits = _sources(filled, cell)
             lines.append(
                 {
-                    "table": table["id"],
+                    "table": table.id,
                     "row": position,
-                    "label": row["label"],
-                    **{head: row["attributes"].get(head) for head in table["attributes"]},
-                    "run": row["run"],
-                    "digest": filled.run and filled.run["digest"],
-                    "baseline": row["baseline"],
+                    "label": row.label,
+                    **{head: row.attributes.get(head) for head in table.attributes},
+                    "run": row.run,
+                    "digest": filled.run and filled.run.digest,
+                    "baseline": row.baseline,
                     "metric": cell.metric,
-                    "unit": results["metrics"][cell.metric]["unit"],
+                    "unit": results.metrics[cell.metric].unit,
                     "state": cell.measured.state.value,
                     "seeds_declared": cell.measured.declared,
                     "seeds": " ".join(map(str, cell.measured.values)),
@@ -72,22 +73,20 @@ def _sources(filled: FilledRow, cell: Cell) -> tuple[str, str]:
     """Return the MLflow run ids and the commits of the trainings behind a cell's mean."""
     if filled.run is None:
         return "", ""
-    used = [filled.run["seeds"][str(seed)] for seed in cell.measured.values]
-    tracked = [(training["tracking"] or {}).get("run_id", "untracked") for training in used]
-    commits = [
-        (training["train"]["commit"] or "unknown") + "+dirty" * bool(training["train"]["dirty"])
-        for training in used
-    ]
+    used = [filled.run.seeds[seed] for seed in cell.measured.values]
+    tracked = [(one.tracking and one.tracking.run_id) or "untracked" for one in used]
+    trained = [one.train for one in used if one.train is not None]
+    commits = [(one.commit or "unknown") + "+dirty" * bool(one.dirty) for one in trained]
     return " ".join(tracked), " ".join(commits)
 
 
-def to_markdown(results: Results, table: dict[str, Any]) -> str:
+def to_markdown(results: Results, table: Table) -> str:
     """Write a block for each metric, the columns aligned for readers of the plain text too."""
-    heads = ["Row", *table["attributes"], "Run", *NUMBER_HEADS]
+    heads = ["Row", *table.attributes, "Run", *NUMBER_HEADS]
     left = len(heads) - len(NUMBER_HEADS)
-    parts = [f"### {escaping.markdown(table['title'])}", escaping.markdown(table["source"])]
+    parts = [f"### {escaping.markdown(table.title)}", escaping.markdown(table.source)]
     rows = fill(results, table)
-    for index, metric in enumerate(table["metrics"]):
+    for index, metric in enumerate(table.metrics):
         lines = [heads] + [
             _words(table, filled) + _numbers(results, filled, index) for filled in rows
         ]
@@ -101,7 +100,7 @@ def to_markdown(results: Results, table: dict[str, Any]) -> str:
             ]
             for line in [cells[0], rule, *cells[1:]]
         ]
-        parts.append(f"**{escaping.markdown(metric_title(results['metrics'][metric]))}**")
+        parts.append(f"**{escaping.markdown(metric_title(results.metrics[metric]))}**")
         parts.append("\n".join(f"| {' | '.join(line)} |" for line in padded))
     parts.append(
         "\n".join(f"- {escaping.markdown(text)}" for text in _remarks(results, table, rows))
@@ -115,19 +114,19 @@ def _pad(word: str, columns: int, right: bool) -> str:
     return space + word if right else word + space
 
 
-def to_latex(results: Results, table: dict[str, Any]) -> str:
+def to_latex(results: Results, table: Table) -> str:
     """Write a ``table`` environment with a block for each metric; needs booktabs and amssymb."""
-    left = 1 + len(table["attributes"])
-    heads = ["", *table["attributes"], *NUMBER_HEADS]
+    left = 1 + len(table.attributes)
+    heads = ["", *table.attributes, *NUMBER_HEADS]
     rows = fill(results, table)
     body: list[str] = []
-    for index, metric in enumerate(table["metrics"]):
-        title = escaping.latex(metric_title(results["metrics"][metric]))
+    for index, metric in enumerate(table.metrics):
+        title = escaping.latex(metric_title(results.metrics[metric]))
         body.append(rf"\midrule \multicolumn{{{len(heads)}}}{{l}}{{\emph{{{title}}}}} \\")
         for filled in rows:
             words = _words(table, filled)[:left] + _numbers(results, filled, index)
             body.append(" & ".join(map(escaping.latex, words)) + r" \\")
-    caption = f"{table['title']} ({table['source']}). {scale_caveat(results)}"
+    caption = f"{table.title} ({table.source}). {scale_caveat(results)}"
     remarks = " ".join(_sentence(text) for text in _remarks(results, table, rows))
     return "\n".join(
         [
@@ -136,7 +135,7 @@ def to_latex(results: Results, table: dict[str, Any]) -> str:
             r"\begin{table}",
             r"\centering\small",
             rf"\caption{{{escaping.latex(caption)}}}",
-            rf"\label{{tab:{table['id']}}}",
+            rf"\label{{tab:{table.id}}}",
             rf"\begin{{tabular}}{{{'l' * left}{'r' * len(NUMBER_HEADS)}}}",
             r"\toprule",
             " & ".join(map(escaping.latex, heads)) + r" \\",
@@ -155,16 +154,16 @@ def _sentence(text: str) -> str:
     return text if text.endswith(".") else f"{text}."
 
 
-def _words(table: dict[str, Any], filled: FilledRow) -> list[str]:
+def _words(table: Table, filled: FilledRow) -> list[str]:
     """Return label, attributes and run of a row."""
-    attributes = [filled.row["attributes"].get(head, "") for head in table["attributes"]]
-    return [filled.row["label"], *attributes, filled.row["run"] or NOTHING]
+    attributes = [filled.row.attributes.get(head, "") for head in table.attributes]
+    return [filled.row.label, *attributes, filled.row.run or NOTHING]
 
 
 def _numbers(results: Results, filled: FilledRow, index: int) -> list[str]:
     """Write the five numbers of a row's cell."""
     cell = filled.cells[index]
-    decimals = results["metrics"][cell.metric]["decimals"]
+    decimals = results.metrics[cell.metric].decimals
     return [
         measured_text(cell, decimals),
         printed(cell.published, decimals),
@@ -174,7 +173,7 @@ def _numbers(results: Results, filled: FilledRow, index: int) -> list[str]:
     ]
 
 
-def _remarks(results: Results, table: dict[str, Any], rows: list[FilledRow]) -> list[str]:
+def _remarks(results: Results, table: Table, rows: list[FilledRow]) -> list[str]:
     """Return what has to be said under a table: caveats, notes, failures, legend."""
     return [
         scale_caveat(results),
@@ -186,19 +185,19 @@ def _remarks(results: Results, table: dict[str, Any], rows: list[FilledRow]) -> 
     ]
 
 
-def notes(table: dict[str, Any], rows: list[FilledRow]) -> list[str]:
+def notes(table: Table, rows: list[FilledRow]) -> list[str]:
     """Return the notes of a table and, with the rows that share them, of its rows."""
     names: dict[str, list[str]] = {}
     for filled in rows:
-        if filled.row["note"]:
-            names.setdefault(filled.row["note"], []).append(row_name(filled.row))
-    own = [table["note"]] if table["note"] else []
+        if filled.row.note:
+            names.setdefault(filled.row.note, []).append(row_name(filled.row))
+    own = [table.note] if table.note else []
     return own + [f"{', '.join(sharing)}: {note}" for note, sharing in names.items()]
 
 
 def failure_reasons(rows: list[FilledRow]) -> list[str]:
     """Return why trainings behind a table failed, each once."""
-    found = [f"{filled.row['run']}, {text}" for filled in rows for text in failures(filled.run)]
+    found = [f"{filled.row.run}, {text}" for filled in rows for text in failures(filled.run)]
     return list(dict.fromkeys(found))
 
 
@@ -213,8 +212,8 @@ def write_table(collected: Path, table_id: str, folder: Path) -> None:
     Raises:
         KeyError: There is no such table.
     """
-    results = read_results(collected)
-    table = table_of(results, table_id)
+    results = Results.read(collected)
+    table = results.table(table_id)
     folder.mkdir(parents=True, exist_ok=True)
     for suffix, text in (("csv", to_csv), ("md", to_markdown), ("tex", to_latex)):
         (folder / f"{table_id}.{suffix}").write_text(text(results, table), encoding="utf-8")

@@ -3,9 +3,11 @@
 import datetime
 import unicodedata
 from collections.abc import Iterable
-from typing import Any
 
-from tsd.reporting.cells import Cell, FilledRow, State
+from tsd.experiments.metrics import Metric
+from tsd.experiments.schema import Row
+from tsd.reporting.cells import Cell, FilledRow
+from tsd.results.collected import CollectedRun, State
 
 NOTHING = "—"
 WORDS = {State.MISSING: "n/a", State.PENDING: "not run", State.NOT_DECLARED: "literature"}
@@ -93,12 +95,12 @@ def legend(rows: Iterable[FilledRow]) -> list[str]:
     ]
 
 
-def failures(run: dict[str, Any] | None) -> list[str]:
+def failures(run: CollectedRun | None) -> list[str]:
     """Say, for each failed seed of a run, why it failed: the first line of its error."""
     return [
-        f"seed {seed} failed: {first_line(training['error'])}"
-        for seed, training in (run["seeds"] if run else {}).items()
-        if training["state"] == State.FAILED
+        f"seed {seed} failed: {first_line(training.error)}"
+        for seed, training in (run.seeds if run else {}).items()
+        if training.state is State.FAILED
     ]
 
 
@@ -108,17 +110,17 @@ def first_line(text: str | None) -> str:
     return lines[0] if lines else "no reason was recorded"
 
 
-def metric_title(metric: dict[str, Any]) -> str:
+def metric_title(metric: Metric) -> str:
     """Write a metric's name with its unit."""
-    return f"{metric['title']} ({metric['unit']})" if metric["unit"] else metric["title"]
+    return f"{metric.title} ({metric.unit})" if metric.unit else metric.title
 
 
-def row_name(row: dict[str, Any]) -> str:
+def row_name(row: Row) -> str:
     """Name a row on its own, outside its table: the label with the attributes."""
     attributes = [
-        head if cell == "✓" else f"{head} {cell}" for head, cell in row["attributes"].items()
+        head if cell == "✓" else f"{head} {cell}" for head, cell in row.attributes.items()
     ]
-    return f"{row['label']} ({', '.join(attributes)})" if attributes else row["label"]
+    return f"{row.label} ({', '.join(attributes)})" if attributes else row.label
 
 
 def width(text: str) -> int:

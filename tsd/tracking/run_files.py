@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tsd.results.records import RecordError, Records, read_records
 from tsd.run_folder import RunFolder, read_json
 
 STATES = ("running", "interrupted", "done", "failed")
@@ -45,7 +46,8 @@ class RunFiles:
         state: One of STATES.
         updated_ms: When the state was written, Unix time in milliseconds; None if not told.
         events: By increasing step.
-        final: The evaluation as an event of step 0, names after FINAL_PREFIX; empty before it.
+        final: What was measured of the whole training, each metric's id after FINAL_PREFIX, as an
+            event of step 0; empty before the training has ended.
         artifacts: Files to keep with the run, those that exist.
     """
 
@@ -79,7 +81,12 @@ def read_run(folder: RunFolder) -> RunFiles:
     if state not in STATES:
         raise TrackingError(f"{folder.status}: state {state!r} is none of {', '.join(STATES)}")
     error = {"tsd.error": status.get("error") or "no reason given"} if state == "failed" else {}
-    tags = card["tags"] | error
+    try:
+        records = read_records(folder)
+    except RecordError as broken:
+        raise TrackingError(str(broken)) from broken
+    latency = {"runtime_device": records.latency.device} if records.latency else {}
+    tags = card["tags"] | latency | error
     updated = status.get("updated")
     artifacts = (folder.config, folder.detections, folder.metrics)
     return RunFiles(
@@ -94,7 +101,7 @@ def read_run(folder: RunFolder) -> RunFiles:
         state=state,
         updated_ms=None if updated is None else round(updated * 1000),
         events=_read_events(folder.events),
-        final=_read_final(folder.metrics),
+        final=_final(folder, records),
         artifacts=[path for path in artifacts if path.exists()],
     )
 
@@ -134,12 +141,13 @@ def _read_events(path: Path) -> list[Event]:
     return events
 
 
-def _read_final(path: Path) -> Event:
-    metrics = _read_object(path).get("metrics", {})
-    named = {FINAL_PREFIX + name: value for name, value in metrics.items()}
-    # The file's time puts a later evaluation after an earlier one of the same step.
-    time_ms = round(path.stat().st_mtime * 1000) if named else 0
-    return Event(step=0, time_ms=time_ms, metrics=_finite(named))
+def _final(folder: RunFolder, records: Records) -> Event:
+    """Everything that was measured of the training, as it stands in the report."""
+    named = {FINAL_PREFIX + name: value for name, value in records.metrics.items()}
+    # The files' time puts a later measurement after an earlier one of the same step.
+    measured = (folder.train, folder.metrics, folder.latency)
+    times = [path.stat().st_mtime for path in measured if path.exists()]
+    return Event(step=0, time_ms=round(max(times, default=0) * 1000), metrics=_finite(named))
 
 
 def _finite(metrics: dict[str, Any]) -> dict[str, float]:

@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 from pycocotools.mask import encode
 
 from tsd.experiments.grid import Job
+from tsd.results.records import DetectRecord
 from tsd.run_folder import write_json
 from tsd.training.build import augment_test, runtime_config, trained_model
 
@@ -29,7 +30,7 @@ def detect(job: Job, announce: Callable[[str], None]) -> None:
     config = runtime_config(job)
     detections, about = find_objects(job, config, config.get("test_time_augmentation"), announce)
     write_json(job.folder.detections, detections)
-    write_json(job.folder.detect, {"key": job.key, **about})
+    DetectRecord(key=job.key, **about).write(job.folder.detect)
 
 
 def find_objects(

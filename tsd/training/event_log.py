@@ -12,7 +12,7 @@ from mmengine.dist import all_reduce, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from tsd.run_folder import RunFolder, update_status, write_text
+from tsd.run_folder import RunFolder, read_json, update_status, write_text
 
 
 class NonFiniteLossError(RuntimeError):
@@ -52,6 +52,7 @@ class EventLogHook(Hook):
         self._count = 0
         self._started = self._announced = time.time()
         self._first_iteration = 0
+        self._seconds_before: float | None = 0.0
 
     def before_train(self, runner: Runner) -> None:
         """Drop events that are about to be made again."""
@@ -63,6 +64,9 @@ class EventLogHook(Hook):
             lines = self._folder.events.read_text(encoding="utf-8").splitlines()
             kept = [f"{line}\n" for line in lines if _step(line) <= runner.iter]
             write_text(self._folder.events, "".join(kept))
+        status = read_json(self._folder.status) or {}
+        # Unknown where earlier attempts did not write theirs down.
+        self._seconds_before = status.get("seconds") if status.get("attempts", 1) > 1 else 0.0
         update_status(self._folder, iteration=runner.iter, max_iterations=runner.max_iters)
         if runner.iter:
             self._announce(f"resumes at iteration {runner.iter} of {runner.max_iters}")
@@ -97,6 +101,20 @@ class EventLogHook(Hook):
             log.write(json.dumps(event) + "\n")
         self._report(step, runner.max_iters, means.get("loss", math.nan))
 
+    def _seconds(self, now: float) -> float | None:
+        """The seconds of all attempts up to now."""
+        if self._seconds_before is None:
+            return None
+        return round(self._seconds_before + now - self._started, 1)
+
+    def images_per_second(self, runner: Runner) -> float | None:
+        """How many images this attempt has trained on in a second; None where it had none left."""
+        iterations = runner.iter - self._first_iteration
+        if not iterations:
+            return None
+        images = iterations * runner.cfg.train_dataloader.batch_size * runner.world_size
+        return images / (time.time() - self._started)
+
     def gathered(self) -> dict[str, Any]:
         """What this process has of an event that is not over: sums of losses, and of how many."""
         sums = {name: float(total) for name, total in self._sums.items()}
@@ -126,6 +144,7 @@ class EventLogHook(Hook):
             iteration=step,
             max_iterations=last,
             loss=loss,
+            seconds=self._seconds(now),
             seconds_left=round(seconds_left),
         )
         if now - self._announced >= self._announce_every:

@@ -1,6 +1,7 @@
 """Training one job."""
 
 import os
+import resource
 import socket
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from mmengine.runner import Runner
 from tsd import provenance
 from tsd.experiments.compile import MODEL_VERSION
 from tsd.experiments.grid import Job
+from tsd.results.records import TrainRecord
 from tsd.run_folder import read_json, replace_durably, update_status, write_json
 from tsd.training.build import inference_parameters, runtime_config
 from tsd.training.checkpoint_hook import CheckpointHook, checkpoints, newest_sound_checkpoint
@@ -74,7 +76,7 @@ def train(
     partial = folder.weights.with_name(f".{folder.weights.name}")
     torch.save({"state_dict": model.state_dict()}, partial)
     replace_durably(partial, folder.weights)
-    _end(job, runner, model, attempts, started)
+    _end(job, runner, model, attempts, started, event_log.images_per_second(runner))
     for spent in checkpoints(folder.work)[:-1]:
         spent.unlink()
 
@@ -97,32 +99,47 @@ def _begin(job: Job, tables: list[str], attempts: int) -> None:
     )
 
 
-def _end(job: Job, runner: Runner, model: BaseDetector, attempts: int, started: float) -> None:
+def _end(
+    job: Job,
+    runner: Runner,
+    model: BaseDetector,
+    attempts: int,
+    started: float,
+    images_per_second: float | None,
+) -> None:
     folder = job.folder
     head, dirty = provenance.commit()
-    write_json(
-        folder.train,
-        {
-            "key": job.key,
-            "run": job.run.id,
-            "digest": job.digest,
-            "seed": job.seed,
-            "iterations": runner.iter,
-            "attempts": attempts,
-            "seconds_last_attempt": round(time.time() - started, 1),
-            "parameters": inference_parameters(model),
-            "model_version": MODEL_VERSION,
-            "commit": head,
-            "dirty": dirty,
-            "versions": provenance.versions(),
-            "machine": provenance.machine(),
-            "device": str(next(model.parameters()).device),
-            "threads": torch.get_num_threads(),
-            "processes": runner.world_size,
-            "batch": runner.world_size * runner.cfg.train_dataloader.batch_size,
-        },
-    )
+    status = read_json(folder.status)
+    TrainRecord(
+        key=job.key,
+        run=job.run.id,
+        digest=job.digest,
+        seed=job.seed,
+        iterations=runner.iter,
+        attempts=attempts,
+        seconds_last_attempt=round(time.time() - started, 1),
+        seconds=status.get("seconds"),
+        throughput=images_per_second,
+        peak_memory_mib=_peak_memory_mib(),
+        parameters=inference_parameters(model),
+        model_version=MODEL_VERSION,
+        commit=head,
+        dirty=dirty,
+        versions=provenance.versions(),
+        machine=provenance.machine(),
+        device=str(next(model.parameters()).device),
+        threads=torch.get_num_threads(),
+        processes=runner.world_size,
+        batch=runner.world_size * runner.cfg.train_dataloader.batch_size,
+    ).write(folder.train)
     update_status(folder, state="done", seconds_left=0)
+
+
+def _peak_memory_mib() -> float:
+    """The most memory that this process has held: of the GPU where it has one, else its own."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10  # KiB on Linux
 
 
 def _card(job: Job, tables: list[str]) -> dict[str, Any]:
@@ -130,7 +147,7 @@ def _card(job: Job, tables: list[str]) -> dict[str, Any]:
     return {
         "key": job.key,
         "name": f"{job.run.id} · seed {job.seed}",
-        "experiment": f"tsd-{job.key.split('/')[0]}",
+        "experiment": job.experiment,
         "params": {"base": job.run.base, **job.run.set},
         "tags": {
             "run": job.run.id,

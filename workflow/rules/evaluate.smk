@@ -1,9 +1,13 @@
 # From detections to metrics, and into MLflow. Light, so that a new metric costs no inference.
 
 
+from tsd.experiments.metrics import evaluation_identity
+
+
 localrules:
     evaluate,
     track,
+    retrack,
 
 
 rule evaluate:
@@ -19,6 +23,8 @@ rule evaluate:
         "../../environment.yml"
     params:
         options=job_options,
+        # A metric that is added has finished trainings evaluated again, and nothing else.
+        computes=evaluation_identity(),
     shell:
         "python -m tsd evaluate {params.options} --log {log:q}"
 
@@ -112,4 +118,24 @@ rule track:
         options=job_options,
         store=redact(tracking_uri()),
     shell:
-        "python -m tsd track {params.options} --log {log:q}"
+        "python -m tsd track {params.options} --out {output:q} --log {log:q}"
+
+
+rule retrack:
+    # The latency is measured when a table asks for it, which may be long after the tracking.
+    input:
+        rules.track.output,
+        rules.latency.output,
+    output:
+        "results/{key}/retracking.json",
+    log:
+        "results/{key}/logs/retrack.log",
+    benchmark:
+        "results/{key}/logs/retrack.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        options=job_options,
+        store=redact(tracking_uri()),
+    shell:
+        "python -m tsd track {params.options} --out {output:q} --log {log:q}"

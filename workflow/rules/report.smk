@@ -1,6 +1,9 @@
 # What people read. Every number comes from a collected file, never from a YAML or a run's folder.
 
 
+from tsd.results.collected import RESULTS_VERSION
+
+
 localrules:
     collect,
     collect_part,
@@ -26,6 +29,7 @@ rule collect:
     params:
         options=REPORT_OPTIONS,
         shown=GRID.presentation(),
+        version=RESULTS_VERSION,
     shell:
         "python -m tsd collect {params.options} --out {output:q} > {log} 2>&1"
 
@@ -44,6 +48,7 @@ rule collect_part:
     params:
         options=REPORT_OPTIONS,
         shown=GRID.presentation(),
+        version=RESULTS_VERSION,
     shell:
         "python -m tsd collect {params.options} --target {wildcards.target:q} --out {output:q}"
         " > {log} 2>&1"

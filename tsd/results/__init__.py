@@ -1,0 +1,1 @@
+"""The home of measured values: what a training's files hold, and what a report is made from."""

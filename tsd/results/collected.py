@@ -1,0 +1,194 @@
+"""``results.json``: everything that a report shows, in one typed file.
+
+Collecting writes it, reporting reads it, and both share these classes. Declarations stand in it as
+they were when it was collected, so that a report can be written anew where the declarations, the
+trainings and the data are not at hand.
+"""
+
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from tsd.experiments.claims_schema import Claim, Inconsistency
+from tsd.experiments.metrics import Metric
+from tsd.experiments.schema import Dataset, Differences, Figure, Table
+from tsd.results.records import (
+    DetectRecord,
+    LatencyRecord,
+    Metrics,
+    TrackingRecord,
+    TrainRecord,
+)
+from tsd.run_folder import write_text
+
+Declared = TypeVar("Declared", Table, Figure)
+
+
+RESULTS_VERSION: Literal[1] = 1
+"""Raised when the content of ``results.json`` changes in a way that its readers notice."""
+
+
+class ResultsError(ValueError):
+    """A file of collected results cannot be used; the message says which command makes it anew."""
+
+
+class State(StrEnum):
+    """How far a training, or the value of a cell, has come."""
+
+    EVALUATED = "evaluated"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    RUNNING = "running"
+    TRAINED = "trained"
+    PENDING = "pending"
+    MISSING = "missing"
+    NOT_MEASURED = "not measured"
+    NOT_DECLARED = "not declared"
+    NOT_AT_SCALE = "not at this scale"
+    NOT_COLLECTED = "not collected"
+
+
+UNFINISHED = (State.FAILED, State.INTERRUPTED, State.RUNNING, State.TRAINED, State.PENDING)
+"""States of a training without results; the one a reader has to know of first comes first."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Training(_Part):
+    """One seed of a run: its state, what was measured of it, and how it was made.
+
+    ``iteration`` and ``max_iterations`` say how far it came, ``seconds_left`` how long it may take
+    while it runs. ``scheduler_job`` is the id of its SLURM job. ``metrics`` is empty until the
+    training is evaluated.
+    """
+
+    state: State
+    folder: str
+    error: str | None = None
+    iteration: int | None = None
+    max_iterations: int | None = None
+    seconds_left: float | None = None
+    scheduler_job: str | None = None
+    metrics: Metrics = {}
+    per_class: dict[str, float | None] = {}
+    train: TrainRecord | None = None
+    detect: DetectRecord | None = None
+    latency: LatencyRecord | None = None
+    tracking: TrackingRecord | None = None
+
+
+class CollectedRun(_Part):
+    """A declared run with its trainings by seed; without any where the scale does not have it."""
+
+    why: str
+    base: str
+    base_file: str
+    backbone: str | None
+    dataset: str
+    set: Differences
+    tables: list[str]
+    digest: str | None
+    at_scale: bool
+    seeds: dict[int, Training]
+
+
+class CollectedScale(_Part):
+    """What a reader has to know of the scale.
+
+    ``is_paper`` says whether numbers may be compared with the paper's: the scale is declared as
+    comparable and the data set is its own.
+    """
+
+    id: str
+    title: str
+    note: str
+    is_paper: bool
+
+
+class Results(_Part):
+    """The content of ``results.json``; ``name`` is that of the grid.
+
+    ``version`` is ``RESULTS_VERSION`` of the project that wrote it.
+    """
+
+    version: Literal[1]
+    name: str
+    generated: str
+    commit: str | None
+    dirty: bool
+    scale: CollectedScale
+    dataset: Dataset
+    metrics: dict[str, Metric]
+    tables: list[Table]
+    figures: list[Figure]
+    claims: list[Claim]
+    inconsistencies: list[Inconsistency]
+    runs: dict[str, CollectedRun]
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read collected results.
+
+        Raises:
+            ResultsError: The file is of another version of this project, or malformed.
+        """
+        content = path.read_bytes()
+        try:
+            return cls.model_validate_json(content)
+        except ValidationError as error:
+            remedy = (
+                "to have it made anew, delete it and start `snakemake` again, or write a report of "
+                "what there is with `python -m tsd report`"
+            )
+            mistakes = {mistake["loc"]: mistake for mistake in error.errors()}
+            of_version = mistakes.get(("version",))
+            if of_version is not None:
+                has = (
+                    "no version"
+                    if of_version["type"] == "missing"
+                    else (f"version {of_version['input']!r}")
+                )
+                raise ResultsError(
+                    f"{path}: has {has}, this project reads version {RESULTS_VERSION}; {remedy}"
+                ) from None
+            first = error.errors()[0]
+            key = ".".join(map(str, first["loc"])) or "the whole"
+            raise ResultsError(f"{path}: key {key}: {first['msg']}; {remedy}") from None
+
+    def write(self, path: Path) -> None:
+        """Write the results so that a reader sees the old file or the new one."""
+        write_text(path, self.model_dump_json(indent=1) + "\n")
+
+    def trainings(self) -> Iterator[Training]:
+        """Every seed of every run."""
+        for run in self.runs.values():
+            yield from run.seeds.values()
+
+    def table(self, name: str) -> Table:
+        """The table of that id.
+
+        Raises:
+            KeyError: There is no such table; the message names those there are.
+        """
+        return _named(self.tables, name, "table")
+
+    def figure(self, name: str) -> Figure:
+        """The figure of that id.
+
+        Raises:
+            KeyError: There is no such figure; the message names those there are.
+        """
+        return _named(self.figures, name, "figure")
+
+
+def _named(declared: list[Declared], name: str, noun: str) -> Declared:
+    by_id = {one.id: one for one in declared}
+    if name not in by_id:
+        raise KeyError(f"no {noun} {name!r} among {', '.join(by_id) or 'none'}")
+    return by_id[name]

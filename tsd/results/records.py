@@ -1,0 +1,180 @@
+"""The JSON files in which the steps of a training leave what they measured, and how they are read.
+
+Each step writes one record. :func:`read_records` reads them all, and ``Records.metrics`` is the one
+mapping from a metric's id to its value: MLflow, the report and ``make status`` read that mapping,
+so that no number can reach one of them and miss another.
+"""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tsd.experiments.metrics import EVALUATION_VERSION
+from tsd.run_folder import RunFolder, write_json
+
+Metrics = dict[str, float | None]
+"""Id of a metric → value in the metric's unit; None where there was nothing to measure."""
+
+
+class RecordError(ValueError):
+    """A record's file cannot be read; the message names the file, the key and a remedy."""
+
+
+class Record(BaseModel):
+    """Base of all records. Keys of other versions of this project are ignored."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    @classmethod
+    def read(cls, path: Path) -> Self | None:
+        """Read a record; None where there is no such file.
+
+        Raises:
+            RecordError: The file is not JSON, or lacks a key.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(map(str, first["loc"])) or "the whole"
+            raise RecordError(
+                f"{path}: key {key}: {first['msg']}; delete the file to have it made anew"
+            ) from None
+
+    def write(self, path: Path) -> None:
+        """Write the record so that a reader sees the old one or the new one, never half of it."""
+        write_json(path, self.model_dump(mode="json"))
+
+
+class TrainRecord(Record):
+    """``train.json``: a finished training, and what is needed to repeat it.
+
+    ``seconds`` (of all attempts), ``throughput`` and ``peak_memory_mib`` are None in the files of
+    trainings that ended before these were measured.
+    """
+
+    key: str
+    run: str
+    digest: str
+    seed: int
+    iterations: int
+    attempts: int
+    seconds_last_attempt: float
+    seconds: float | None = None
+    throughput: float | None = Field(None, description="images a second in the last attempt")
+    peak_memory_mib: float | None = None
+    parameters: int = Field(description="of the network that inference uses")
+    model_version: int
+    commit: str | None
+    dirty: bool | None
+    versions: dict[str, str]
+    machine: str
+    device: str
+    threads: int
+    processes: int = 1
+    batch: int | None = None
+
+    @property
+    def metrics(self) -> Metrics:
+        """What a training measures; what its file does not have is left out."""
+        measured: Metrics = {
+            "params": self.parameters / 1e6,
+            "train_seconds": self.seconds,
+            "throughput": self.throughput,
+            "peak_memory": self.peak_memory_mib,
+        }
+        return {name: value for name, value in measured.items() if value is not None}
+
+
+class DetectRecord(Record):
+    """``detect.json``: an inference on the val split."""
+
+    key: str
+    images: int
+    detections: int
+    seconds_per_image: float
+    device: str
+
+
+class EvaluationRecord(Record):
+    """``metrics.json``: what the detections are worth.
+
+    ``version`` is that of the evaluation's meaning. A file without one is older than all versions.
+    """
+
+    key: str
+    version: int = 0
+    metrics: Metrics
+    per_class: dict[str, float | None]
+
+    @property
+    def is_current(self) -> bool:
+        """Whether today's evaluation would give the same values to the same metrics."""
+        return self.version == EVALUATION_VERSION
+
+
+class LatencyRecord(Record):
+    """``latency.json``: the time of one image through the trained network, and on what."""
+
+    key: str
+    median_ms: float
+    p10_ms: float
+    p90_ms: float
+    calls: int
+    images: int
+    device: str
+    threads: int
+
+    @property
+    def metrics(self) -> Metrics:
+        """The runtime is the median."""
+        return {"runtime": self.median_ms}
+
+
+class TrackingRecord(Record):
+    """``tracking.json``: where the training is in MLflow, or the error that kept it out."""
+
+    uri: str | None = None
+    experiment_id: str | None = None
+    run_id: str | None = None
+    error: str | None = None
+
+
+class Records(Record):
+    """All records of one training. A step that has not ended has none."""
+
+    train: TrainRecord | None
+    detect: DetectRecord | None
+    evaluation: EvaluationRecord | None
+    latency: LatencyRecord | None
+    tracking: TrackingRecord | None
+
+    @property
+    def metrics(self) -> Metrics:
+        """Every measured value of the training by the id of its metric."""
+        measured: Metrics = {}
+        for record in (self.train, self.evaluation, self.latency):
+            if record is not None:
+                measured |= record.metrics
+        return measured
+
+
+def read_records(folder: RunFolder) -> Records:
+    """Read what the steps of a training have measured so far.
+
+    An evaluation whose values had another meaning counts as not made.
+
+    Raises:
+        RecordError: A file is malformed.
+    """
+    evaluation = EvaluationRecord.read(folder.metrics)
+    return Records(
+        train=TrainRecord.read(folder.train),
+        detect=DetectRecord.read(folder.detect),
+        evaluation=evaluation if evaluation and evaluation.is_current else None,
+        latency=LatencyRecord.read(folder.latency),
+        tracking=TrackingRecord.read(folder.tracking),
+    )
