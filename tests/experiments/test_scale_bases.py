@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tsd.experiments import load
 from tsd.experiments.grid import open_grid
 from tsd.experiments.load import DeclarationError, load_experiments, read_yaml, validate
-from tsd.experiments.schema import ForBases, Scale
+from tsd.experiments.schema import Scale, SettingsForBases
 
 NOT_THE_CASCADE = {"match": "*-rcnn_r50_fpn", "but_not": ["*cascade-rcnn_r50_fpn"]}
 SMALL_SCALES = ["mini", "smoke", "transfer"]
@@ -52,7 +52,7 @@ def grid(folder, scale):
     ],
 )
 def test_an_entry_applies_to_what_it_matches_but_not_to_its_exceptions(base, applies):
-    assert ForBases(**NOT_THE_CASCADE, set={}).applies_to(base) == applies
+    assert SettingsForBases(**NOT_THE_CASCADE, set={}).applies_to(base) == applies
 
 
 @pytest.mark.parametrize(("scale", "channels"), [("mini", 48), ("smoke", 48), ("transfer", 64)])
@@ -128,7 +128,7 @@ def test_settings_for_other_bases_come_after_those_of_the_scale_below(folder):
     other = {"match": NOT_THE_CASCADE["match"], "but_not": ["bells_*"], "set": {"x": 1}}
     merged = scale_over(folder, other).bases
     assert merged[:-1] == below
-    assert merged[-1] == ForBases(**other)
+    assert merged[-1] == SettingsForBases(**other)
 
 
 def test_the_same_bases_cannot_have_two_entries(folder):
@@ -165,5 +165,5 @@ names = st.text("ab-_", max_size=6)
 
 @given(names, names, names)
 def test_an_exception_takes_names_away_and_never_adds_any(base, match, exception):
-    entry = ForBases(match=f"*{match}", but_not=[f"*{exception}"], set={})
+    entry = SettingsForBases(match=f"*{match}", but_not=[f"*{exception}"], set={})
     assert entry.applies_to(base) == (base.endswith(match) and not base.endswith(exception))

@@ -40,7 +40,8 @@ def make_data(options: Namespace) -> None:
 
 def download(options: Namespace) -> None:
     """Have one of COCO's archives unpacked."""
-    from tsd.data.download import MIRROR_VARIABLE, OFFICIAL, archive_named, obtain
+    from tsd.data.coco_archives import archive_named
+    from tsd.data.download import MIRROR_VARIABLE, OFFICIAL, obtain
 
     archive = archive_named(options.archive)
     server = os.environ.get(MIRROR_VARIABLE) or OFFICIAL

@@ -14,7 +14,7 @@ from tsd.experiments.load import DeclarationError, validate
 from tsd.experiments.schema import Declaration, Resources
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.,:@/+-]+$"), Field(title="word")]
-"""What SLURM calls partitions, accounts and the like, and a site its modules."""
+"""A name of a partition, an account or the like, or of an environment module."""
 
 Constraint = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9_.,:&|()*\[\]-]+$"), Field(title="features")

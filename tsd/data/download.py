@@ -4,8 +4,7 @@ Nothing is done twice. Files that lie unpacked are left alone, a transfer that w
 where it ended, and unpacking writes only files that are missing. An archive is deleted once it is
 unpacked.
 
-COCO publishes no checksums. Those in ``ARCHIVES`` are the MD5 sums that independent projects check
-their downloads against. With them a mirror can be trusted as much as COCO's own server.
+Which archives there are, and what their checksums are, says :mod:`tsd.data.coco_archives`.
 """
 
 import hashlib
@@ -17,12 +16,12 @@ import urllib.error
 import urllib.request
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-from tsd.data.coco_format import DatasetError, near_names, some_of
+from tsd.data.coco_archives import Archive
+from tsd.data.coco_format import DatasetError, some_of
 
 OFFICIAL = "https://s3.amazonaws.com/images.cocodataset.org"
 """COCO's server. http://images.cocodataset.org is the same, but has no certificate of that name."""
@@ -53,88 +52,6 @@ Announce = Callable[[str], None]
 
 class DownloadError(DatasetError):
     """Data cannot be fetched or unpacked. The message says why, what is kept and what to do."""
-
-
-@dataclass(frozen=True)
-class Archive:
-    """One of COCO's zip files.
-
-    Attributes:
-        address: Where the file lies, below the base URL of the server.
-        md5: MD5 sum of the file, in hexadecimal.
-        size: Size of the file in bytes, or None where no source gives it.
-        holds: What the file unpacks to: path below the data set's root → number of files there.
-    """
-
-    address: str
-    md5: str
-    size: int | None
-    holds: Mapping[str, int]
-
-    @property
-    def name(self) -> str:
-        """The name of the file."""
-        return PurePosixPath(self.address).name
-
-
-def _images(split: str, count: int, size: int, md5: str) -> Archive:
-    return Archive(f"zips/{split}.zip", md5, size, {split: count})
-
-
-def _annotations(name: str, size: int | None, md5: str, *files: str) -> Archive:
-    held = {f"annotations/{file}.json": 1 for file in files}
-    return Archive(f"annotations/{name}.zip", md5, size, held)
-
-
-# The MD5 sums of 2017's files are in google-deepmind/dm_nevis,
-# dm_nevis/datasets_storage/handlers/coco.py (all five), and in PaddlePaddle/PaddleDetection,
-# ppdet/utils/download.py (all but test2017). Those of 2014's files are in PaddlePaddle's COCO
-# download script of 2019 (all three), and those of 2014's images in salesforce/LAVIS,
-# lavis/datasets/download_scripts/download_coco.py, too. The sizes are what COCO's server says, as
-# many published logs show.
-ARCHIVES: dict[str, Archive] = {
-    PurePosixPath(archive.address).stem: archive
-    for archive in (
-        _images("train2017", 118287, 19336861798, "cced6f7f71b7629ddf16f17bbcfab6b2"),
-        _images("val2017", 5000, 815585330, "442b8da7639aecaf257c1dceb8ba8c80"),
-        _images("test2017", 40670, 6646970404, "77ad2c53ac5d0aea611d422c0938fb35"),
-        _images("train2014", 82783, 13510573713, "0da8c0bd3d6becc4dcb32757491aca88"),
-        _images("val2014", 40504, 6645013297, "a3d79f5ed8d289b7a7554ce06a5782b3"),
-        _annotations(
-            "annotations_trainval2017",
-            252907541,
-            "f4bbac642086de4f52a3fdda2de5fa2c",
-            "instances_train2017",
-            "instances_val2017",
-        ),
-        _annotations(
-            "image_info_test2017",
-            None,
-            "85da7065e5e600ebfee8af1edb634eb5",
-            "image_info_test2017",
-            "image_info_test-dev2017",
-        ),
-        _annotations(
-            "annotations_trainval2014",
-            252872794,
-            "0a379cfc70b0e71301e0f377548639bd",
-            "instances_train2014",
-            "instances_val2014",
-        ),
-    )
-}
-"""COCO's archives that this project has a use for, by file name without ``.zip``."""
-
-
-def archive_named(name: str) -> Archive:
-    """Return the archive of that name.
-
-    Raises:
-        DownloadError: There is none. Names those that are called alike.
-    """
-    if name not in ARCHIVES:
-        raise DownloadError(f"no archive {name!r} is known; {near_names(name, ARCHIVES)}")
-    return ARCHIVES[name]
 
 
 def obtain(archive: Archive, root: Path, server: str, announce: Announce) -> dict[str, object]:

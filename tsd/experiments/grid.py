@@ -198,8 +198,7 @@ class Grid:
     def jobs(self) -> list[Job]:
         """Every run that there is at this scale, with each of its seeds.
 
-        One that the scale cannot make is left out, so that it stands in no other run's way; asking
-        for it by name raises the error that says why.
+        A run that the scale cannot make is left out, so that it is in no other run's way.
         """
         runs = self.experiments.runs.values()
         return [job for run in runs if self.has(run) for job in self.jobs_of(run.id)]
@@ -270,8 +269,8 @@ class Grid:
     def jobs_for(self, target: str) -> list[Job]:
         """The trainings behind a table, a figure or a run.
 
-        A table's include the baselines of its rows. Runs whose backbone the scale has nothing for
-        are left out. A run whose base it has nothing for is not: its config raises the error.
+        A table's include the baselines of its rows. Runs are left out if nothing stands for their
+        backbone, but not if nothing stands for their base: the config of such a run is an error.
         """
         runs = map(self.experiments.run, self.experiments.runs_for(target))
         return [job for run in runs if self._has_backbone(run) for job in self.jobs_of(run.id)]

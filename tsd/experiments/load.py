@@ -20,9 +20,9 @@ from tsd.experiments.schema import (
     Dataset,
     Declaration,
     Figure,
-    ForBases,
     Run,
     Scale,
+    SettingsForBases,
     Table,
 )
 
@@ -354,7 +354,7 @@ def _check_scale(place: str, scale: Scale, experiments: Experiments) -> None:
         scale = experiments.scales[scale.extends]
 
 
-def _combined(below: list[ForBases], own: list[ForBases]) -> list[ForBases]:
+def _combined(below: list[SettingsForBases], own: list[SettingsForBases]) -> list[SettingsForBases]:
     """The settings by base of a scale and of the one that it extends, those of the latter first.
 
     Entries for the same bases become one, in which what the scale itself says comes last.

@@ -277,7 +277,7 @@ class Resources(Declaration):
     """A training on a cluster uses this many GPUs; without a cluster it uses at most one."""
 
 
-class ForBases(Declaration):
+class SettingsForBases(Declaration):
     """What a scale changes in the runs whose base has a certain name."""
 
     match: Annotated[str, Field(examples=["*-rcnn_r50_fpn"])]
@@ -292,7 +292,7 @@ class ForBases(Declaration):
 
     @property
     def bases(self) -> tuple[str, ...]:
-        """Which bases are meant: the pattern, then those of the exceptions."""
+        """Which bases are meant: ``match``, then the patterns of ``but_not``."""
         return (self.match, *self.but_not)
 
     def applies_to(self, base: str) -> bool:
@@ -337,8 +337,8 @@ class Scale(Declaration):
     """Each job asks for these resources."""
 
     extends: Annotated[Identifier | None, Field(examples=["mini"])] = None
-    """Keys that are not given here come from this other scale; ``set`` and ``bases`` are
-    combined setting by setting, and what is given here wins."""
+    """Keys that are not given here come from this other scale; ``set``, and entries of ``bases``
+    for the same bases, are combined setting by setting, and what is given here wins."""
 
     stands_in: Annotated[bool, Field(examples=[True])] = False
     """If ``true``, the scale's data set also replaces those that runs name."""
