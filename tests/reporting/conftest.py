@@ -4,6 +4,7 @@ import pytest
 
 from tsd.experiments.metrics import METRICS
 from tsd.experiments.schema import Dataset, Figure, Row, Series, Split, Table
+from tsd.reporting.declared_figure import draw_declared
 from tsd.results.collected import CollectedRun, CollectedScale, Results, State, Training
 from tsd.results.records import TrackingRecord, TrainRecord
 
@@ -161,6 +162,14 @@ def results():
         "going": run(training("running")),
     }
     return make_results([options, others], runs)
+
+
+def draw_figure(results, declared, folder):
+    """Draw a figure from results into a folder, and return its caption."""
+    results.figures = [declared]
+    results.write(folder / "results.json")
+    draw_declared(folder / "results.json", declared.id, folder / declared.id)
+    return (folder / f"{declared.id}.txt").read_text(encoding="utf-8")
 
 
 @pytest.fixture

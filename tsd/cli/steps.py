@@ -7,9 +7,11 @@ from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 from tsd.cli.job_step import grid_of, job_of, logged
+from tsd.experiments.figure_kinds import extractions
 from tsd.experiments.grid import Job
 from tsd.experiments.load import DeclarationError, suggest
 from tsd.experiments.schema import Dataset
@@ -123,12 +125,9 @@ def detect(options: Namespace) -> None:
 
 def extract(options: Namespace) -> None:
     """Write what a kind of figure shows of a trained job."""
-    from tsd.evaluation.proposals import extract_proposals
-    from tsd.evaluation.sensitivity import extract_sensitivity
-
     job = job_of(options)
-    extractions = {"sensitivity": extract_sensitivity, "proposals": extract_proposals}
-    extractions[options.kind](job, job.folder.extracted(options.kind))
+    extract_kind: Callable[[Job, Path], None] = resolve_name(extractions()[options.kind])
+    extract_kind(job, job.folder.extracted(options.kind))
 
 
 def submit(options: Namespace) -> None:
@@ -209,17 +208,19 @@ def table(options: Namespace) -> None:
 
 
 def figure(options: Namespace) -> None:
-    """Draw a figure."""
-    from tsd.reporting import figures
+    """Draw a figure: a declared one, or one of the two that every report has."""
+    from tsd.reporting.declared_figure import draw_declared
+    from tsd.reporting.gains_figure import draw_gains
+    from tsd.reporting.sample_sheet import draw_samples
 
     if options.figure == "samples":
         dataset = grid_of(options).dataset
         root, split = Path(dataset.root), dataset.val
-        figures.draw_samples(root / split.annotations, root / split.images, options.out)
+        draw_samples(root / split.annotations, root / split.images, options.out)
     elif options.figure == "gains":
-        figures.draw_gains(options.collected, options.out)
+        draw_gains(options.collected, options.out)
     else:
-        figures.draw_declared(options.collected, options.figure, options.out)
+        draw_declared(options.collected, options.figure, options.out)
 
 
 def page(options: Namespace) -> None:

@@ -17,6 +17,7 @@ from tsd.experiments.claims_schema import (
     load_inconsistencies,
 )
 from tsd.experiments.compile import compile_run, digest
+from tsd.experiments.figure_kinds import extractions
 from tsd.experiments.load import DeclarationError, Experiments, load_experiments, suggest
 from tsd.experiments.metrics import METRICS, Step
 from tsd.experiments.schema import Backbone, Dataset, Run, Scale
@@ -285,7 +286,7 @@ class Grid:
         )
         if table and any(METRICS[name].step is Step.LATENCY for name in table.metrics):
             files += [path for job in jobs for path in (job.folder.latency, job.folder.retracking)]
-        if figure and figure.extract:
+        if figure and figure.kind in extractions():
             files += [
                 job.folder.extracted(figure.kind)
                 for job in jobs

@@ -5,7 +5,7 @@ refused when a file is loaded; names of other declarations are checked once all 
 (:mod:`tsd.experiments.load`).
 """
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints
 
@@ -104,25 +104,29 @@ class Table(Declaration):
 
 
 class Series(Declaration):
-    """Part of a figure that stands for runs: one, or one for each point of a curve."""
+    """Part of a figure that stands for one run, or for a curve with a run at each of its points."""
 
     label: str
-    run: Identifier | None = None
+    run: Annotated[Identifier | None, Field(description="run id; absent: a curve")] = None
     points: Annotated[
-        dict[float, Identifier], Field(description="position on the x axis → run")
+        dict[float, Identifier], Field(description="position on the x axis → run id")
     ] = {}
     published: Annotated[
-        list[float] | None, Field(description="the paper's values, in the figure's order")
+        list[float] | None,
+        Field(description="the paper's values, one for each of the figure's metrics"),
     ] = None
 
 
 class Figure(Declaration):
-    """One of the paper's figures."""
+    """One of the paper's figures, or one of your own."""
 
     id: Identifier
     title: str
     source: Annotated[str, Field(description="where in the paper")]
-    kind: Literal["iou", "margins", "sensitivity", "proposals"]
+    kind: Annotated[
+        Identifier,
+        Field(description="how it is drawn: a name in tsd/experiments/figure_kinds.py"),
+    ]
     metrics: Annotated[
         list[str],
         Field(
@@ -136,14 +140,9 @@ class Figure(Declaration):
 
     @property
     def runs(self) -> list[str]:
-        """Ids of the runs that it shows."""
+        """Ids of the runs that it shows, each once, in the order of its series."""
         named = [[s.run] if s.run else [*s.points.values()] for s in self.series]
         return list(dict.fromkeys(run for runs in named for run in runs))
-
-    @property
-    def extract(self) -> bool:
-        """Whether it shows what a trained network does, not only its metrics."""
-        return self.kind in ("sensitivity", "proposals")
 
 
 class Resources(Declaration):
