@@ -1,5 +1,6 @@
 """Copies of the project with part of its grid."""
 
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,6 +36,14 @@ def copy_project(folder: Path, tables: Sequence[str]) -> Path:
         runs = [run for run in yaml.safe_load(path.read_text()) if run["id"] in keep]
         path.write_text(yaml.safe_dump(runs))
     return folder
+
+
+def blocks(document: Path, language: str, heading: str) -> list[str]:
+    """The code blocks of a language below a heading of a document, up to the next heading."""
+    text = document.read_text(encoding="utf-8")
+    section = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#|\Z)", text, re.M | re.S)
+    assert section, f"{document} has no heading {heading!r}"
+    return re.findall(rf"```{language}\n(.*?)```", section[1], re.S)
 
 
 def change_yaml(path: Path, change) -> None:

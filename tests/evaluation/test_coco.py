@@ -12,9 +12,38 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from tsd.evaluation.coco import AREAS, IOU_THRESHOLDS, evaluate_detections, evaluate_masks
+from tsd.evaluation.coco import (
+    AREAS,
+    IOU_THRESHOLDS,
+    evaluate_boxes,
+    evaluate_masks,
+    precision_per_class,
+)
+from tsd.evaluation.measure import declared_metrics
+from tsd.experiments.metrics import IOU_PERCENT
 
-METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
+SUMMARY = ("AP", "AP50", "AP75", "APs", "APm", "APl")
+SUMMARY += ("AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
+"""In the order of the twelve numbers that COCO's own code prints."""
+
+
+def measure(annotation_file, detections, classes=None):
+    """Every declared metric of boxes, and AP by class."""
+    boxes = evaluate_boxes(annotation_file, detections, classes)
+    return {"metrics": declared_metrics(boxes, None), "per_class": precision_per_class(boxes)}
+
+
+def measure_masks(annotation_file, detections):
+    """Every declared metric of masks."""
+    masks = evaluate_masks(annotation_file, detections)
+    boxes = evaluate_boxes(annotation_file, detections)
+    found = declared_metrics(boxes, masks)
+    return {name: value for name, value in found.items() if name.startswith("mask_")}
+
+
+def at(size, iou):
+    """Id of the metric that is AP of a size at a threshold in hundredths."""
+    return f"AP{'' if size == 'all' else size[0]}{iou}"
 
 
 @pytest.fixture
@@ -78,14 +107,14 @@ def synthetic(folder, seed):
 
 
 def reference(annotation_file, detections):
-    """Precision [10, 101, K, 4] as pycocotools has it, and its first six numbers."""
+    """Precision [10, 101, K, 4] as pycocotools has it, and its twelve numbers."""
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO(str(annotation_file))
         evaluation = COCOeval(truth, truth.loadRes(detections), "bbox")
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
-    return evaluation.eval["precision"][..., -1], evaluation.stats[:6]
+    return evaluation.eval["precision"][..., -1], evaluation.stats
 
 
 def percent(precision):
@@ -98,11 +127,11 @@ def assert_same(result, precision, stats):
         assert (value is None) == (expected is None)
         assert value is None or abs(value - expected) <= 1e-12 * 100
 
-    for name, expected in zip(METRICS, stats, strict=True):
+    for name, expected in zip(SUMMARY, stats, strict=True):
         same(result["metrics"][name], None if expected == -1 else 100 * expected)
-    for t in range(len(IOU_THRESHOLDS)):
-        for a in range(len(AREAS)):
-            same(result["grid"]["AP"][t][a], percent(precision[t, :, :, a]))
+    for t, iou in enumerate(IOU_PERCENT):
+        for a, size in enumerate(AREAS):
+            same(result["metrics"][at(size, iou)], percent(precision[t, :, :, a]))
     assert precision.shape[2] == len(result["per_class"])
     for k, value in enumerate(result["per_class"].values()):
         same(value, percent(precision[:, :, k, 0]))
@@ -115,9 +144,10 @@ def test_thresholds_are_those_of_coco():
 
 
 def test_published_numbers(published):
-    metrics = evaluate_detections(*published)["metrics"]
+    metrics = measure(*published)["metrics"]
     thousandths = [0.505, 0.697, 0.573, 0.586, 0.519, 0.501]
-    assert [round(metrics[name] / 100, 3) for name in METRICS] == thousandths
+    thousandths += [0.387, 0.594, 0.595, 0.640, 0.566, 0.564]
+    assert [round(metrics[name] / 100, 3) for name in SUMMARY] == thousandths
     for name, value in (("AP", 0.504581), ("AP50", 0.696973), ("AP75", 0.572982)):
         assert round(metrics[name] / 100, 6) == value
 
@@ -127,9 +157,10 @@ def test_published_numbers_of_masks(published):
     found = annotations.parent / "instances_val2014_fakesegm100_results.json"
     # COCO's results format has either boxes or masks; ours has both, and the box is not looked at.
     detections = [{**d, "bbox": [0, 0, 1, 1]} for d in json.loads(found.read_text())]
-    result = evaluate_masks(annotations, detections)
+    result = measure_masks(annotations, detections)
     expected = {"mask_AP": 31.9545, "mask_AP50": 56.2288, "mask_AP75": 29.8927}
-    assert result == pytest.approx(expected, abs=1e-4)
+    assert {name: result[name] for name in expected} == pytest.approx(expected, abs=1e-4)
+    assert len(result) == len(measure(annotations, detections)["metrics"])
 
 
 def test_a_detection_without_a_mask_is_named(published):
@@ -141,25 +172,24 @@ def test_a_detection_without_a_mask_is_named(published):
 def test_equals_pycocotools_on_published_data(published):
     annotation_file, detections = published
     expected = reference(annotation_file, str(detections))
-    assert_same(evaluate_detections(annotation_file, detections), *expected)
+    assert_same(measure(annotation_file, detections), *expected)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_equals_pycocotools_on_synthetic_data(tmp_path, seed):
     annotation_file, detections = synthetic(tmp_path, seed)
-    result = evaluate_detections(annotation_file, detections)
+    result = measure(annotation_file, detections)
     assert_same(result, *reference(annotation_file, detections))
     assert result["metrics"]["APl"] is None
-    assert [row[AREAS.index("large")] for row in result["grid"]["AP"]] == [None] * 10
+    assert {result["metrics"][at("large", iou)] for iou in IOU_PERCENT} == {None}
     assert result["per_class"]["bird"] is None
     assert 0 < result["per_class"]["cat"] < 100
 
 
 def test_result_is_strict_json_and_silent(tmp_path, capsys):
     annotation_file, detections = synthetic(tmp_path, 0)
-    result = evaluate_detections(annotation_file, detections)
+    result = measure(annotation_file, detections)
     assert json.loads(json.dumps(result, allow_nan=False)) == result
-    assert (len(result["grid"]["iou"]), result["grid"]["area"]) == (10, list(AREAS))
     assert list(result["per_class"]) == ["cat", "dog", "bird"]
     assert capsys.readouterr() == ("", "")
 
@@ -168,36 +198,35 @@ def test_list_and_file_agree_and_the_list_is_not_changed(tmp_path):
     annotation_file, detections = synthetic(tmp_path, 1)
     path = tmp_path / "detections.json"
     path.write_text(json.dumps(detections))
-    result = evaluate_detections(annotation_file, detections)
-    assert result == evaluate_detections(annotation_file, path)
+    result = measure(annotation_file, detections)
+    assert result == measure(annotation_file, path)
     assert detections == json.loads(path.read_text())
 
 
 def test_no_detections_give_zero_where_there_is_ground_truth(tmp_path):
     path = write(tmp_path, [(1, 10, (0, 0, 50, 50), 0)])
-    result = evaluate_detections(path, [])
+    result = measure(path, [])
     expected = {"AP": 0, "AP50": 0, "AP75": 0, "APs": None, "APm": 0, "APl": None}
-    assert result["metrics"] == expected
+    assert {name: result["metrics"][name] for name in expected} == expected
     assert result["per_class"] == {"cat": 0, "dog": None, "bird": None}
 
 
 @pytest.mark.parametrize("crowd", [[], [(1, 10, (0, 0, 50, 50), 1)]])
 def test_without_objects_everything_is_missing(tmp_path, crowd):
     path = write(tmp_path, crowd)
-    result = evaluate_detections(path, [detection(1, 10, (0, 0, 5, 5), 0.5)])
+    result = measure(path, [detection(1, 10, (0, 0, 5, 5), 0.5)])
     assert set(result["metrics"].values()) == {None}
-    assert result["grid"]["AP"] == [[None] * 4] * 10
     assert set(result["per_class"].values()) == {None}
 
 
 def test_ids_of_annotations_do_not_matter(tmp_path):
     annotation_file, detections = synthetic(tmp_path, 2)
-    expected = evaluate_detections(annotation_file, detections)
+    expected = measure(annotation_file, detections)
     content = json.loads(annotation_file.read_text())
     for annotation in content["annotations"]:
         annotation["id"] = 0
     annotation_file.write_text(json.dumps(content))
-    assert evaluate_detections(annotation_file, detections) == expected
+    assert measure(annotation_file, detections) == expected
 
 
 GOOD = detection(1, 10, (0, 0, 5, 5), 0.5)
@@ -220,7 +249,7 @@ GOOD = detection(1, 10, (0, 0, 5, 5), 0.5)
 def test_bad_detection_is_named(tmp_path, entry, message):
     path = write(tmp_path, [(1, 10, (0, 0, 5, 5), 0)])
     with pytest.raises(ValueError, match=message):
-        evaluate_detections(path, [GOOD, entry])
+        evaluate_boxes(path, [GOOD, entry])
 
 
 def test_bad_detection_file_is_named(tmp_path):
@@ -233,7 +262,7 @@ def test_bad_detection_file_is_named(tmp_path):
     ):
         detections.write_text(text)
         with pytest.raises(ValueError, match=message):
-            evaluate_detections(path, detections)
+            evaluate_boxes(path, detections)
 
 
 @pytest.mark.parametrize(
@@ -253,7 +282,7 @@ def test_bad_annotation_file_is_named(tmp_path, change, message):
     change(content)
     path.write_text(json.dumps(content))
     with pytest.raises(ValueError, match=message):
-        evaluate_detections(path, [])
+        evaluate_boxes(path, [])
 
 
 boxes = st.tuples(
@@ -276,10 +305,10 @@ def test_ap_is_bounded_and_falls_with_the_threshold(tmp_path, truth, extra):
     near = [(i, c, (x + 1, y, w, h)) for i, c, (x, y, w, h) in truth]
     detections = [detection(*item, 0.5) for item in near]
     detections += [detection(*item, score / 10) for item, score in extra]
-    grid = evaluate_detections(path, detections)["grid"]["AP"]
-    values = [value for row in grid for value in row if value is not None]
+    metrics = measure(path, detections)["metrics"]
+    values = [value for value in metrics.values() if value is not None]
     assert all(0 <= value <= 100 + 1e-9 for value in values)
-    overall = [row[0] for row in grid]
+    overall = [metrics[at("all", iou)] for iou in IOU_PERCENT]
     assert all(low >= high - 1e-9 for low, high in itertools.pairwise(overall))
 
 
@@ -287,16 +316,17 @@ def test_ap_is_bounded_and_falls_with_the_threshold(tmp_path, truth, extra):
 @given(truth=st.lists(objects, min_size=1, max_size=12))
 def test_perfect_detections_give_100(tmp_path, truth):
     path = write(tmp_path, [(*item, 0) for item in truth])
-    result = evaluate_detections(path, [detection(*item, 1.0) for item in truth])
-    for row in (result["metrics"].values(), result["per_class"].values(), *result["grid"]["AP"]):
-        assert all(value is None or value == pytest.approx(100, abs=1e-9) for value in row)
+    result = measure(path, [detection(*item, 1.0) for item in truth])
+    precisions = [v for name, v in result["metrics"].items() if name.startswith("AP")]
+    for value in (*precisions, *result["per_class"].values()):
+        assert value is None or value == pytest.approx(100, abs=1e-9)
     assert result["metrics"]["AP"] is not None
 
 
 def test_only_the_classes_asked_for_count(tmp_path):
     path = write(tmp_path, [(1, 10, (0, 0, 20, 20), 0), (1, 20, (40, 40, 20, 20), 0)])
     found_cat = [detection(1, 10, (0, 0, 20, 20), 1.0)]
-    assert evaluate_detections(path, found_cat)["metrics"]["AP"] == pytest.approx(50)
-    asked = evaluate_detections(path, found_cat, ["cat"])
+    assert measure(path, found_cat)["metrics"]["AP"] == pytest.approx(50)
+    asked = measure(path, found_cat, ["cat"])
     assert asked["metrics"]["AP"] == pytest.approx(100)
     assert list(asked["per_class"]) == ["cat"]

@@ -108,8 +108,8 @@ def test_what_is_extracted_has_a_file_of_its_own():
 
 
 def test_a_kind_that_extracts_is_a_choice_of_the_command_line(monkeypatch, capsys):
-    monkeypatch.setitem(FIGURE_KINDS, "other", FigureKind("no:draw", extract="no:extract"))
-    monkeypatch.setitem(FIGURE_KINDS, "plain", FigureKind("no:draw"))
+    monkeypatch.setitem(FIGURE_KINDS, "other", FigureKind("little", "no:draw", "no:extract"))
+    monkeypatch.setitem(FIGURE_KINDS, "plain", FigureKind("nothing", "no:draw"))
     with pytest.raises(SystemExit):
         main(["extract", "--help"])
     assert "{sensitivity,proposals,other}" in capsys.readouterr().out

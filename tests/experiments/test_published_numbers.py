@@ -15,7 +15,7 @@ COLUMNS = {
     "table6": {"val_AP50": "AP50", "lb_AP50": "lb_AP50"},
     "table7": {"bbox_AP": "AP", "bbox_AP50": "AP50", "bbox_AP75": "AP75"},
     "table9": {
-        f"{size}_AP{iou}": f"AP{size[0]}@{iou}"
+        f"{size}_AP{iou}": f"AP{size[0]}{iou}"
         for size in ("small", "medium", "large")
         for iou in (50, 60, 70, 80, 90)
     },

@@ -5,7 +5,14 @@ import pytest
 from tsd.experiments.metrics import METRICS
 from tsd.experiments.schema import Dataset, Figure, Row, Series, Split, Table
 from tsd.reporting.declared_figure import draw_declared
-from tsd.results.collected import CollectedRun, CollectedScale, Results, State, Training
+from tsd.results.collected import (
+    RESULTS_VERSION,
+    CollectedRun,
+    CollectedScale,
+    Results,
+    State,
+    Training,
+)
 from tsd.results.records import TrackingRecord, TrainRecord
 
 NASTY = "A|B & c_d <script>alert(1)</script> 100% ΔC P̂_c"
@@ -103,6 +110,7 @@ def figure(name, kind, *series, metrics=("AP",)):
 
 def make_results(tables, runs, is_paper=False):
     return Results(
+        version=RESULTS_VERSION,
         name="mini",
         generated="2026-01-01T12:00:00+00:00",
         commit="fedcba9876543210",

@@ -240,13 +240,14 @@ def make_run(folder, number, events=20, metrics=8):
         "params": {f"param_{i}": number + i for i in range(20)},
     }
     final = dict.fromkeys(("AP", "AP50", "AP75", "APs", "APm", "APl"), 40 + number / 1000)
+    evaluation = {"key": card["key"], "version": 1, "metrics": final, "per_class": {}}
     lines = [
         {"step": 50 * i, "time": 1.7e9 + number + i, "metrics": dict.fromkeys(names, 1 / (i + 1))}
         for i in range(events)
     ]
     (folder / "card.json").write_text(json.dumps(card))
     (folder / "config.json").write_text(json.dumps({"model": names * 100}))
-    (folder / "metrics.json").write_text(json.dumps({"metrics": final}))
+    (folder / "metrics.json").write_text(json.dumps(evaluation))
     (folder / "events.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     (folder / "status.json").write_text(json.dumps({"state": "done", "updated": 1.7e9 + number}))
     return folder

@@ -197,7 +197,7 @@ def test_a_grid_survives_what_happens_to_it(cluster, projects):
         assert found[run] == outcome, run
 
     collected = read_json(trouble / "reports/faults/results.json")
-    assert {r["seeds"]["0"]["state"] for r in collected["runs"].values()} == {"done"}
+    assert {r["seeds"]["0"]["state"] for r in collected["runs"].values()} == {"evaluated"}
     assert (trouble / "reports/faults/index.html").exists()
     client = MlflowClient(f"sqlite:///{trouble}/mlflow.db")
     experiment = client.get_experiment_by_name("tsd-faults")

@@ -78,7 +78,7 @@ def test_table3_and_the_report_from_a_login_node(cluster, project):
     collected = read_json(project / "reports/smoke/results.json")
     assert set(collected["runs"]) == RUNS
     for declared in collected["runs"].values():
-        assert declared["seeds"]["0"]["state"] == "done"
+        assert declared["seeds"]["0"]["state"] == "evaluated"
     assert (project / "reports/smoke/index.html").exists()
     assert "41.0" in (project / "reports/smoke/tables/table3.md").read_text()
     logs = list((project / "results/slurm-logs/rule_train").glob("*/*.log"))

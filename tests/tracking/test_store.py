@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from tsd.experiments.metrics import EVALUATION_VERSION
 from tsd.tracking import store
 from tsd.tracking.store import TrackingError, follow_run, prepare_store, sync_run
 
@@ -49,6 +50,11 @@ def make_run(folder, key, params=None):
     return folder
 
 
+def evaluation(**metrics):
+    """The content of ``metrics.json``."""
+    return {"key": "any", "version": EVALUATION_VERSION, "metrics": metrics, "per_class": {}}
+
+
 def write(path, content):
     path.write_text(json.dumps(content))
 
@@ -84,7 +90,7 @@ def test_a_run_is_stored(run_dir, uri, client):
 
 
 def test_a_second_sync_changes_nothing(run_dir, uri, client, monkeypatch):
-    write(run_dir / "metrics.json", {"metrics": {"AP": 36.1}})
+    write(run_dir / "metrics.json", evaluation(AP=36.1))
     write(run_dir / "status.json", {"state": "done", "error": None})
     run_id = sync_run(run_dir, uri)["run_id"]
     before = client.get_run(run_id).to_dictionary()
@@ -168,7 +174,7 @@ def test_limits_of_a_request(tmp_path, uri, client):
 
 def test_values_that_are_not_finite_are_left_out(run_dir, uri, client):
     write_events(run_dir, [(10, 1.5), (20, math.nan), (30, math.inf), (40, 1.0)])
-    write(run_dir / "metrics.json", {"metrics": {"AP": 36.1, "APs": None}})
+    write(run_dir / "metrics.json", evaluation(AP=36.1, APs=None))
     run_id = sync_run(run_dir, uri)["run_id"]
     assert [step for step, _, _ in history(client, run_id)] == [10, 40]
     assert [step for step, _, _ in history(client, run_id, "lr")] == [10, 20, 30, 40]
@@ -188,7 +194,7 @@ def test_a_cut_last_line_waits(run_dir, uri, client, tail):
 
 
 def test_final_metrics_do_not_hide_later_steps(run_dir, uri, client):
-    write(run_dir / "metrics.json", {"metrics": {"AP": 36.1}})
+    write(run_dir / "metrics.json", evaluation(AP=36.1))
     (run_dir / "events.jsonl").unlink()
     run_id = sync_run(run_dir, uri)["run_id"]
     write_events(run_dir, [(0, 2.0), (10, 1.5)])
@@ -199,15 +205,15 @@ def test_final_metrics_do_not_hide_later_steps(run_dir, uri, client):
 def test_artifacts_are_replaced_when_changed(run_dir, uri, client, tmp_path):
     write(run_dir / "config.json", {"lr": 1})
     write(run_dir / "detections.json", [])
-    write(run_dir / "metrics.json", {"metrics": {"AP": 36.1}})
+    write(run_dir / "metrics.json", evaluation(AP=36.1))
     run_id = sync_run(run_dir, uri)["run_id"]
     listed = sorted(artifact.path for artifact in client.list_artifacts(run_id))
     assert listed == ["config.json", "detections.json", "metrics.json"]
 
-    write(run_dir / "metrics.json", {"metrics": {"AP": 36.2}})  # as long as before
+    write(run_dir / "metrics.json", evaluation(AP=36.2))  # as long as before
     sync_run(run_dir, uri)
     stored = Path(client.download_artifacts(run_id, "metrics.json", str(tmp_path)))
-    assert json.loads(stored.read_text()) == {"metrics": {"AP": 36.2}}
+    assert json.loads(stored.read_text()) == evaluation(AP=36.2)
     assert client.get_run(run_id).data.metrics["final/AP"] == 36.2
     folder = Path(uri.removeprefix("sqlite:///")).parent / "mlartifacts"
     assert (folder / run_id / "artifacts" / "config.json").is_file()

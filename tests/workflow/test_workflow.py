@@ -6,6 +6,7 @@ The tests share one folder and build on one another, in the order they stand in.
 import csv
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,8 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
-from tests.projects import copy_project
+from tests.projects import ROOT, blocks, copy_project
+from tsd.results.collected import Results
 from tsd.run_folder import read_json
 
 
@@ -26,6 +28,8 @@ def project(tmp_path_factory):
 
 def run(project, *command, fails=False):
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    if (project / "tsd").exists():
+        environment["PYTHONPATH"] = str(project)
     environment.pop("MLFLOW_TRACKING_URI", None)
     done = subprocess.run(
         command, cwd=project, env=environment, capture_output=True, text=True, timeout=900
@@ -80,7 +84,7 @@ def test_the_report_follows_without_training_again(project):
     collected = read_json(project / "reports/smoke/results.json")
     for declared in collected["runs"].values():
         seed = declared["seeds"]["0"]
-        assert seed["state"] == "done"
+        assert seed["state"] == "evaluated"
         assert declared["digest"] in page
         assert seed["tracking"]["run_id"] in page
         assert (project / seed["folder"] / "logs" / "train.log").stat().st_size > 0
@@ -116,12 +120,12 @@ def test_more_seeds_train_what_is_missing_alone(project):
     assert planned["table"] == planned["report"] == 1
     assert "check_data" not in planned
     output = run(project, sys.executable, "-m", "tsd", "status", "--scale=smoke", "--seeds=3")
-    assert "smoke: 2 done, 4 pending" in output
+    assert "smoke: 2 evaluated, 4 pending" in output
 
 
 def test_the_grid_can_be_asked_about(project):
     output = run(project, sys.executable, "-m", "tsd", "status", "--scale", "smoke")
-    assert "smoke: 2 done" in output
+    assert "smoke: 2 evaluated" in output
     output = run(project, sys.executable, "-m", "tsd", "headline", "--scale", "smoke")
     assert "reports/smoke/index.html" in output
     assert "39.7" in output
@@ -147,11 +151,11 @@ def test_a_failed_run_fails_alone_and_the_report_says_why(project):
     assert reason
     collected = read_json(project / "reports/smoke.unfinished/results.json")
     states = {name: r["seeds"]["0"]["state"] for name, r in collected["runs"].items()}
-    assert states == {"tsd_wo_pc": "failed", "tsd_joint": "done"}
+    assert states == {"tsd_wo_pc": "failed", "tsd_joint": "evaluated"}
     page = (project / "reports/smoke.unfinished/index.html").read_text()
     assert reason[1] in page
     output = run(project, sys.executable, "-m", "tsd", "status", "--scale", "smoke")
-    assert "smoke: 1 done, 1 failed" in output
+    assert "smoke: 1 evaluated, 1 failed" in output
 
 
 def test_after_the_mistake_is_mended_the_report_is_made_again(project):
@@ -159,7 +163,7 @@ def test_after_the_mistake_is_mended_the_report_is_made_again(project):
     assert "train" not in dry_run(project)
     snakemake(project, "all")
     collected = read_json(project / "reports/smoke/results.json")
-    assert {r["seeds"]["0"]["state"] for r in collected["runs"].values()} == {"done"}
+    assert {r["seeds"]["0"]["state"] for r in collected["runs"].values()} == {"evaluated"}
     assert not (project / "reports/smoke.unfinished").exists()
 
 
@@ -233,4 +237,41 @@ def test_what_nobody_asked_for_is_shown_with_what_there_is_of_it(project):
         row["run"]: row["state"]
         for row in csv.DictReader((project / "reports/smoke/tables/table2.csv").open())
     }
-    assert states == {"tsd_joint": "done", "tsd_wo_pc": "pending"}
+    assert states == {"tsd_joint": "evaluated", "tsd_wo_pc": "pending"}
+
+
+def test_every_measured_number_is_in_mlflow_under_its_name(project):
+    collected = Results.read(project / "reports/smoke/results.json")
+    client = MlflowClient(f"sqlite:///{project}/mlflow.db")
+    compared = 0
+    for training in collected.trainings():
+        if training.tracking is not None:
+            tracked = client.get_run(training.tracking.run_id).data.metrics
+            final = {k.removeprefix("final/"): v for k, v in tracked.items() if "final/" in k}
+            assert final == {k: v for k, v in training.metrics.items() if v is not None}
+            compared += len(final)
+    assert compared > 20
+
+
+def test_a_metric_is_added_to_the_finished_grid_as_contributing_says(project):
+    function, declaration = blocks(ROOT / "CONTRIBUTING.md", "python", "A metric")
+    shutil.copytree(ROOT / "tsd", project / "tsd")
+    assert dry_run(project, "only=tsd_joint") == {}
+    with (project / "tsd/evaluation/coco.py").open("a") as module:
+        module.write(f"\n\n{function}")
+    metrics = project / "tsd/experiments/metrics.py"
+    before, end, after = metrics.read_text().partition("    )\n}\n")
+    assert end
+    metrics.write_text(before + declaration + end + after)
+
+    planned = dry_run(project, "only=tsd_joint")
+    assert planned["evaluate"] == planned["track"] == planned["collect"] == planned["report"] == 1
+    assert {"train", "detect", "check_data", "check_run"}.isdisjoint(planned)
+    snakemake(project, "all", settings=["only=tsd_joint"])
+    collected = read_json(project / "reports/smoke/results.json")
+    training = collected["runs"]["tsd_joint"]["seeds"]["0"]
+    assert training["metrics"]["recall50"] >= training["metrics"]["AR100"] >= 0
+    client = MlflowClient(f"sqlite:///{project}/mlflow.db")
+    tracked = client.get_run(training["tracking"]["run_id"])
+    assert tracked.data.metrics["final/recall50"] == training["metrics"]["recall50"]
+    assert "recall .5" in (project / "reports/smoke/index.html").read_text()

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from tsd.cli import questions, steps, training_step
+from tsd.cli.declarations import declarations
 from tsd.data.coco_check import DatasetError
 from tsd.experiments.figure_kinds import extractions
 from tsd.experiments.load import DeclarationError
@@ -63,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         ("status", questions.status, [seeds], "the grid: done, running, failed, pending"),
         ("headline", questions.headline, [seeds], "the report's tables as text"),
         ("cost", questions.cost, [seeds], "GPU hours of the grid, by table"),
+        ("declarations", declarations, [], "write the documentation of the YAML files"),
         ("bench", questions.bench, [], "speed and memory of the method, as ratios"),
     ):
         commands.add_parser(name, parents=parents, help=help_text).set_defaults(command=command)

@@ -13,10 +13,12 @@ from pydantic import AfterValidator, Field, StringConstraints
 from tsd.experiments.load import DeclarationError, validate
 from tsd.experiments.schema import Declaration, Resources
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.,:@/+-]+$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.,:@/+-]+$"), Field(title="word")]
 """What SLURM calls partitions, accounts and the like, and a site its modules."""
 
-Constraint = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.,:&|()*\[\]-]+$")]
+Constraint = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9_.,:&|()*\[\]-]+$"), Field(title="features")
+]
 """Features of nodes, such as ``[a100|h100]``."""
 
 
@@ -38,21 +40,51 @@ SECONDS_TO_ANSWER = 60
 
 
 class Site(Declaration):
-    """What is said of a cluster in its file (profiles/slurm/site.yaml)."""
+    """The facts of a cluster; everything that is left out is as SLURM has it by default."""
 
-    partition: Name | None = None
-    gpu_partition: Name | None = None
-    account: Name | None = None
-    qos: Name | None = None
-    gpu_model: GpuModel | None = None
-    constraint: Constraint | None = None
-    gpus_per_node: Annotated[int, Field(ge=1)] = 8
-    max_gpus: Annotated[int, Field(ge=0)] | None = None
-    max_minutes: Annotated[int, Field(ge=1)] | None = None
-    mem_mb: Annotated[int, Field(ge=500)] | None = None
-    scratch: str | None = None
-    modules: Annotated[list[Name], Field(default_factory=list)]
-    container: Annotated[list[str], Field(default_factory=list)]
+    partition: Annotated[Name | None, Field(examples=["main"])] = None
+    """Jobs go to this partition; ``sinfo`` shows the names. By default SLURM chooses."""
+
+    gpu_partition: Annotated[Name | None, Field(examples=["gpu"])] = None
+    """Jobs with GPUs go to this partition instead."""
+
+    account: Annotated[Name | None, Field(examples=["vision"])] = None
+    """Jobs are charged to this account."""
+
+    qos: Annotated[Name | None, Field(examples=["normal"])] = None
+    """Jobs have this quality of service."""
+
+    gpu_model: Annotated[GpuModel | None, Field(examples=["a100"])] = None
+    """Jobs with GPUs ask for this model, as ``sinfo -o %G`` shows it; a name with a hyphen is not
+    taken, for which ``constraint`` is the way."""
+
+    constraint: Annotated[Constraint | None, Field(examples=["a100|h100"])] = None
+    """Jobs with GPUs run only on nodes with these features."""
+
+    gpus_per_node: Annotated[int, Field(ge=1, examples=[4])] = 8
+    """A node has this many GPUs; a training on more of them goes over several nodes."""
+
+    max_gpus: Annotated[int | None, Field(ge=0, examples=[4])] = None
+    """A training gets at most this many GPUs; with fewer than the scale asks for, the learning
+    rate follows."""
+
+    max_minutes: Annotated[int | None, Field(ge=1, examples=[1440])] = None
+    """A job takes at most this many minutes; a training that needs longer goes on in the next."""
+
+    mem_mb: Annotated[int | None, Field(ge=500, examples=[12000])] = None
+    """Each process asks for this many MB of memory instead of what the scale says."""
+
+    scratch: Annotated[str | None, Field(examples=["/scratch"])] = None
+    """Jobs write temporary files to this folder of their node."""
+
+    modules: Annotated[list[Name], Field(default_factory=list, examples=[["cuda/12.4", "gcc"]])]
+    """Each job loads these environment modules first."""
+
+    container: Annotated[
+        list[str],
+        Field(default_factory=list, examples=[["apptainer", "exec", "--nv", "tsd.sif"]]),
+    ]
+    """Each job runs ``python`` behind these words, which start a container."""
 
     @property
     def prologue(self) -> str:
@@ -68,6 +100,13 @@ class Site(Declaration):
     def python(self) -> str:
         """The interpreter of the jobs that compute."""
         return shlex.join([*self.container, "python"])
+
+
+class SiteFile(Declaration):
+    """The whole of a site's file."""
+
+    site: Annotated[Site | None, Field(examples=[{"partition": "main", "gpus_per_node": 4}])] = None
+    """Everything that is said of the cluster stands below this key."""
 
 
 def open_site(settings: object | None, origin: str = "slurm/site.yaml") -> Site | None:

@@ -22,8 +22,11 @@ AnyDeclared = Mapping[str, object]
 class Pair(Declaration):
     """A run and the one it is compared with."""
 
-    run: Identifier
-    baseline: Identifier
+    run: Annotated[Identifier, Field(examples=["tsd_pc"])]
+    """The claim is about this run."""
+
+    baseline: Annotated[Identifier, Field(examples=["r50"])]
+    """The run is compared with this other run."""
 
 
 class Size(Declaration):
@@ -32,10 +35,17 @@ class Size(Declaration):
     ``within`` alone means around what the paper's tables give for it.
     """
 
-    about: float | None = None
-    within: Annotated[float | None, Field(gt=0, description="to either side")] = None
-    at_least: float | None = None
-    at_most: float | None = None
+    about: Annotated[float | None, Field(examples=[3])] = None
+    """The number should lie around this one; ``within`` says how near."""
+
+    within: Annotated[float | None, Field(gt=0, examples=[0.5])] = None
+    """The number may differ by this much, to either side."""
+
+    at_least: Annotated[float | None, Field(examples=[3])] = None
+    """The number should not be smaller than this one."""
+
+    at_most: Annotated[float | None, Field(examples=[5])] = None
+    """The number should not be larger than this one."""
 
     @model_validator(mode="after")
     def _is_around_or_between(self) -> Self:
@@ -48,35 +58,57 @@ class Size(Declaration):
 class _Expecting(Declaration):
     """A test that says which way something should go, how large it should be, or both."""
 
-    direction: Annotated[
-        Literal["up", "down"] | None, Field(description="judged at every scale")
-    ] = None
-    size: Annotated[Size | None, Field(description="judged at the paper's scale only")] = None
+    direction: Annotated[Literal["up", "down"] | None, Field(examples=["up"])] = None
+    """The number should go this way; a claim is judged by it at every scale."""
+
+    size: Annotated[Size | None, Field(examples=[{"about": 3, "within": 1}])] = None
+    """The number should be this large; a claim is judged by it at the paper's scale only."""
 
 
 class Gain(_Expecting):
     """Each run less its baseline, in each of the metrics."""
 
-    kind: Literal["gain"]
-    pairs: Annotated[list[Pair], Field(min_length=1)]
-    metrics: Annotated[list[str], Field(min_length=1)]
+    kind: Annotated[Literal["gain"], Field(examples=["gain"])]
+    """The test looks at gains."""
+
+    pairs: Annotated[
+        list[Pair], Field(min_length=1, examples=[[{"run": "tsd_pc", "baseline": "r50"}]])
+    ]
+    """The gain of each of these runs over its baseline counts."""
+
+    metrics: Annotated[list[str], Field(min_length=1, examples=[["AP", "AP75"]])]
+    """The gain in each of these metrics counts."""
 
 
 class Ratio(_Expecting):
-    """Each run divided by its baseline; up means above 1."""
+    """Each run divided by its baseline; ``up`` means above 1."""
 
-    kind: Literal["ratio"]
-    pairs: Annotated[list[Pair], Field(min_length=1)]
-    metric: str
+    kind: Annotated[Literal["ratio"], Field(examples=["ratio"])]
+    """The test looks at ratios."""
+
+    pairs: Annotated[
+        list[Pair], Field(min_length=1, examples=[[{"run": "tsd_pc", "baseline": "r50"}]])
+    ]
+    """Each of these runs is divided by its baseline."""
+
+    metric: Annotated[str, Field(examples=["params"])]
+    """The values of this metric are divided."""
 
 
 class Level(Declaration):
     """A metric of each run by itself."""
 
-    kind: Literal["level"]
-    runs: Annotated[list[Identifier], Field(min_length=1)]
-    metric: str
-    size: Annotated[Size, Field(description="judged at the paper's scale only")]
+    kind: Annotated[Literal["level"], Field(examples=["level"])]
+    """The test looks at values."""
+
+    runs: Annotated[list[Identifier], Field(min_length=1, examples=[["bells_r101_dcn_tsd"]])]
+    """The value of each of these runs counts."""
+
+    metric: Annotated[str, Field(examples=["AP"])]
+    """The values are those of this metric."""
+
+    size: Annotated[Size, Field(examples=[{"within": 0.5}])]
+    """The value should be this large; the claim is judged at the paper's scale only."""
 
 
 class LargerGain(Declaration):
@@ -85,37 +117,62 @@ class LargerGain(Declaration):
     A quantity is a list of metrics, of which the mean is taken.
     """
 
-    kind: Literal["larger_gain"]
-    pairs: Annotated[list[Pair], Field(min_length=1)]
+    kind: Annotated[Literal["larger_gain"], Field(examples=["larger_gain"])]
+    """The test looks at how much larger a gain is than another."""
+
+    pairs: Annotated[
+        list[Pair], Field(min_length=1, examples=[[{"run": "tsd_pc", "baseline": "r50"}]])
+    ]
+    """The gains of each of these runs over its baseline count."""
+
     quantities: Annotated[
         list[Annotated[list[str], Field(min_length=1)]],
-        Field(min_length=1, description="those with the larger gain"),
+        Field(min_length=1, examples=[[["APm@50", "APm@60"], ["APl@50", "APl@60"]]]),
     ]
-    than: Annotated[list[str], Field(min_length=1)]
+    """The gain in each of these quantities should be the larger one."""
+
+    than: Annotated[list[str], Field(min_length=1, examples=[["APs@50", "APs@60"]])]
+    """The gain in this quantity should be the smaller one."""
 
 
 class Increasing(Declaration):
     """For each pair, the gain grows from each metric to the next."""
 
-    kind: Literal["increasing"]
-    pairs: Annotated[list[Pair], Field(min_length=1)]
-    metrics: Annotated[
-        list[str],
-        Field(min_length=2, description="Metrics in the order in which the gain should grow."),
+    kind: Annotated[Literal["increasing"], Field(examples=["increasing"])]
+    """The test looks at how gains grow."""
+
+    pairs: Annotated[
+        list[Pair], Field(min_length=1, examples=[[{"run": "tsd_pc", "baseline": "r50"}]])
     ]
+    """The gain of each of these runs over its baseline counts."""
+
+    metrics: Annotated[list[str], Field(min_length=2, examples=[["AP50", "AP75"]])]
+    """The gain should grow from each of these metrics to the next."""
 
 
 class AbovePublished(Declaration):
     """A run above all that a table prints of others; judged at the paper's scale only."""
 
-    kind: Literal["above_published"]
-    run: Identifier
-    metric: str
-    table: Identifier
-    ours: Annotated[list[Identifier], Field(description="runs whose rows are no rivals")]
+    kind: Annotated[Literal["above_published"], Field(examples=["above_published"])]
+    """The test looks at the best published value of others."""
+
+    run: Annotated[Identifier, Field(examples=["bells_r101_dcn_tsd"])]
+    """This run should be above the others."""
+
+    metric: Annotated[str, Field(examples=["AP"])]
+    """The values of this metric are compared."""
+
+    table: Annotated[Identifier, Field(examples=["table8"])]
+    """The published values stand in this table."""
+
+    ours: Annotated[list[Identifier], Field(examples=[["r101_tsd_test", "bells_r101_dcn_tsd"]])]
+    """The rows of these runs are the paper's own, and so none of the others."""
+
     where: dict[str, list[str]] = Field(
-        default_factory=dict, description="attribute → values that a rival has; '' for none"
+        default_factory=dict, examples=[{"backbone": ["ResNet-101", "ResNet-101-DCN"]}]
     )
+    """Only rows with these attributes are compared with; each key is one of the table's
+    ``attributes``, and its value lists the texts that count (an empty text: no attribute)."""
 
 
 KINDS: dict[str, type[Declaration]] = {
@@ -133,23 +190,39 @@ AnyTest = Gain | Ratio | Level | LargerGain | Increasing | AbovePublished
 class Claim(Declaration):
     """A sentence of the paper that numbers decide."""
 
-    id: Identifier
-    quote: Annotated[str, Field(description="the paper's words, verbatim, … for what is left out")]
-    source: Annotated[str, Field(description="where in the paper")]
-    statement: Annotated[str, Field(description="ours, in plain words")]
-    test: Annotated[AnyTest, Field(discriminator="kind")]
-    published: dict[Identifier, dict[str, float]] = Field(
-        default_factory=dict,
-        description="run → metric → a number that stands in the prose and in no table",
-    )
-    printed_in: Annotated[
-        Identifier | None,
+    id: Annotated[Identifier, Field(examples=["pc_at_75"])]
+    """The report and other texts refer to the claim by this name."""
+
+    quote: Annotated[str, Field(examples=["PC significantly improves the AP.75 by 1.5"])]
+    """The paper says this, word for word; … stands for what is left out."""
+
+    source: Annotated[str, Field(examples=["Section 3.2, Table 3"])]
+    """The sentence stands here in the paper."""
+
+    statement: Annotated[str, Field(examples=["PC adds 1.5 at AP.75 (within 0.5)."])]
+    """We understand the sentence so, in plain words."""
+
+    test: Annotated[
+        AnyTest,
         Field(
-            description="Figure whose printed values are the paper's numbers for this claim; "
-            "absent: those of the paper's tables."
+            discriminator="kind",
+            examples=[{"kind": "level", "runs": ["r50"], "metric": "AP", "size": {"within": 0.5}}],
         ),
-    ] = None
-    note: str | None = None
+    ]
+    """This test decides the claim; its ``kind`` says which keys it has."""
+
+    published: dict[Identifier, dict[str, float]] = Field(
+        default_factory=dict, examples=[{"r152": {"params": 76.39}}]
+    )
+    """The paper's prose gives these numbers, which stand in no table; each key is a run, and its
+    value holds numbers by metric."""
+
+    printed_in: Annotated[Identifier | None, Field(examples=["figure6"])] = None
+    """The values that this figure prints are the paper's numbers for the claim. Without it those
+    of the paper's tables are."""
+
+    note: Annotated[str | None, Field(examples=["The paper has no table with MobileNetV2."])] = None
+    """The report shows this remark below the claim."""
 
     @property
     def runs(self) -> list[str]:
@@ -173,25 +246,43 @@ class Claim(Declaration):
 
 
 class PaperNumber(Declaration):
-    """A number of the paper, or what it says of one: in prose, or in a table or figure."""
+    """A number of the paper, or what it says of one: in prose, or in a table or figure.
 
-    where: str
-    words: Annotated[str | None, Field(description="the prose, shown instead of a number")] = None
-    printed: Annotated[
-        list[float] | None,
-        Field(min_length=1, max_length=2, description="in prose; two: from … to"),
-    ] = None
-    table: Identifier | None = None
-    figure: Identifier | None = None
-    run: Annotated[Identifier | None, Field(description="of the table or figure")] = None
-    baseline: Annotated[
-        Identifier | None, Field(description="given: the run's difference from it")
-    ] = None
-    relative: Annotated[bool, Field(description="the run divided by the baseline instead")] = False
-    metric: Annotated[str | None, Field(description="of the table")] = None
-    position: Annotated[int | None, Field(ge=0, description="in the figure's series, from 0")] = (
+    One of ``printed``, ``table`` and ``figure`` says where the number is from, or there are
+    ``words`` alone.
+    """
+
+    where: Annotated[str, Field(examples=["Table 5, ResNet-101-DCN"])]
+    """The report says in these words where the number stands."""
+
+    words: Annotated[str | None, Field(examples=["3%∼5%"])] = None
+    """The report quotes these words of the prose instead of showing a number."""
+
+    printed: Annotated[list[float] | None, Field(min_length=1, max_length=2, examples=[[3, 5]])] = (
         None
     )
+    """The prose gives this number; two numbers are a range, from the first to the second."""
+
+    table: Annotated[Identifier | None, Field(examples=["table5"])] = None
+    """This table prints the number; ``run`` and ``metric`` say where in it."""
+
+    figure: Annotated[Identifier | None, Field(examples=["figure6"])] = None
+    """This figure shows the number; ``run`` and ``position`` say where in it."""
+
+    run: Annotated[Identifier | None, Field(examples=["r101_dcn_tsd"])] = None
+    """The number is the one of this run, in the table or figure."""
+
+    baseline: Annotated[Identifier | None, Field(examples=["r101_dcn"])] = None
+    """The number is the run's value less the value of this other run."""
+
+    relative: Annotated[bool, Field(examples=[True])] = False
+    """If ``true``, the run's value is divided by the baseline's instead."""
+
+    metric: Annotated[str | None, Field(examples=["AP"])] = None
+    """The number stands in the table's column of this metric."""
+
+    position: Annotated[int | None, Field(ge=0, examples=[0])] = None
+    """The number stands at this place of the figure's series, counted from 0."""
 
     @model_validator(mode="after")
     def _has_one_source(self) -> Self:
@@ -208,12 +299,28 @@ class PaperNumber(Declaration):
 class Inconsistency(Declaration):
     """A number of the paper with which others of its numbers do not agree."""
 
-    id: Identifier
-    what: Annotated[str, Field(description="in plain words")]
-    unit: str
-    here: PaperNumber
-    there: Annotated[list[PaperNumber], Field(min_length=1)]
-    handling: Annotated[str, Field(description="what we do about it")]
+    id: Annotated[Identifier, Field(examples=["three_to_five_dcn"])]
+    """The report and other texts refer to the inconsistency by this name."""
+
+    what: Annotated[
+        str, Field(examples=["A backbone whose gain is less than what is said of all of them."])
+    ]
+    """This says in plain words what does not agree."""
+
+    unit: Annotated[str, Field(examples=["AP"])]
+    """The numbers are in this unit; it is empty where there are only words."""
+
+    here: Annotated[PaperNumber, Field(examples=[{"where": "Section 4", "printed": [3, 5]}])]
+    """The paper gives this number."""
+
+    there: Annotated[
+        list[PaperNumber],
+        Field(min_length=1, examples=[[{"where": "Section 3.3", "words": "steadily"}]]),
+    ]
+    """These other numbers of the paper do not agree with it."""
+
+    handling: Annotated[str, Field(examples=["Kept as printed."])]
+    """This says what we do about it."""
 
 
 def load_claims(

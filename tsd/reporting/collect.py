@@ -12,7 +12,14 @@ from tsd.experiments.grid import Grid, Job
 from tsd.experiments.load import config_name
 from tsd.experiments.metrics import METRICS
 from tsd.experiments.schema import Run
-from tsd.results.collected import CollectedRun, CollectedScale, Results, State, Training
+from tsd.results.collected import (
+    RESULTS_VERSION,
+    CollectedRun,
+    CollectedScale,
+    Results,
+    State,
+    Training,
+)
 from tsd.results.records import read_records
 from tsd.run_folder import read_json
 
@@ -39,6 +46,7 @@ def collect(grid: Grid, jobs: Iterable[Job]) -> Results:
             runs[job.run.id] = _declared(grid, job.run, job.digest)
         runs[job.run.id].seeds[job.seed] = collect_job(job)
     return Results(
+        version=RESULTS_VERSION,
         name=grid.name,
         generated=datetime.now(UTC).isoformat(timespec="seconds"),
         commit=head,

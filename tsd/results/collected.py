@@ -24,6 +24,12 @@ from tsd.results.records import (
 )
 from tsd.run_folder import write_text
 
+Declared = TypeVar("Declared", Table, Figure)
+
+
+RESULTS_VERSION: Literal[1] = 1
+"""Raised when the content of ``results.json`` changes in a way that its readers notice."""
+
 
 class ResultsError(ValueError):
     """A file of collected results cannot be used; the message says which command makes it anew."""
@@ -108,10 +114,10 @@ class CollectedScale(_Part):
 class Results(_Part):
     """The content of ``results.json``; ``name`` is that of the grid.
 
-    ``version`` is raised when the content changes in a way that its readers notice.
+    ``version`` is ``RESULTS_VERSION`` of the project that wrote it.
     """
 
-    version: Literal[1] = 1
+    version: Literal[1]
     name: str
     generated: str
     commit: str | None
@@ -140,12 +146,18 @@ class Results(_Part):
                 "to have it made anew, delete it and start `snakemake` again, or write a report of "
                 "what there is with `python -m tsd report`"
             )
-            first = error.errors()[0]
-            if first["loc"] == ("version",):
+            mistakes = {mistake["loc"]: mistake for mistake in error.errors()}
+            of_version = mistakes.get(("version",))
+            if of_version is not None:
+                has = (
+                    "no version"
+                    if of_version["type"] == "missing"
+                    else (f"version {of_version['input']!r}")
+                )
                 raise ResultsError(
-                    f"{path}: has version {first['input']!r}, this project reads version "
-                    f"{RESULTS_VERSION}; {remedy}"
+                    f"{path}: has {has}, this project reads version {RESULTS_VERSION}; {remedy}"
                 ) from None
+            first = error.errors()[0]
             key = ".".join(map(str, first["loc"])) or "the whole"
             raise ResultsError(f"{path}: key {key}: {first['msg']}; {remedy}") from None
 
@@ -173,13 +185,6 @@ class Results(_Part):
             KeyError: There is no such figure; the message names those there are.
         """
         return _named(self.figures, name, "figure")
-
-
-Declared = TypeVar("Declared", Table, Figure)
-
-
-RESULTS_VERSION: int = Results.model_fields["version"].default
-"""The version that this project writes and reads."""
 
 
 def _named(declared: list[Declared], name: str, noun: str) -> Declared:
