@@ -288,7 +288,7 @@ class SettingsForBases(Declaration):
     """The entry does not apply to bases whose name fits one of these patterns."""
 
     set: Annotated[Differences, Field(examples=[{"model.roi_head.bbox_head.in_channels": 48}])]
-    """Runs with such a base differ from it in these settings."""
+    """Runs with such a base differ from it in these settings; ``{}`` says that they need none."""
 
     @property
     def bases(self) -> tuple[str, ...]:
@@ -356,7 +356,7 @@ class Scale(Declaration):
     """Every run differs from its base in these settings."""
 
     bases: Annotated[
-        list[ForBases],
+        list[SettingsForBases],
         Field(
             examples=[
                 [{"match": "*-rcnn_r50_fpn", "set": {"model.roi_head.bbox_head.in_channels": 48}}]
