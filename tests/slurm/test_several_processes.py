@@ -46,7 +46,7 @@ def write_scale(folder, processes):
         "note": "for a test",
         "dataset": "embedded-tiny",
         "set": settings,
-        "bases": {"*faster-rcnn_r50_fpn": of_base},
+        "bases": [{"match": "*faster-rcnn_r50_fpn", "set": of_base}],
     }
     (folder / f"by{processes}.yaml").write_text(yaml.safe_dump(content))
 

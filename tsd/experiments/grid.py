@@ -12,6 +12,7 @@ from mmengine.config import Config
 
 from tsd.experiments.claims_schema import Claim, load_claims
 from tsd.experiments.compile import compile_run, digest
+from tsd.experiments.data_formats import format_of
 from tsd.experiments.inconsistencies import Inconsistency, load_inconsistencies
 from tsd.experiments.load import DeclarationError, Experiments, load_experiments, suggest
 from tsd.experiments.metrics import METRICS, Step
@@ -195,12 +196,18 @@ class Grid:
 
     @cached_property
     def jobs(self) -> list[Job]:
-        """Every run that there is at this scale, with each of its seeds."""
+        """Every run that there is at this scale, with each of its seeds.
+
+        A run that the scale cannot make is left out, so that it is in no other run's way.
+        """
         runs = self.experiments.runs.values()
         return [job for run in runs if self.has(run) for job in self.jobs_of(run.id)]
 
     def has(self, run: Run) -> bool:
-        """Whether the scale has something to stand for the run's backbone."""
+        """Whether the scale has something to stand for the run's base and for its backbone."""
+        return self._has_backbone(run) and self.scale.has_settings_for(run.base)
+
+    def _has_backbone(self, run: Run) -> bool:
         stand_ins = self.scale.backbones
         return run.backbone is None or stand_ins is None or run.backbone in stand_ins
 
@@ -230,7 +237,7 @@ class Grid:
         return {}
 
     def _job(self, declared: Run, seed: int) -> Job:
-        if not self.has(declared):
+        if not self._has_backbone(declared):
             raise DeclarationError(
                 f"{self.scale.origin}: key backbones: nothing stands for {declared.backbone!r}, "
                 f"so that run {declared.id} cannot be made at scale {self.scale.id}"
@@ -260,12 +267,13 @@ class Grid:
         return job
 
     def jobs_for(self, target: str) -> list[Job]:
-        """The trainings behind a table, a figure or a run; those the scale does not have left out.
+        """The trainings behind a table, a figure or a run.
 
-        A table's include the baselines of its rows.
+        A table's include the baselines of its rows. Runs are left out if nothing stands for their
+        backbone, but not if nothing stands for their base: the config of such a run is an error.
         """
         runs = map(self.experiments.run, self.experiments.runs_for(target))
-        return [job for run in runs if self.has(run) for job in self.jobs_of(run.id)]
+        return [job for run in runs if self._has_backbone(run) for job in self.jobs_of(run.id)]
 
     def files_behind(self, target: str) -> list[str]:
         """The files that a table, a figure or a run is made from: its trainings' results.
@@ -401,11 +409,7 @@ def _wanted(names: str, experiments: Experiments) -> tuple[str, ...] | None:
 
 def dataset_files(dataset: Dataset) -> list[str]:
     """The files that say that a data set is there and which it is."""
-    root = Path(dataset.root)
     if dataset.embedded is not None:
-        return [str(root / "manifest.json")]
+        return [str(Path(dataset.root) / "manifest.json")]
     # A file that is missing is for the check to explain, not for the workflow to stumble over.
-    files = [dataset.train.annotations, dataset.val.annotations]
-    if dataset.openimages is not None:
-        files += dataset.openimages.model_dump().values()
-    return [str(path) for file in files if (path := root / file).is_file()]
+    return [str(path) for path in format_of(dataset).files.values() if path.is_file()]

@@ -5,9 +5,17 @@ refused when a file is loaded; names of other declarations are checked once all 
 (:mod:`tsd.experiments.load`).
 """
 
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    StringConstraints,
+    model_validator,
+)
 
 from tsd.experiments.metrics import MAIN
 
@@ -269,6 +277,31 @@ class Resources(Declaration):
     """A training on a cluster uses this many GPUs; without a cluster it uses at most one."""
 
 
+class SettingsForBases(Declaration):
+    """What a scale changes in the runs whose base has a certain name."""
+
+    match: Annotated[str, Field(examples=["*-rcnn_r50_fpn"])]
+    """The entry applies to bases whose name fits this pattern, in which ``*`` is any text, even
+    none."""
+
+    but_not: Annotated[list[str], Field(examples=[["*cascade-rcnn_r50_fpn"]])] = []
+    """The entry does not apply to bases whose name fits one of these patterns."""
+
+    set: Annotated[Differences, Field(examples=[{"model.roi_head.bbox_head.in_channels": 48}])]
+    """Runs with such a base differ from it in these settings."""
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        """Which bases are meant: ``match``, then the patterns of ``but_not``."""
+        return (self.match, *self.but_not)
+
+    def applies_to(self, base: str) -> bool:
+        """Whether runs with this base are meant."""
+        return fnmatchcase(base, self.match) and not any(
+            fnmatchcase(base, pattern) for pattern in self.but_not
+        )
+
+
 class Scale(Declaration):
     """How big a run is: data set, resolution, schedule, resources."""
 
@@ -304,8 +337,8 @@ class Scale(Declaration):
     """Each job asks for these resources."""
 
     extends: Annotated[Identifier | None, Field(examples=["mini"])] = None
-    """Keys that are not given here come from this other scale; ``set`` and ``bases`` are
-    combined setting by setting, and what is given here wins."""
+    """Keys that are not given here come from this other scale; ``set``, and entries of ``bases``
+    for the same bases, are combined setting by setting, and what is given here wins."""
 
     stands_in: Annotated[bool, Field(examples=[True])] = False
     """If ``true``, the scale's data set also replaces those that runs name."""
@@ -323,12 +356,15 @@ class Scale(Declaration):
     """Every run differs from its base in these settings."""
 
     bases: Annotated[
-        dict[str, Differences],
-        Field(examples=[{"*mask-rcnn_r50_fpn": {"model.roi_head.mask_head.in_channels": 64}}]),
-    ] = {}
-    """Some runs differ from their base in further settings; each key is a pattern of a base's
-    name, in which ``*`` stands for anything, and its value holds the settings of the runs
-    whose base fits."""
+        list[ForBases],
+        Field(
+            examples=[
+                [{"match": "*-rcnn_r50_fpn", "set": {"model.roi_head.bbox_head.in_channels": 48}}]
+            ]
+        ),
+    ] = []
+    """Runs differ in further settings by the name of their base: every entry that applies does
+    so, in this order. Where there are entries, a run that none of them applies to is refused."""
 
     backbones: Annotated[
         dict[Identifier, Differences] | None,
@@ -337,6 +373,22 @@ class Scale(Declaration):
     """Smaller networks stand for the declared backbones; each key is a backbone, and its value
     holds the settings that make it smaller. Runs whose backbone is missing here are left out.
     ``null`` means all backbones at their full size."""
+
+    @model_validator(mode="after")
+    def _describes_no_bases_twice(self) -> Self:
+        seen = set()
+        for entry in self.bases:
+            if entry.bases in seen:
+                raise ValueError(
+                    f"key bases: there are two entries with match {entry.match!r} and but_not "
+                    f"{entry.but_not}; write their settings into one"
+                )
+            seen.add(entry.bases)
+        return self
+
+    def has_settings_for(self, base: str) -> bool:
+        """Whether runs with this base can be made: any, unless the scale says what to change."""
+        return not self.bases or any(entry.applies_to(base) for entry in self.bases)
 
 
 class Split(Declaration):
