@@ -5,11 +5,11 @@ from mmengine.structures import InstanceData
 
 from tsd.evaluation.examples import pick_examples
 from tsd.evaluation.proposals import (
-    bin_centres,
     extract_proposals,
     ground_truth,
     proposals,
 )
+from tsd.models.manners import bin_centres
 from tsd.results.extracts import LabelledBox, ProposalsExtract
 from tsd.training.build import build_model, runtime_config
 
@@ -28,9 +28,10 @@ def loaded(grid, run):
 
 def shift_everything(detector):
     """Let every offset be SHIFT, whatever the RoI's features."""
-    for name in ("cls_layers", "reg_layers"):
-        if hasattr(detector.roi_head.derived_proposals, name):
-            bias = getattr(detector.roi_head.derived_proposals, name)[2].bias
+    derived = detector.roi_head.derived_proposals
+    for manner in (derived.cls_manner, derived.reg_manner):
+        if manner.learns:
+            bias = manner.last_layer.bias
             with torch.no_grad():
                 bias.copy_(torch.tensor(SHIFT).repeat(len(bias) // 2))
 
@@ -119,11 +120,6 @@ def test_ground_truth_leaves_out_what_evaluation_ignores():
             }
 
     assert ground_truth(Annotations(), 0) == [LabelledBox(class_name="dog", box=(1, 2, 3, 4))]
-
-
-def test_bin_centres_go_row_by_row():
-    centres = bin_centres(torch.tensor([[0.0, 10.0, 20.0, 14.0, 28.0]]), 2)
-    assert centres.reshape(-1, 2).tolist() == [[11, 22], [13, 22], [11, 26], [13, 26]]
 
 
 def test_images_of_a_job_are_written(smoke_grid, tmp_path):

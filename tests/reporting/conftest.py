@@ -2,8 +2,9 @@
 
 import pytest
 
+from tsd.experiments.dataset_schema import Dataset, Split
 from tsd.experiments.metrics import METRICS
-from tsd.experiments.schema import Dataset, Figure, Row, Series, Split, Table
+from tsd.experiments.schema import Figure, Row, Series, Table
 from tsd.reporting.declared_figure import draw_declared
 from tsd.results.collected import (
     RESULTS_VERSION,

@@ -1,4 +1,4 @@
-"""A cluster's facts, and what a job asks it for."""
+"""What a SLURM cluster is like, and what a job asks it for."""
 
 import itertools
 import math
@@ -10,11 +10,12 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from tsd.experiments.declaration import Declaration
 from tsd.experiments.load import DeclarationError, validate
-from tsd.experiments.schema import Declaration, Resources
+from tsd.experiments.scale_schema import Resources
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.,:@/+-]+$"), Field(title="word")]
-"""What SLURM calls partitions, accounts and the like, and a site its modules."""
+"""A name of a partition, an account or the like, or of an environment module."""
 
 Constraint = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9_.,:&|()*\[\]-]+$"), Field(title="features")
@@ -34,13 +35,14 @@ def _without_hyphens(name: str) -> str:
 GpuModel = Annotated[str, AfterValidator(_without_hyphens)]
 
 MEM_MB_OF_SNAKEMAKE = 500
-"""A job holds a Snakemake of its own besides the program."""
+"""Megabytes that are asked for besides the program's, because each job runs a Snakemake too."""
 
 SECONDS_TO_ANSWER = 60
+"""So long SLURM may take to say whether it would take a job."""
 
 
 class Site(Declaration):
-    """The facts of a cluster; everything that is left out is as SLURM has it by default."""
+    """What the file profiles/slurm/site.yaml says of a cluster. It explains each key."""
 
     partition: Annotated[Name | None, Field(examples=["main"])] = None
     """Jobs go to this partition; ``sinfo`` shows the names. By default SLURM chooses."""
@@ -88,7 +90,7 @@ class Site(Declaration):
 
     @property
     def prologue(self) -> str:
-        """Shell commands that go before those of each job."""
+        """Shell commands that run before those of each job."""
         commands = []
         if self.modules:
             commands.append("module load " + shlex.join(self.modules))
@@ -98,7 +100,7 @@ class Site(Declaration):
 
     @property
     def python(self) -> str:
-        """The interpreter of the jobs that compute."""
+        """The command that starts Python in the jobs that compute."""
         return shlex.join([*self.container, "python"])
 
 
@@ -110,10 +112,17 @@ class SiteFile(Declaration):
 
 
 def open_site(settings: object | None, origin: str = "slurm/site.yaml") -> Site | None:
-    """The site that a file describes; None on a machine without a scheduler.
+    """The cluster that a file describes.
+
+    Args:
+        settings: Content of the file, or None where the workflow runs without a scheduler.
+        origin: The file, named in errors.
+
+    Returns:
+        The cluster, or None without a scheduler.
 
     Raises:
-        DeclarationError: On an unknown key or a value that cannot be. Names file and key.
+        DeclarationError: If a key is unknown or a value impossible. Names file and key.
     """
     return None if settings is None else validate(Site, settings, origin)
 
@@ -121,17 +130,21 @@ def open_site(settings: object | None, origin: str = "slurm/site.yaml") -> Site 
 def requests(
     site: Site | None, resources: Resources, attempt: int = 1, gpus: int | None = None
 ) -> dict[str, Any]:
-    """What a job asks for, in Snakemake's and its SLURM plugin's words.
+    """What a job asks for, as resources of Snakemake and of its SLURM plugin.
 
-    Time grows with each attempt; memory does not, as more than a node has would never start. A
-    training on several GPUs runs one process on each, equally many on as few nodes as that takes;
-    ``python`` is what starts them.
+    A job that is tried again gets more time, but not more memory, because one that asks for more
+    than a node has would never start. A training on several GPUs runs one process on each. All its
+    nodes have the same number of them, and it gets as few nodes as that allows.
 
     Args:
-        site: None for this machine, of whose GPUs a job gets one, if there are any.
-        resources: Of the scale, memory and threads for one process.
-        attempt: Counts from 1.
-        gpus: Instead of the scale's.
+        site: The cluster, or None for this machine, where a job gets one GPU if there are any.
+        resources: What the scale says. Memory and threads are for one process.
+        attempt: Number of the attempt, counted from 1.
+        gpus: Number of GPUs in place of the scale's, or None for the scale's.
+
+    Returns:
+        Name → value. ``python`` among them is the command that starts Python, on as many processes
+        as the job has. ``minutes`` is how long it may run; 0 is without limit.
     """
     gpus = resources.gpus if gpus is None else gpus
     if site is None:
@@ -139,7 +152,7 @@ def requests(
             "gpu_turn": min(gpus, 1, len(list(Path("/dev").glob("nvidia[0-9]*")))),
             "mem_mb": resources.mem_mb,
             "runtime": resources.runtime * attempt,
-            "minutes": 0,  # here nothing ends a job for its time
+            "minutes": 0,  # Without a scheduler nothing ends a job for its time.
             "python": "python",
         }
     gpus = gpus if site.max_gpus is None else min(gpus, site.max_gpus)
@@ -163,8 +176,9 @@ def requests(
     if gpus:
         model = f"{site.gpu_model}:" if site.gpu_model else ""
         asked |= {"gres": f"gpu:{model}{on_each}", "constraint": site.constraint}
-    if processes > 1:  # "mpi" has the plugin leave srun to the command
-        # Told by node where it can be, as SLURM deals CPUs for a bare number out unevenly.
+    if processes > 1:
+        # Where a node has several processes their number is asked for by node, because SLURM deals
+        # CPUs out unevenly if it gets the total. "mpi" keeps the plugin from calling srun itself.
         by_node = {"tasks_per_node": on_each} if on_each > 1 else {"tasks": processes}
         asked |= {"mpi": "srun", "tasks_per_gpu": 0, **by_node}
         asked["python"] = f"{launcher(nodes, processes, resources.threads)} {site.python}"
@@ -174,8 +188,13 @@ def requests(
 def check(site: Site, resources: Resources) -> None:
     """Ask the scheduler whether it would take the grid's jobs, before any of them is submitted.
 
+    Args:
+        site: The cluster.
+        resources: What the scale says that a job needs.
+
     Raises:
-        DeclarationError: If it would not, in its own words, with what was asked for.
+        DeclarationError: If it would not, does not answer, or is not there. Gives SLURM's own
+            reason and the command that it was asked with.
     """
     for gpus in sorted({min(resources.gpus, 1), resources.gpus}):
         command = ["sbatch", "--test-only", *_options(requests(site, resources, gpus=gpus))]
@@ -204,7 +223,7 @@ def check(site: Site, resources: Resources) -> None:
 
 
 def _options(asked: dict[str, Any]) -> list[str]:
-    """The options of ``sbatch`` that stand for what is asked for."""
+    """The options of ``sbatch`` that ask for the same as resources of Snakemake's plugin."""
     words = {
         "slurm_partition": "--partition",
         "slurm_account": "--account",
@@ -221,15 +240,16 @@ def _options(asked: dict[str, Any]) -> list[str]:
 
 
 def launcher(nodes: int, processes: int, threads: int) -> str:
-    """What goes before ``python`` to start a training's processes within an allocation.
+    """What goes before ``python`` to start a training's processes on the nodes that it got.
 
-    ``srun`` rather than torchrun: it knows the nodes, binds each process to its share, passes
-    signals on and ends all of them when one fails, without an agent on each node.
+    This is ``srun`` and not torchrun, because ``srun`` knows the nodes, binds each process to its
+    share of them, passes signals on and ends all processes when one fails, without an agent on each
+    node.
 
     Args:
-        nodes: Machines of the allocation.
-        processes: On all of them together.
-        threads: CPUs a process.
+        nodes: Number of nodes.
+        processes: Number of processes on all of them together.
+        threads: Number of CPUs for each process.
     """
     options = {
         "nodes": nodes,

@@ -15,7 +15,7 @@ from mmdet.structures import DetDataSample
 from mmengine.dataset import BaseDataset
 from torch import Tensor
 
-from tsd.experiments.grid import Job
+from tsd.experiments.job import Job
 from tsd.experiments.load import DeclarationError
 from tsd.results.extracts import Box
 from tsd.training.build import runtime_config, trained_model

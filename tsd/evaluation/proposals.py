@@ -26,8 +26,7 @@ from tsd.evaluation.examples import (
     scale_of,
     trained,
 )
-from tsd.experiments.grid import Job
-from tsd.models.derived_proposals import scale_to_proposals
+from tsd.experiments.job import Job
 from tsd.models.roi_head import TSDRoIHead
 from tsd.results.extracts import (
     DerivedProposals,
@@ -111,40 +110,18 @@ def derived_proposals(
 
     Returns:
         ``cls_points``, the centres of P̂_c's k × k bins, Tensor[k · k, 2], row by row;
-        ``reg_box``, P̂_r, Tensor[4], None where it is point-wise and therefore no box;
-        ``reg_points``, the centres of its bins, None where it is a box.
+        ``reg_box``, P̂_r, Tensor[4], None where its manner gives it no box; ``reg_points``, the
+        centres of its bins, None where it has a box.
     """
-    delta_c, delta_r = head.derived_proposals(head.bbox_roi_extractor(features, roi))
-    centres = bin_centres(roi, head.derived_proposals.roi_feat_size)
-    pointwise = head.derived_proposals.reg_manner == "point-wise"
-    translation = _pixels(delta_r, roi)
+    derived = head.derived_proposals
+    offsets_c, offsets_r = derived(head.bbox_roi_extractor(features, roi))
+    box = derived.reg_manner.box(roi, offsets_r)
+    points = derived.reg_manner.points(roi, offsets_r)
     return {
-        "cls_points": (centres + _pixels(delta_c, roi)).reshape(-1, 2),
-        "reg_box": None if pointwise else roi[0, 1:] + translation.reshape(2).repeat(2),
-        "reg_points": (centres + translation).reshape(-1, 2) if pointwise else None,
+        "cls_points": derived.cls_manner.points(roi, offsets_c).reshape(-1, 2),
+        "reg_box": None if box is None else box[0],
+        "reg_points": points.reshape(-1, 2) if box is None else None,
     }
-
-
-def bin_centres(rois: Tensor, bins: int) -> Tensor:
-    """Centres of the bins of each RoI.
-
-    Args:
-        rois: Tensor[N, 5].
-        bins: k.
-
-    Returns:
-        Tensor[N, k, k, 2], last axis (x, y).
-    """
-    steps = (torch.arange(bins, device=rois.device) + 0.5) / bins
-    across = torch.stack(torch.meshgrid(steps, steps, indexing="xy"), dim=-1)
-    return rois[:, None, None, 1:3] + (rois[:, 3:5] - rois[:, 1:3])[:, None, None] * across
-
-
-def _pixels(relative: Tensor | None, roi: Tensor) -> Tensor:
-    """ΔC or ΔR in pixels; zero where the manner is shared."""
-    if relative is None:
-        return roi.new_zeros(1, 1, 1, 2)
-    return scale_to_proposals(relative, roi)
 
 
 def _in_the_image(derived: dict[str, Tensor | None], scale: Tensor) -> DerivedProposals:

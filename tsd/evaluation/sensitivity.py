@@ -40,7 +40,7 @@ from tsd.evaluation.examples import (
     trained,
     widened,
 )
-from tsd.experiments.grid import Job
+from tsd.experiments.job import Job
 from tsd.models.pooling import assign_levels
 from tsd.results.extracts import SensitivityExtract, SensitivityMaps
 

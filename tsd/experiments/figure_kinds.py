@@ -34,7 +34,7 @@ class FigureKind:
             figure's runs and the declared figure, and returns a
             :class:`tsd.reporting.drawing.Drawing`.
         extract: Function that writes what the figure shows of a trained network, where it shows
-            more than metrics. It takes a :class:`tsd.experiments.grid.Job` and the JSON file to
+            more than metrics. It takes a :class:`tsd.experiments.job.Job` and the JSON file to
             write. The workflow calls it for the first seed of each of the figure's runs.
         requires: What has to hold of a declared figure of this kind, checked when it is loaded.
     """

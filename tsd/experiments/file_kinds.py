@@ -7,9 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from tsd.experiments.claims_schema import Claim, Inconsistency
+from tsd.experiments.claims_schema import Claim
 from tsd.experiments.costs import Costs
-from tsd.experiments.schema import Backbone, Dataset, Declaration, Figure, Run, Scale, Table
+from tsd.experiments.dataset_schema import Dataset
+from tsd.experiments.declaration import Declaration
+from tsd.experiments.inconsistencies import Inconsistency
+from tsd.experiments.scale_schema import Scale
+from tsd.experiments.schema import Backbone, Figure, Run, Table
 
 
 @dataclass(frozen=True)
@@ -197,7 +201,7 @@ classes: [fish, jellyfish, penguin, puffin, shark, starfish, stingray]
         "agree; the report lists them. There is one file, a list of inconsistencies.",
         example="""\
 - id: three_to_five_dcn
-  what: A backbone whose gain is less than what is said of all of them.
+  what: The gain of one backbone is less than what is said of all of them.
   unit: AP
   here: {where: Section 3.3, words: 3%∼5%, printed: [3, 5]}
   there:

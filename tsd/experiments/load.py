@@ -14,17 +14,12 @@ from typing import TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from tsd.experiments.dataset_schema import Dataset
+from tsd.experiments.declaration import Declaration
 from tsd.experiments.figure_kinds import FIGURE_KINDS
 from tsd.experiments.metrics import METRICS
-from tsd.experiments.schema import (
-    Backbone,
-    Dataset,
-    Declaration,
-    Figure,
-    Run,
-    Scale,
-    Table,
-)
+from tsd.experiments.scale_schema import Scale, SettingsForBases
+from tsd.experiments.schema import Backbone, Figure, Run, Table
 
 CONFIG_FOLDER = Path(__file__).parent.parent / "configs"
 
@@ -69,13 +64,12 @@ class Experiments:
             )
         below = self.scale(scale.extends)
         said = {key: getattr(scale, key) for key in scale.model_fields_set}
-        patterns = dict.fromkeys([*below.bases, *scale.bases])
         combined = {
             **said,
             "extends": None,
             "comparable": scale.comparable,  # what differs from a comparable scale need not be one
             "set": {**below.set, **scale.set},
-            "bases": {p: {**below.bases.get(p, {}), **scale.bases.get(p, {})} for p in patterns},
+            "bases": _combined(below.bases, scale.bases),
         }
         return below.model_copy(update=combined).with_origin(scale.origin)
 
@@ -366,6 +360,19 @@ def _check_scale(place: str, scale: Scale, experiments: Experiments) -> None:
             raise DeclarationError(f"{place}: key extends: {' → '.join(seen)} → {scale.extends}")
         seen.append(scale.extends)
         scale = experiments.scales[scale.extends]
+
+
+def _combined(below: list[SettingsForBases], own: list[SettingsForBases]) -> list[SettingsForBases]:
+    """The settings by base of a scale and of the one that it extends, those of the latter first.
+
+    Entries for the same bases become one, in which what the scale itself says comes last.
+    """
+    entries = {entry.bases: entry for entry in below}
+    for entry in own:
+        settings = entries[entry.bases].set if entry.bases in entries else {}
+        changed = {"set": {**settings, **entry.set}}
+        entries[entry.bases] = entry.model_copy(update=changed)
+    return list(entries.values())
 
 
 def _look_up(declared: dict[str, AnyDeclaration], name: str, kind: str) -> AnyDeclaration:

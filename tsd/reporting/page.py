@@ -13,8 +13,8 @@ import jinja2
 
 from tsd.experiments.metrics import leading
 from tsd.reporting import (
+    disagreements,
     escaping,
-    paper_numbers,
     summary,
     verdict_texts,
     verdicts,
@@ -67,8 +67,8 @@ def write_pages(collected: Path) -> Path:
     environment = _environment()
     content = {
         "results": results,
-        "judged": verdicts.judge(results, results.claims),
-        "differing": paper_numbers.disagreements(results, results.inconsistencies),
+        "judged": verdicts.judge(results),
+        "differing": disagreements.disagreements(results),
         "captions": {
             figure.id: (folder / "figures" / f"{figure.id}.txt").read_text(encoding="utf-8")
             for figure in results.figures
