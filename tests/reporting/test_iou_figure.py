@@ -56,7 +56,7 @@ def test_a_size_of_objects_can_be_asked_for(results, figure):
     (bar,) = measured_bars(results, of_small.series[1], of_small.metrics)
     assert bar.value == 32.5
     drawing = draw_iou(results, of_small.model_copy(update={"series": [figure.series[1]] * 2}))
-    assert drawing.shown[0].startswith("AP small .55: ")
+    assert drawing.shown[0].startswith("AP of small objects where")
     assert drawing.picture.axes[0].get_xticklabels()[0].get_text() == "0.55"
 
 
@@ -87,6 +87,7 @@ def test_the_caption_names_runs_seeds_scale_data_and_commits(results, figure, tm
     caption = draw_figure(results, noted, tmp_path)
     for words in (
         "The figure6 (Figure 1, Section 1).",
+        "AP of objects of all sizes where a detection counts from the given IoU on",
         "gain of Better over Plain",
         "base (seeds 0, 1; 0123456789, dirty)",
         "single (seed 0; 0123456789, dirty)",

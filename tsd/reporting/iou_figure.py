@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tsd.experiments import schema
+from tsd.experiments.metrics import Metric
 from tsd.reporting.cells import measure, minus
 from tsd.reporting.drawing import INK, OURS, RULES, SOFT, Drawing, measured_seeds, word
 from tsd.reporting.summary import seed_caveat, seeds_phrase
@@ -62,13 +63,19 @@ def draw_iou(results: Results, declared: schema.Figure) -> Drawing:
     figure.legend(handles, names, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
     has_spread = any(bar.sd is not None for bars in measured for bar in bars)
     shown = [
-        f"{', '.join(results.metrics[name].title for name in metrics)}: AP where a detection "
-        "counts from the given IoU on. Above each pair stands the gain of "
-        f"{series[-1].label} over {series[0].label}.",
+        f"{what(results.metrics[metrics[0]])} where a detection counts from the given IoU on; "
+        f"above each pair the gain of {series[-1].label} over {series[0].label}.",
         "Error bars: sample standard deviation over seeds." if has_spread else "",
         seed_caveat(results),
     ]
     return Drawing(figure, shown, measured_seeds(results), told=[seeds_phrase(results)])
+
+
+def what(metric: Metric) -> str:
+    """Say what a metric measures, but for its IoU threshold."""
+    size = metric.arguments.get("size")
+    objects = f"{size} objects" if size else "objects of all sizes"
+    return f"{'mask AP' if metric.of_masks else 'AP'} of {objects}"
 
 
 def measured_bars(results: Results, series: schema.Series, metrics: list[str]) -> list[Bar]:
