@@ -10,8 +10,9 @@ from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
 from mmengine.config import Config
 
+from tsd.experiments.dataset_schema import Dataset
 from tsd.experiments.grid import open_grid
-from tsd.experiments.schema import Dataset, Run
+from tsd.experiments.schema import Run
 
 DOCUMENTS = [Path("README.md"), Path("CONTRIBUTING.md"), *Path("docs").glob("*.md")]
 

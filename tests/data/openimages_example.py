@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from tsd.data.openimages_format import PREPARED, RAW
-from tsd.experiments.schema import Dataset
+from tsd.experiments.dataset_schema import Dataset
 
 NAMES = {"/m/v": "Vehicle", "/m/c": "Car", "/m/b": "Bench", "/m/w": "Bench"}
 TREE = {

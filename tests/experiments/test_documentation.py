@@ -15,10 +15,10 @@ from tsd.cli.declarations import FILE_KINDS, PAGE, generated
 from tsd.cli.main import main
 from tsd.cluster.site import open_site
 from tsd.experiments.costs import load_costs
+from tsd.experiments.declaration import Declaration
 from tsd.experiments.documentation import SCHEMA_FOLDER, page
 from tsd.experiments.file_kinds import EXPERIMENT_FILES
 from tsd.experiments.grid import open_grid
-from tsd.experiments.schema import Declaration
 from tsd.experiments.type_words import example_line
 
 EXAMPLES = {kind.name: yaml.safe_load(kind.example) for kind in FILE_KINDS}

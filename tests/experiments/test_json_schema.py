@@ -8,10 +8,10 @@ from jsonschema import Draft202012Validator
 from pydantic import Field
 
 from tsd.cli.declarations import FILE_KINDS
+from tsd.experiments.declaration import Declaration
 from tsd.experiments.file_kinds import FileKind
 from tsd.experiments.json_schema import json_schema
 from tsd.experiments.load import read_yaml
-from tsd.experiments.schema import Declaration
 
 KINDS = {kind.name: kind for kind in FILE_KINDS}
 

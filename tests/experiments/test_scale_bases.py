@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tsd.experiments import load
 from tsd.experiments.grid import open_grid
 from tsd.experiments.load import DeclarationError, load_experiments, read_yaml, validate
-from tsd.experiments.schema import Scale, SettingsForBases
+from tsd.experiments.scale_schema import Scale, SettingsForBases
 
 NOT_THE_CASCADE = {"match": "*-rcnn_r50_fpn", "but_not": ["*cascade-rcnn_r50_fpn"]}
 SMALL_SCALES = ["mini", "smoke", "transfer"]

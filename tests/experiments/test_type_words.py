@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 
+from tsd.experiments.declaration import Differences, Identifier
 from tsd.experiments.file_kinds import FileKind
 from tsd.experiments.json_schema import json_schema
-from tsd.experiments.schema import Differences, Identifier, Row
+from tsd.experiments.schema import Row
 from tsd.experiments.type_words import example_line, heading, link, type_in_words
 
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tsd.cluster.site import Site, requests
-from tsd.experiments.schema import Resources
+from tsd.experiments.scale_schema import Resources
 from tsd.run_folder import read_json
 
 SCRIPT = Path(__file__).parent / "equal_batches.py"

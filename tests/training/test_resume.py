@@ -16,7 +16,7 @@ import torch
 import yaml
 from mlflow import MlflowClient
 
-from tsd.experiments.schema import SettingsForBases
+from tsd.experiments.scale_schema import SettingsForBases
 from tsd.run_folder import read_json
 from tsd.tracking.store import prepare_store
 from tsd.training import checkpoint_hook, interruption

@@ -8,6 +8,7 @@ from pathlib import Path
 from tsd.cli import questions, steps, training_step
 from tsd.cli.declarations import declarations
 from tsd.data.coco_check import DatasetError
+from tsd.experiments.figure_kinds import extractions
 from tsd.experiments.load import DeclarationError
 from tsd.results.collected import ResultsError
 from tsd.results.records import RecordError
@@ -82,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     figure.add_argument("--collected", type=Path, help="what `collect` wrote; not for samples")
     figure.set_defaults(command=steps.figure)
     extract = commands.add_parser("extract", parents=[job], help="what a figure shows of a job")
-    extract.add_argument("kind", choices=["sensitivity", "proposals"])
+    extract.add_argument("kind", choices=list(extractions()))
     extract.set_defaults(command=steps.extract)
     train = commands.add_parser("train", parents=[job], help="train one job")
     train.add_argument("--minutes", type=float, default=0, help="end before these; 0: no limit")

@@ -11,9 +11,10 @@ from pkgutil import resolve_name
 
 from tsd.cli.job_step import grid_of, job_of, logged
 from tsd.experiments.data_formats import format_of
-from tsd.experiments.grid import Job
+from tsd.experiments.dataset_schema import Dataset
+from tsd.experiments.figure_kinds import extractions
+from tsd.experiments.job import Job
 from tsd.experiments.load import DeclarationError, suggest
-from tsd.experiments.schema import Dataset
 from tsd.results.records import TrackingRecord
 from tsd.run_folder import update_status, write_json
 from tsd.tracking.uri import tracking_uri
@@ -32,7 +33,7 @@ def _dataset(options: Namespace) -> Dataset:
 def make_data(options: Namespace) -> None:
     """Make the embedded data set."""
     from tsd.data.embedded import EmbeddedSpec, make_embedded
-    from tsd.experiments.schema import Embedded
+    from tsd.experiments.dataset_schema import Embedded
 
     content = Embedded.model_validate_json(options.content)
     make_embedded(options.root, EmbeddedSpec(**content.model_dump()))
@@ -119,12 +120,9 @@ def detect(options: Namespace) -> None:
 
 def extract(options: Namespace) -> None:
     """Write what a kind of figure shows of a trained job."""
-    from tsd.evaluation.proposals import extract_proposals
-    from tsd.evaluation.sensitivity import extract_sensitivity
-
     job = job_of(options)
-    extractions = {"sensitivity": extract_sensitivity, "proposals": extract_proposals}
-    extractions[options.kind](job, job.folder.extracted(options.kind))
+    extract_kind: Callable[[Job, Path], None] = resolve_name(extractions()[options.kind])
+    extract_kind(job, job.folder.extracted(options.kind))
 
 
 def submit(options: Namespace) -> None:
@@ -202,17 +200,19 @@ def table(options: Namespace) -> None:
 
 
 def figure(options: Namespace) -> None:
-    """Draw a figure."""
-    from tsd.reporting import figures
+    """Draw a figure: a declared one, or one of the two that every report has."""
+    from tsd.reporting.declared_figure import draw_declared
+    from tsd.reporting.gains_figure import draw_gains
+    from tsd.reporting.sample_sheet import draw_samples
 
     if options.figure == "samples":
         dataset = grid_of(options).dataset
         root, split = Path(dataset.root), dataset.val
-        figures.draw_samples(root / split.annotations, root / split.images, options.out)
+        draw_samples(root / split.annotations, root / split.images, options.out)
     elif options.figure == "gains":
-        figures.draw_gains(options.collected, options.out)
+        draw_gains(options.collected, options.out)
     else:
-        figures.draw_declared(options.collected, options.figure, options.out)
+        draw_declared(options.collected, options.figure, options.out)
 
 
 def page(options: Namespace) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tsd.cli.job_step import TO_BE_CONTINUED, grid_of, job_of, logged, planned_job
-from tsd.experiments.grid import Grid, Job
+from tsd.experiments.grid import Grid
+from tsd.experiments.job import Job
 from tsd.run_folder import read_json
 from tsd.tracking.uri import tracking_uri
 

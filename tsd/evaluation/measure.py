@@ -13,7 +13,7 @@ from tsd.evaluation.coco import (
     precision_per_class,
 )
 from tsd.experiments.data_formats import format_of
-from tsd.experiments.grid import Job
+from tsd.experiments.job import Job
 from tsd.experiments.metrics import EVALUATION_VERSION, evaluated
 from tsd.results.records import EvaluationRecord, Metrics
 

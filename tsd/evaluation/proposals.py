@@ -1,15 +1,15 @@
 """What a trained head looks at and what it detects: the data of Figure 5.
 
-Objects are chosen by their annotations alone (:func:`tsd.evaluation.sensitivity.pick_examples`),
-so that two runs show the same ones. P is the RPN's proposal with the best IoU with the object;
-P̂_c and P̂_r are what TSD derives from it, which a sibling head does not.
+Objects are chosen by their annotations alone (:func:`tsd.evaluation.examples.pick_examples`), so
+that two runs show the same ones. P is the proposal of the RPN that has the best IoU with the
+object. P̂_c and P̂_r are what TSD derives from P; a sibling head derives nothing.
 
-Boxes are (x1, y1, x2, y2), points (x, y), both in pixels of the original image.
+Boxes are (x1, y1, x2, y2) and points (x, y), both in pixels of the original image unless said
+otherwise.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from mmdet.models.detectors import BaseDetector
@@ -18,30 +18,33 @@ from mmengine.dataset import BaseDataset
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from tsd.evaluation.sensitivity import (
+from tsd.evaluation.examples import (
     Example,
-    describe,
+    as_box,
     look_at,
     pick_examples,
     scale_of,
     trained,
 )
-from tsd.experiments.grid import Job
+from tsd.experiments.job import Job
 from tsd.models.roi_head import TSDRoIHead
-from tsd.run_folder import write_json
+from tsd.results.extracts import (
+    DerivedProposals,
+    Detection,
+    ImageProposals,
+    LabelledBox,
+    Proposal,
+    ProposalsExtract,
+)
 
 
 def extract_proposals(job: Job, out: Path, count: int = 4) -> None:
     """Write proposals, derived proposals and detections of a trained job on a few images.
 
     Args:
-        job: Its RoI head is a ``StandardRoIHead`` or one derived from it, as ``TSDRoIHead`` is.
-        out: JSON file: ``key`` of the job and ``images``, each with its ``image``, the ``class``
-            and ``box`` of its object, all its ``ground_truth`` (``class``, ``box``), the
-            ``proposal`` P (``box``, ``iou``), what is ``derived`` from it
-            (:func:`derived_proposals`), and the ``detections`` (``class``, ``score``, ``box``).
-            ``proposal`` is null where the RPN proposes nothing, ``derived`` also where the head
-            derives nothing.
+        job: A training whose RoI head is a ``StandardRoIHead`` or derived from it, as
+            ``TSDRoIHead`` is.
+        out: JSON file to write, a :class:`tsd.results.extracts.ProposalsExtract`.
         count: Number of images at most.
 
     Raises:
@@ -49,57 +52,50 @@ def extract_proposals(job: Job, out: Path, count: int = 4) -> None:
         FileNotFoundError: The job has no weights.
     """
     detector, dataset = trained(job)
-    images = [
-        {
-            **describe(example),
-            "ground_truth": ground_truth(dataset, example.index),
-            **proposals(detector, dataset, example),
-        }
-        for example in pick_examples(dataset, count)
-    ]
-    write_json(out, {"key": job.key, "images": images})
+    images = [proposals(detector, dataset, example) for example in pick_examples(dataset, count)]
+    ProposalsExtract(key=job.key, images=images).write(out)
 
 
-def ground_truth(dataset: BaseDataset, index: int) -> list[dict[str, Any]]:
-    """Classes and boxes of an image's objects, those that evaluation ignores left out."""
+def ground_truth(dataset: BaseDataset, index: int) -> list[LabelledBox]:
+    """List the objects of an image; those that evaluation ignores are left out."""
     return [
-        {
-            "class": dataset.metainfo["classes"][one["bbox_label"]],
-            "box": [float(value) for value in one["bbox"]],
-        }
+        LabelledBox(
+            class_name=dataset.metainfo["classes"][one["bbox_label"]], box=as_box(one["bbox"])
+        )
         for one in dataset.get_data_info(index)["instances"]
         if not one.get("ignore_flag")
     ]
 
 
 @torch.inference_mode()
-def proposals(detector: BaseDetector, dataset: BaseDataset, example: Example) -> dict[str, Any]:
-    """``proposal``, ``derived`` and ``detections`` of one image, as :func:`extract_proposals`."""
+def proposals(detector: BaseDetector, dataset: BaseDataset, example: Example) -> ImageProposals:
+    """Run the detector on the image of an example, and keep what Figure 5 shows of it."""
     features, sample = look_at(detector, dataset, example.index)
     proposed = detector.rpn_head.predict(features, [sample], rescale=False)
     head = detector.roi_head
     (found,) = head.predict_bbox(features, [sample.metainfo], proposed, head.test_cfg, rescale=True)
-    written: dict[str, Any] = {
-        "proposal": None,
-        "derived": None,
-        "detections": _detections(found, dataset.metainfo["classes"]),
-    }
+    proposal, derived = None, None
     boxes = proposed[0].bboxes
     if len(boxes):
         scale = scale_of(sample, boxes)
         overlaps = bbox_overlaps(boxes, (boxes.new_tensor(example.box) * scale)[None])[:, 0]
         best = int(overlaps.argmax())
-        written["proposal"] = {
-            "box": (boxes[best] / scale).tolist(),
-            "iou": float(overlaps[best]),
-        }
+        box = as_box((boxes[best] / scale).tolist())
+        proposal = Proposal(box=box, iou=float(overlaps[best]))
         if isinstance(head, TSDRoIHead):
-            derived = derived_proposals(head, features, bbox2roi([boxes[best, None]]))
-            written["derived"] = {
-                name: (value / scale[: value.shape[-1]]).tolist() if value is not None else None
-                for name, value in derived.items()
-            }
-    return written
+            derived = _in_the_image(
+                derived_proposals(head, features, bbox2roi([boxes[best, None]])), scale
+            )
+    return ImageProposals(
+        image=example.image,
+        image_id=example.image_id,
+        class_name=example.class_name,
+        box=example.box,
+        ground_truth=ground_truth(dataset, example.index),
+        proposal=proposal,
+        derived=derived,
+        detections=_detections(found, dataset.metainfo["classes"]),
+    )
 
 
 def derived_proposals(
@@ -128,9 +124,19 @@ def derived_proposals(
     }
 
 
-def _detections(found: InstanceData, classes: tuple[str, ...]) -> list[dict[str, Any]]:
+def _in_the_image(derived: dict[str, Tensor | None], scale: Tensor) -> DerivedProposals:
+    """Bring what :func:`derived_proposals` returns into pixels of the original image."""
+    return DerivedProposals.model_validate(
+        {
+            name: None if value is None else (value / scale[: value.shape[-1]]).tolist()
+            for name, value in derived.items()
+        }
+    )
+
+
+def _detections(found: InstanceData, classes: tuple[str, ...]) -> list[Detection]:
     return [
-        {"class": classes[label], "score": score, "box": box}
+        Detection(class_name=classes[label], score=score, box=as_box(box))
         for label, score, box in zip(
             found.labels.tolist(), found.scores.tolist(), found.bboxes.tolist(), strict=True
         )

@@ -15,9 +15,9 @@ from typing import Any
 from tsd.evaluation.openimages import open_split, write_submission
 from tsd.experiments.compile import use_split
 from tsd.experiments.data_formats import format_of
-from tsd.experiments.grid import Job
+from tsd.experiments.dataset_schema import Split
+from tsd.experiments.job import Job
 from tsd.experiments.load import DeclarationError
-from tsd.experiments.schema import Split
 from tsd.training.build import runtime_config
 from tsd.training.detect import find_objects
 

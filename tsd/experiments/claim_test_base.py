@@ -13,9 +13,10 @@ from pydantic import Field, model_validator
 
 from tsd.experiments.checks import require
 from tsd.experiments.comparisons import Comparison, Range
+from tsd.experiments.declaration import Declaration, Identifier
 from tsd.experiments.load import Experiments
 from tsd.experiments.metrics import METRICS
-from tsd.experiments.schema import Declaration, Identifier, Table
+from tsd.experiments.schema import Table
 
 
 class Pair(Declaration):

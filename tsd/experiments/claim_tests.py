@@ -15,8 +15,9 @@ from pydantic import Field
 from tsd.experiments.checks import require
 from tsd.experiments.claim_test_base import ClaimTest, Pairs, Size
 from tsd.experiments.comparisons import Alone, Comparison, Difference, Quantity, Quotient, Range
+from tsd.experiments.declaration import Identifier
 from tsd.experiments.load import DeclarationError, Experiments
-from tsd.experiments.schema import Identifier, Row, Table
+from tsd.experiments.schema import Row, Table
 
 
 class Expecting(ClaimTest):

@@ -13,9 +13,9 @@ from pydantic import Field
 
 from tsd.experiments.checks import entries, require, require_new
 from tsd.experiments.claim_tests import KINDS, AnyTest
+from tsd.experiments.declaration import Declaration, Identifier
 from tsd.experiments.load import DeclarationError, Experiments, suggest, validate
 from tsd.experiments.metrics import METRICS
-from tsd.experiments.schema import Declaration, Identifier
 
 
 class Claim(Declaration):

@@ -18,8 +18,11 @@ from mmengine.config import Config
 
 from tsd.data.version import GENERATOR_VERSION
 from tsd.experiments.data_formats import format_of
+from tsd.experiments.dataset_schema import Dataset, Split
+from tsd.experiments.declaration import Differences
 from tsd.experiments.load import DeclarationError, config_file, suggest
-from tsd.experiments.schema import Backbone, Dataset, Differences, Run, Scale, Split
+from tsd.experiments.scale_schema import Scale
+from tsd.experiments.schema import Backbone, Run
 
 MODEL_VERSION = 1
 """Raised when the code computes something else from the same config, so that results made with

@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tsd.experiments.grid import Grid, Job
+from tsd.experiments.declaration import Declaration
+from tsd.experiments.grid import Grid
+from tsd.experiments.job import Job
 from tsd.experiments.load import DeclarationError, read_yaml, validate
-from tsd.experiments.schema import Declaration
 
 Kind = Literal["published", "measured", "assumed"]
 

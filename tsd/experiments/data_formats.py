@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tsd.experiments.schema import Dataset, OpenImages, Split
+from tsd.experiments.dataset_schema import Dataset, OpenImages, Split
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class DataFormat:
         check: Names the function that checks a split. It takes what :meth:`check_arguments` gives
             and returns a dataclass with at least ``images``, ``annotations`` and ``zero_area``,
             which are counts, and ``per_class``, the number of objects of each class.
-        measure: Names the function that measures a job's detections. It takes the job and returns
-            the record that becomes ``metrics.json``.
+        measure: Names the function that measures a job's detections. It takes the job and
+            returns the record that becomes ``metrics.json``.
         write_submission: Names the function that writes detections as the server of the test set
             takes them. It takes the job, its detections in COCO's results format and a folder, and
             returns the file that it has written there.

@@ -13,9 +13,9 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
+from tsd.experiments.declaration import Declaration
 from tsd.experiments.file_kinds import FileKind
 from tsd.experiments.json_schema import json_schema
-from tsd.experiments.schema import Declaration
 from tsd.experiments.type_words import example_line, heading, link, type_in_words, value_text
 
 SCHEMA_FOLDER = Path("experiments/schemas")
@@ -33,7 +33,7 @@ here, a value of another type and a name that nothing has are refused, and the m
 nearest valid choice.
 
 `make declarations` writes this page and the JSON schemas from the models that check the files
-(`tsd/experiments/schema.py` and its neighbours), and a test holds them in step. Do not edit them by
+(`tsd/experiments/*schema.py`), and a test holds them in step. Do not edit them by
 hand.
 
 """

@@ -9,8 +9,11 @@ from typing import Any, get_args
 
 from tsd.experiments.claims_schema import Claim
 from tsd.experiments.costs import Costs
+from tsd.experiments.dataset_schema import Dataset
+from tsd.experiments.declaration import Declaration
 from tsd.experiments.inconsistencies import Inconsistency
-from tsd.experiments.schema import Backbone, Dataset, Declaration, Figure, Run, Scale, Table
+from tsd.experiments.scale_schema import Scale
+from tsd.experiments.schema import Backbone, Figure, Run, Table
 
 
 @dataclass(frozen=True)

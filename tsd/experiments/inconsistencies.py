@@ -11,8 +11,9 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from tsd.experiments.checks import entries, require, require_new
+from tsd.experiments.declaration import Declaration, Identifier
 from tsd.experiments.load import Experiments, validate
-from tsd.experiments.schema import Declaration, Figure, Identifier, Table
+from tsd.experiments.schema import Figure, Table
 
 
 class PaperNumber(Declaration):

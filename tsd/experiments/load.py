@@ -14,17 +14,12 @@ from typing import TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from tsd.experiments.dataset_schema import Dataset
+from tsd.experiments.declaration import Declaration
+from tsd.experiments.figure_kinds import FIGURE_KINDS
 from tsd.experiments.metrics import METRICS
-from tsd.experiments.schema import (
-    Backbone,
-    Dataset,
-    Declaration,
-    Figure,
-    Run,
-    Scale,
-    SettingsForBases,
-    Table,
-)
+from tsd.experiments.scale_schema import Scale, SettingsForBases
+from tsd.experiments.schema import Backbone, Figure, Run, Table
 
 CONFIG_FOLDER = Path(__file__).parent.parent / "configs"
 
@@ -146,12 +141,7 @@ def load_experiments(folder: Path) -> Experiments:
     for table in experiments.tables.values():
         _check_table(folder / "tables" / f"{table.id}.yaml", table, experiments)
     for figure in experiments.figures.values():
-        for name in figure.runs:
-            if name not in runs:
-                raise DeclarationError(
-                    f"{figure.origin}: unknown run {name!r}" + suggest(name, runs)
-                )
-        _check_metrics(figure.origin, figure.metrics)
+        _check_figure(figure, experiments)
     for scale in experiments.scales.values():
         _check_scale(f"{folder / 'scales' / f'{scale.id}.yaml'}", scale, experiments)
     return experiments
@@ -324,6 +314,24 @@ def _check_table(path: Path, table: Table, experiments: Experiments) -> None:
                     f"{place}: key attributes: {attribute!r} is not among the table's attributes"
                     + suggest(attribute, table.attributes)
                 )
+
+
+def _check_figure(figure: Figure, experiments: Experiments) -> None:
+    if figure.kind not in FIGURE_KINDS:
+        raise DeclarationError(
+            f"{figure.origin}: key kind: unknown kind {figure.kind!r}"
+            + suggest(figure.kind, FIGURE_KINDS)
+        )
+    for name in figure.runs:
+        if name not in experiments.runs:
+            raise DeclarationError(
+                f"{figure.origin}: unknown run {name!r}" + suggest(name, experiments.runs)
+            )
+    _check_metrics(figure.origin, figure.metrics)
+    for requirement in FIGURE_KINDS[figure.kind].requires:
+        mistake = requirement(figure)
+        if mistake is not None:
+            raise DeclarationError(f"{figure.origin}: {mistake}, in a figure of kind {figure.kind}")
 
 
 def _check_scale(place: str, scale: Scale, experiments: Experiments) -> None:

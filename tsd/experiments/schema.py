@@ -1,57 +1,12 @@
-"""What a YAML file in ``experiments/`` may say.
+"""What a YAML file says of a run, a backbone, a table or a figure."""
 
-Every class is one kind of declaration, every attribute one key. Unknown keys and wrong types are
-refused when a file is loaded; names of other declarations are checked once all are loaded
-(:mod:`tsd.experiments.load`).
-"""
+from typing import Annotated
 
-from fnmatch import fnmatchcase
-from typing import Annotated, Any, Literal, Self
+from pydantic import Field
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    StringConstraints,
-    model_validator,
-)
-
+from tsd.experiments.declaration import Declaration, Differences, Identifier, Seed
+from tsd.experiments.figure_kinds import FIGURE_KINDS, kinds_in_words
 from tsd.experiments.metrics import MAIN
-
-Identifier = Annotated[
-    str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$"), Field(title="name")
-]
-"""Lower-case name: part of paths, target names and MLflow tags, never parsed for its meaning."""
-
-Seed = Annotated[int, Field(ge=0)]
-
-Differences = Annotated[dict[str, Any], Field(title="settings")]
-"""Dotted path of an existing setting in the compiled config → the value that replaces it."""
-
-
-class Declaration(BaseModel):
-    """Base of all declarations: immutable, strict about keys and types.
-
-    The text below each key describes it to the users of the files: ``docs/declarations.md`` and the
-    JSON schemas are made from it (:mod:`tsd.experiments.documentation`).
-    """
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
-    )
-
-    _origin: str = PrivateAttr("")
-
-    @property
-    def origin(self) -> str:
-        """File, and name within it, that errors refer to."""
-        return self._origin
-
-    def with_origin(self, origin: str) -> Self:
-        """The same declaration, knowing where it was read."""
-        self._origin = origin
-        return self
 
 
 class Run(Declaration):
@@ -184,7 +139,7 @@ class Table(Declaration):
 
 
 class Series(Declaration):
-    """Part of a figure that stands for runs: one, or one for each point of a curve."""
+    """Part of a figure that stands for one run, or for a curve with a run at each of its points."""
 
     label: Annotated[str, Field(examples=["TSD w. cls"])]
     """The figure calls the series by this text."""
@@ -199,11 +154,11 @@ class Series(Declaration):
     value is the run that is measured there."""
 
     published: Annotated[list[float] | None, Field(examples=[[58.1, 53.3, 45, 30.8, 8.1]])] = None
-    """The paper shows these values of the series, in the order of the figure's x axis."""
+    """The paper shows these values of the series, one for each of the figure's ``metrics``."""
 
 
 class Figure(Declaration):
-    """One of the paper's figures."""
+    """One of the paper's figures, or one of your own."""
 
     id: Annotated[Identifier, Field(examples=["figure4"])]
     """Commands refer to the figure by this name, which is also the name of its file."""
@@ -215,10 +170,13 @@ class Figure(Declaration):
     """This says where the figure stands in the paper."""
 
     kind: Annotated[
-        Literal["iou", "margins", "sensitivity", "proposals"], Field(examples=["margins"])
+        str,
+        Field(
+            description=kinds_in_words(),
+            examples=["margins"],
+            json_schema_extra={"enum": list(FIGURE_KINDS)},
+        ),
     ]
-    """The kind decides what is drawn: AP over IoU thresholds, AP over margins, maps of how
-    sensitive a trained network is, or its proposals and detections."""
 
     metrics: Annotated[list[str], Field(min_length=1, examples=[["AP50", "AP60", "AP70"]])] = [MAIN]
     """The figure draws these metrics; a series' published values stand in the same order."""
@@ -250,239 +208,6 @@ class Figure(Declaration):
 
     @property
     def runs(self) -> list[str]:
-        """Ids of the runs that it shows."""
+        """Ids of the runs that it shows, each once, in the order of its series."""
         named = [[s.run] if s.run else [*s.points.values()] for s in self.series]
         return list(dict.fromkeys(run for runs in named for run in runs))
-
-    @property
-    def extract(self) -> bool:
-        """Whether it shows what a trained network does, not only its metrics."""
-        return self.kind in ("sensitivity", "proposals")
-
-
-class Resources(Declaration):
-    """What one training or inference job asks for."""
-
-    threads: Annotated[int, Field(ge=1, examples=[4])] = 1
-    """Each process of a job uses this many CPU threads; a training has one process for each GPU."""
-
-    mem_mb: Annotated[int, Field(ge=1, examples=[16000])] = 4000
-    """Each process of a job uses at most this many MB of memory."""
-
-    runtime: Annotated[int, Field(ge=1, examples=[1440])] = 60
-    """A job on a cluster takes at most this many minutes; each further attempt may take that
-    much longer."""
-
-    gpus: Annotated[int, Field(ge=0, examples=[16])] = 0
-    """A training on a cluster uses this many GPUs; without a cluster it uses at most one."""
-
-
-class SettingsForBases(Declaration):
-    """What a scale changes in the runs whose base has a certain name."""
-
-    match: Annotated[str, Field(examples=["*-rcnn_r50_fpn"])]
-    """The entry applies to bases whose name fits this pattern, in which ``*`` is any text, even
-    none."""
-
-    but_not: Annotated[list[str], Field(examples=[["*cascade-rcnn_r50_fpn"]])] = []
-    """The entry does not apply to bases whose name fits one of these patterns."""
-
-    set: Annotated[Differences, Field(examples=[{"model.roi_head.bbox_head.in_channels": 48}])]
-    """Runs with such a base differ from it in these settings; ``{}`` says that they need none."""
-
-    @property
-    def bases(self) -> tuple[str, ...]:
-        """Which bases are meant: ``match``, then the patterns of ``but_not``."""
-        return (self.match, *self.but_not)
-
-    def applies_to(self, base: str) -> bool:
-        """Whether runs with this base are meant."""
-        return fnmatchcase(base, self.match) and not any(
-            fnmatchcase(base, pattern) for pattern in self.but_not
-        )
-
-
-class Scale(Declaration):
-    """How big a run is: data set, resolution, schedule, resources."""
-
-    id: Annotated[Identifier, Field(examples=["mini"])]
-    """Commands refer to the scale by this name, which is also the name of its file and of the
-    folder of its results."""
-
-    title: Annotated[str, Field(examples=["minutes a run on two CPU cores"])]
-    """These words say how big the scale is; the report shows them."""
-
-    note: Annotated[
-        str,
-        Field(
-            examples=["Its AP is not the paper's; only the direction of a gain may be compared."]
-        ),
-    ]
-    """This text says what a reader of the scale's numbers has to know; the report shows it at
-    its top."""
-
-    dataset: Annotated[Identifier, Field(examples=["coco2017"])]
-    """Runs train on this data set unless they or the user name another."""
-
-    comparable: Annotated[bool, Field(examples=[True])] = False
-    """If ``true``, numbers on the scale's own data set may be compared with the paper's. At other
-    scales only the direction of a gain may be. A scale that extends this one has to say it anew."""
-
-    seeds: Annotated[list[Seed], Field(min_length=1, examples=[[0, 1, 2]])] = [0]
-    """Each run is trained once with each of these seeds."""
-
-    resources: Annotated[
-        Resources, Field(examples=[{"threads": 4, "mem_mb": 16000, "runtime": 1440, "gpus": 16}])
-    ] = Resources()
-    """Each job asks for these resources."""
-
-    extends: Annotated[Identifier | None, Field(examples=["mini"])] = None
-    """Keys that are not given here come from this other scale; ``set``, and entries of ``bases``
-    for the same bases, are combined setting by setting, and what is given here wins."""
-
-    stands_in: Annotated[bool, Field(examples=[True])] = False
-    """If ``true``, the scale's data set also replaces those that runs name."""
-
-    only: Annotated[
-        list[Identifier] | None, Field(min_length=1, examples=[["table2", "figure6", "r50"]])
-    ] = None
-    """Only these tables, figures and runs are made unless the user asks for others; ``null``
-    means all of them."""
-
-    pretrained: Annotated[bool, Field(examples=[False])] = True
-    """If ``false``, no pretrained weights are loaded, and every network starts at random."""
-
-    set: Annotated[Differences, Field(examples=[{"auto_scale_lr.enable": True}])] = {}
-    """Every run differs from its base in these settings."""
-
-    bases: Annotated[
-        list[SettingsForBases],
-        Field(
-            examples=[
-                [{"match": "*-rcnn_r50_fpn", "set": {"model.roi_head.bbox_head.in_channels": 48}}]
-            ]
-        ),
-    ] = []
-    """Runs differ in further settings by the name of their base: every entry that applies does
-    so, in this order. Where there are entries, a run that none of them applies to is refused."""
-
-    backbones: Annotated[
-        dict[Identifier, Differences] | None,
-        Field(examples=[{"r101": {"model.backbone.depth": 18}}]),
-    ] = None
-    """Smaller networks stand for the declared backbones; each key is a backbone, and its value
-    holds the settings that make it smaller. Runs whose backbone is missing here are left out.
-    ``null`` means all backbones at their full size."""
-
-    @model_validator(mode="after")
-    def _describes_no_bases_twice(self) -> Self:
-        seen = set()
-        for entry in self.bases:
-            if entry.bases in seen:
-                raise ValueError(
-                    f"key bases: there are two entries with match {entry.match!r} and but_not "
-                    f"{entry.but_not}; write their settings into one"
-                )
-            seen.add(entry.bases)
-        return self
-
-    def has_settings_for(self, base: str) -> bool:
-        """Whether runs with this base can be made: any, unless the scale says what to change."""
-        return not self.bases or any(entry.applies_to(base) for entry in self.bases)
-
-
-class Split(Declaration):
-    """One split of a data set; its paths are relative to the data set's root."""
-
-    annotations: Annotated[str, Field(examples=["annotations/instances_train2017.json"])]
-    """This file holds the annotations."""
-
-    images: Annotated[str, Field(examples=["train2017/"])]
-    """This folder holds the images."""
-
-
-class Embedded(Declaration):
-    """The content of the data set that the workflow makes itself, digits on photographs."""
-
-    seed: Annotated[int, Field(examples=[0])] = 0
-    """The random choices of the images follow from this number."""
-
-    train_images: Annotated[int, Field(ge=1, examples=[24])] = 1200
-    """The training split has this many images."""
-
-    val_images: Annotated[int, Field(ge=1, examples=[12])] = 200
-    """The validation split has this many images."""
-
-    size: Annotated[int, Field(ge=32, examples=[160])] = 160
-    """Each image is this many pixels wide and high."""
-
-
-class OpenImages(Declaration):
-    """The files of a data set in Open Images' format beside its splits, relative to its root."""
-
-    labels: Annotated[str, Field(examples=["annotations/cls-label-description.csv"])]
-    """This CSV file gives the label, the name and the number of each class."""
-
-    hierarchy: Annotated[str, Field(examples=["annotations/class_label_tree.npy"])]
-    """This numpy file says, as a matrix, which class is a kind of which other."""
-
-    verified: Annotated[str, Field(examples=["annotations/validation-image-labels.csv"])]
-    """This CSV file says which classes an annotator looked for in each validation image."""
-
-
-class Dataset(Declaration):
-    """A data set, in COCO's format unless it says otherwise."""
-
-    id: Annotated[Identifier, Field(examples=["aquarium"])]
-    """Scales, runs and commands refer to the data set by this name, which is also the name of a
-    file in ``experiments/datasets/``."""
-
-    title: Annotated[str, Field(examples=["Aquarium, seven classes of sea animals"])]
-    """The report calls the data set this."""
-
-    licence: Annotated[str, Field(examples=["CC BY 4.0"])]
-    """Annotations and images are under this licence, which the report repeats."""
-
-    root: Annotated[str, Field(examples=["data/aquarium"])]
-    """All files of the data set lie in this folder; the path is absolute or relative to the
-    folder that the workflow runs in."""
-
-    train: Annotated[
-        Split, Field(examples=[{"annotations": "instances_train.json", "images": "train/"}])
-    ]
-    """Models are trained on this split."""
-
-    val: Annotated[
-        Split, Field(examples=[{"annotations": "instances_valid.json", "images": "valid/"}])
-    ]
-    """Models are evaluated on this split."""
-
-    test: Annotated[
-        Split | None,
-        Field(examples=[{"annotations": "annotations/test-dev2017.json", "images": "test2017/"}]),
-    ] = None
-    """Detections on this split can be packed for an evaluation server, which alone has its
-    annotations."""
-
-    classes: Annotated[list[str], Field(min_length=1, examples=[["fish", "jellyfish", "penguin"]])]
-    """The classes have these names, in the order in which networks number them."""
-
-    embedded: Annotated[
-        Embedded | None,
-        Field(examples=[{"seed": 0, "train_images": 24, "val_images": 12, "size": 160}]),
-    ] = None
-    """If given, the workflow makes the data set with this content."""
-
-    openimages: Annotated[
-        OpenImages | None,
-        Field(examples=[{"labels": "labels.csv", "hierarchy": "tree.npy", "verified": "seen.csv"}]),
-    ] = None
-    """If given, the data set is in the format of the Open Images Challenge and has these files
-    beside its splits."""
-
-    set: Annotated[
-        Differences,
-        Field(examples=[{"model.backbone.init_cfg.checkpoint": "weights/mobilenet_v2_1.0.pth"}]),
-    ] = {}
-    """These settings are needed on this data set; they are applied after those of the scale and
-    before those of the run."""

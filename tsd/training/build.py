@@ -12,7 +12,7 @@ from torch import distributed, nn
 import tsd.models
 import tsd.training.openimages  # noqa: F401 registers its data set
 from tsd.experiments.compile import dictionaries
-from tsd.experiments.grid import Job
+from tsd.experiments.job import Job
 from tsd.training.checkpoints import load_as_data
 
 META_KEYS = ("img_id", "img_path", "ori_shape", "img_shape", "scale_factor")

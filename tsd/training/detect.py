@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from pycocotools.mask import encode
 
-from tsd.experiments.grid import Job
+from tsd.experiments.job import Job
 from tsd.results.records import DetectRecord
 from tsd.run_folder import write_json
 from tsd.training.build import augment_test, runtime_config, trained_model

@@ -16,7 +16,7 @@ from mmengine.runner import Runner
 
 from tsd import provenance
 from tsd.experiments.compile import MODEL_VERSION
-from tsd.experiments.grid import Job
+from tsd.experiments.job import Job
 from tsd.results.records import TrainRecord
 from tsd.run_folder import read_json, replace_durably, update_status, write_json
 from tsd.training.build import inference_parameters, runtime_config
