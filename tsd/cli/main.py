@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tsd.cli import questions, steps, training_step
 from tsd.cli.declarations import declarations
-from tsd.data.coco_check import DatasetError
+from tsd.data.coco_format import DatasetError
 from tsd.experiments.figure_kinds import extractions
 from tsd.experiments.load import DeclarationError
 from tsd.results.collected import ResultsError

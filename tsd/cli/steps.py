@@ -100,7 +100,8 @@ def check_run(options: Namespace) -> None:
 
 def open_tracking(options: Namespace) -> None:
     """Create MLflow's store and experiment once, before jobs run side by side."""
-    from tsd.tracking.store import TrackingError, prepare_store
+    from tsd.tracking.run_files import TrackingError
+    from tsd.tracking.store import prepare_store
 
     try:
         prepare_store(tracking_uri(), [grid_of(options).experiment])

@@ -98,7 +98,7 @@ def _wait_for_scheduler(job: Job, interruption: "Interruption") -> None:
         interruption.wait_to_be_ended()
 
 
-def _dismiss(follower: subprocess.Popen) -> None:
+def _dismiss(follower: subprocess.Popen[bytes]) -> None:
     """Have the outcome brought into MLflow, but do not wait for ever for a store that is away.
 
     One process a run: the step that tracks the finished job must not meet the follower.

@@ -99,7 +99,7 @@ def _is_empty(annotation: Entry, image: Entry) -> bool:
     x, y, w, h = annotation["bbox"]
     seen_w = min(x + w, image["width"]) - max(x, 0)
     seen_h = min(y + h, image["height"]) - max(y, 0)
-    return seen_w <= 0 or seen_h <= 0 or w < 1 or h < 1 or annotation["area"] <= 0
+    return bool(seen_w <= 0 or seen_h <= 0 or w < 1 or h < 1 or annotation["area"] <= 0)
 
 
 def check_split(

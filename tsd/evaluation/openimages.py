@@ -66,10 +66,10 @@ def evaluate_detections(split: OpenImagesChallenge, detections: list[dict] | Pat
         detections: As the top of this module says, or the JSON file that holds them.
 
     Returns:
-        ``metrics``: AP50 alone, the mean over the classes that have ground truth, for the protocol
-        knows neither other thresholds nor sizes. ``per_class``: AP50 by class; a name that two
-        classes have is followed by the class's label. Percent, not rounded; None is
-        "missing": no ground truth to measure on.
+        ``metrics`` has AP50 alone, the mean over the classes that have ground truth, because the
+        protocol knows neither other thresholds nor sizes. ``per_class`` has AP50 by class; a name
+        that two classes have is followed by the class's label. Values are in percent and not
+        rounded. None stands for a value that is missing for want of ground truth.
 
     Raises:
         ValueError: A detection is malformed, or of an unknown image or category.

@@ -108,7 +108,7 @@ def compile_run(run: Run, backbone: Backbone | None, scale: Scale, dataset: Data
 
 
 @functools.cache
-def _content_of_base(base: str) -> dict:
+def _content_of_base(base: str) -> dict[str, Any]:
     config = Config.fromfile(config_file(base), import_custom_modules=False)
     return {k: v for k, v in config.to_dict().items() if k not in _WITHOUT_EFFECT}
 
@@ -121,7 +121,7 @@ def digest(config: Config) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:10]
 
 
-def apply_differences(content: dict, differences: Differences, place: str) -> None:
+def apply_differences(content: dict[str, Any], differences: Differences, place: str) -> None:
     """Replace the value at each dotted path, in place.
 
     Args:
@@ -146,7 +146,7 @@ def apply_differences(content: dict, differences: Differences, place: str) -> No
                 target[key] = _replacement(target[key], value, f"{place}: key set: path {path!r}")
 
 
-def _start_at_random(model: dict) -> None:
+def _start_at_random(model: dict[str, Any]) -> None:
     """Take pretrained weights away, the one thing of a run that a scale may overrule.
 
     What was fixed with them cannot stay so: random layers would never learn, and statistics of
@@ -214,7 +214,7 @@ def _existing_keys(target: Any, part: str, where: str) -> Iterable[str | int]:
     raise DeclarationError(f"{where} is {target!r}, which has nothing below it")
 
 
-def _use_dataset(content: dict, dataset: Dataset) -> None:
+def _use_dataset(content: dict[str, Any], dataset: Dataset) -> None:
     """Point loaders and heads at a data set, and name it."""
     content["dataset"] = {"id": dataset.id, "content": _content_of(dataset)}
     use_split(content["train_dataloader"]["dataset"], dataset, dataset.train)
@@ -248,14 +248,14 @@ def _sha256(path: Path, _modified: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def use_split(loader: dict, dataset: Dataset, split: Split) -> None:
+def use_split(loader: dict[str, Any], dataset: Dataset, split: Split) -> None:
     """Point a loader's data set, in place, at one of a declared data set's splits."""
     for part in dictionaries(loader):  # a data set may be wrapped in others
         if "ann_file" in part:
             format_of(dataset).point_at(part, split)
 
 
-def dictionaries(content: Any) -> Iterator[dict]:
+def dictionaries(content: Any) -> Iterator[dict[str, Any]]:
     """Every dictionary in nested dictionaries and lists, the outermost first."""
     if isinstance(content, dict):
         yield content

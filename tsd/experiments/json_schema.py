@@ -53,7 +53,8 @@ def json_schema(kind: FileKind) -> dict[str, Any]:
         "description": kind.about,
     }
     # Twice: it comes first, and it wins over what the model's class says of itself.
-    return _in_one_line({**head, **schema, **head})
+    whole: dict[str, Any] = _in_one_line({**head, **schema, **head})
+    return whole
 
 
 def _in_one_line(schema: Any) -> Any:

@@ -9,7 +9,7 @@ import importlib.util
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -191,7 +191,7 @@ def suggest(name: str, valid: Iterable[str]) -> str:
 class _UniqueKeyLoader(yaml.SafeLoader):
     """YAML as plain data, in which a key given twice is a mistake rather than the last one won."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
             if key_node.tag == "tag:yaml.org,2002:merge":
@@ -244,7 +244,7 @@ def validate(kind: type[AnyDeclaration], content: object, place: str) -> AnyDecl
         ) from None
 
 
-def _explain(kind: type[BaseModel], error: dict) -> str:
+def _explain(kind: type[BaseModel], error: dict[str, Any]) -> str:
     """One pydantic error in a sentence that names the key, if it is about one."""
     if not error["loc"]:
         return str(error["msg"])
@@ -257,7 +257,7 @@ def _explain(kind: type[BaseModel], error: dict) -> str:
     return f"key {dotted!r}: {error['msg']}, found {error['input']!r}"
 
 
-def _fields_at(kind: type[BaseModel], parents: list) -> list[str]:
+def _fields_at(kind: type[BaseModel], parents: list[Any]) -> list[str]:
     """Names of the keys allowed at a path into a declaration."""
     for part in parents:
         if isinstance(part, str) and part in kind.model_fields:

@@ -36,7 +36,7 @@ class SettingsForBases(Declaration):
     """The entry does not apply to bases whose name fits one of these patterns."""
 
     set: Annotated[Differences, Field(examples=[{"model.roi_head.bbox_head.in_channels": 48}])]
-    """Runs with such a base differ from it in these settings."""
+    """Runs with such a base differ from it in these settings; ``{}`` says that they need none."""
 
     @property
     def bases(self) -> tuple[str, ...]:
