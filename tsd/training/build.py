@@ -14,6 +14,7 @@ import tsd.training.openimages  # noqa: F401 and the data set
 from tsd.experiments.compile import dictionaries
 from tsd.experiments.grid import Job
 from tsd.training.checkpoints import load_as_data
+from tsd.training.image_loading import load_in_frame
 
 META_KEYS = ("img_id", "img_path", "ori_shape", "img_shape", "scale_factor")
 
@@ -40,6 +41,7 @@ def runtime_config(job: Job) -> Config:
         for part in dictionaries(config.model):
             if part.get("type") == "SyncBN":
                 part["type"] = "BN"
+    load_in_frame(config)
     return config
 
 
