@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.data.pictures import encoded, scene
+from tsd.data.annotated_images import AnnotatedImage
 from tsd.data.coco_format import DatasetError
-from tsd.data.image_check import AnnotatedImage, ImageReport, check_images
+from tsd.data.image_check import ImageReport, check_images
 from tsd.data.pixels import decode_in_frame
 
 FILE = Path("train.json")

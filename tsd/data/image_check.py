@@ -10,39 +10,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tsd.data.annotated_images import AnnotatedImage, Box
 from tsd.data.coco_format import EXAMPLES, DatasetError
 from tsd.data.image_files import LARGEST_SIDE, MOST_PIXELS, Fault, ImageFile
-from tsd.data.image_frame import EXCHANGING, STORED_AS_SHOWN, Frame, Size, frame_of, shown_size
+from tsd.data.image_frame import EXCHANGING, STORED_AS_SHOWN, Frame, frame_of, shown_size
 from tsd.data.image_manifest import content_of, read_images
-
-Box = Sequence[float]
-"""x, y, width, height in pixels."""
 
 SLACK, SLACK_PIXELS = 0.02, 2.0
 """A box may reach out of its image by so much of the image's side, or by so many pixels if that is
 more, before it counts as one of another frame: annotations are not exact."""
-
-
-@dataclass(frozen=True)
-class AnnotatedImage:
-    """An image as an annotation file describes it.
-
-    Attributes:
-        file_name: Relative to the image folder.
-        width: In pixels.
-        height: Likewise.
-        boxes: All that are annotated, where they are in pixels.
-    """
-
-    file_name: str
-    width: float
-    height: float
-    boxes: Sequence[Box] = ()
-
-    @property
-    def size(self) -> Size:
-        """Width and height."""
-        return self.width, self.height
 
 
 @dataclass(frozen=True)
@@ -136,7 +112,7 @@ def _frame(image: AnnotatedImage, file: ImageFile) -> Frame | None:
     """The frame that an image is read in; None if its size is not known."""
     if not file.width:
         return None
-    return frame_of((file.width, file.height), file.orientation, image.size)
+    return frame_of((file.width, file.height), file.orientation, (image.width, image.height))
 
 
 def _faulty_files(
@@ -246,12 +222,12 @@ def _boxes_of_the_other_frame(image: AnnotatedImage) -> int:
 
     A single box that fits neither, or only the frame decided, speaks against the other frame.
     """
-    out = sum(not _fits(box, image.size) for box in image.boxes)
-    return out if all(_fits(box, image.size[::-1]) for box in image.boxes) else 0
+    out = sum(not _fits(box, image.width, image.height) for box in image.boxes)
+    return out if all(_fits(box, image.height, image.width) for box in image.boxes) else 0
 
 
-def _fits(box: Box, size: Size) -> bool:
-    """Whether a box lies within an image, but for the slack."""
+def _fits(box: Box, *size: float) -> bool:
+    """Whether a box lies within an image of a width and a height, but for the slack."""
     return all(
         start >= -slack and start + length <= side + slack
         for start, length, side in zip(box[:2], box[2:], size, strict=True)

@@ -25,6 +25,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import IO
 
 import cv2
 import numpy as np
@@ -111,7 +112,7 @@ def inspect(content: bytes) -> ImageFile:
     if not content:
         return ImageFile(digest, fault=Fault.EMPTY)
     try:
-        picture = open_picture(content)
+        picture = open_picture(io.BytesIO(content))
     except Image.DecompressionBombError as error:  # formats whose header Pillow does not give out
         return ImageFile(digest, fault=Fault.PIXELS, reason=str(error))
     except Exception as error:  # whatever a decoder raises on bytes that anybody may have made
@@ -124,7 +125,7 @@ def inspect(content: bytes) -> ImageFile:
         format=picture.format or "",
         width=picture.width,
         height=picture.height,
-        orientation=orientation_of(picture, content),
+        orientation=orientation_of(picture),
         mode=picture.mode,
         bits=bits,
         alpha=picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info,
@@ -150,13 +151,13 @@ def silence() -> Iterator[None]:
             cv2.utils.logging.setLogLevel(level)
 
 
-def open_picture(content: bytes) -> Picture | None:
+def open_picture(file: IO[bytes]) -> Picture | None:
     """Read an image's header, however many pixels it has.
 
     Pillow's own ``open`` refuses large images, by a limit that is the whole process's.
 
     Args:
-        content: All bytes of the file.
+        file: The file's bytes. It has to stay open as long as the picture is used.
 
     Returns:
         The picture, not decoded; None if it is in no format that Pillow knows.
@@ -165,14 +166,17 @@ def open_picture(content: bytes) -> Picture | None:
         Exception: The file begins as one of a format that OpenCV reads, but its header is faulty.
     """
     Image.init()
+    file.seek(0)
+    prefix = file.read(16)
     faulty: Exception | None = None
     for name in (*READ_BY_OPENCV, *(name for name in Image.ID if name not in READ_BY_OPENCV)):
         factory, accepts = Image.OPEN[name]
         accepted = False
         try:
-            accepted = accepts is None or accepts(content[:16]) is True
+            accepted = accepts is None or accepts(prefix) is True
             if accepted:
-                return factory(io.BytesIO(content), "")
+                file.seek(0)
+                return factory(file, "")
         except Exception as error:  # whatever a plugin raises on bytes that are not its own
             if accepted and name in READ_BY_OPENCV:
                 faulty = faulty or error
@@ -181,14 +185,16 @@ def open_picture(content: bytes) -> Picture | None:
     return None
 
 
-def orientation_of(picture: Picture, content: bytes) -> int:
+def orientation_of(picture: Picture) -> int:
     """How a picture has to be turned, 1 to 8, by its EXIF data; 1 if they do not say or are faulty.
 
     What XMP data say is left alone, for viewers do not heed it either.
     """
     if picture.format in TURNED_BY_DECODERS:
         return STORED_AS_SHOWN
-    data = picture.info.get("exif") or (picture.format == "PNG" and _png_exif(content))
+    data = picture.info.get("exif")
+    if not data and picture.format == "PNG" and picture.fp is not None:
+        data = _png_exif(picture.fp)
     if not data:
         return STORED_AS_SHOWN
     exif = Image.Exif()
@@ -264,12 +270,15 @@ def _pictures_in(picture: Picture) -> int:
         return 1
 
 
-def _png_exif(content: bytes) -> bytes:
+def _png_exif(file: IO[bytes]) -> bytes:
     """The EXIF data of a PNG file; they may stand behind the pixels, where Pillow does not look."""
-    at = 8
-    while at + 8 <= len(content):
-        length, kind = int.from_bytes(content[at : at + 4]), content[at + 4 : at + 8]
-        if kind == b"eXIf":
-            return content[at + 8 : at + 8 + length]
-        at += 12 + length
-    return b""
+    before = file.tell()
+    file.seek(8)
+    while len(head := file.read(8)) == 8:
+        length = int.from_bytes(head[:4])
+        if head[4:] == b"eXIf":
+            break
+        file.seek(length + 4, io.SEEK_CUR)
+    found = file.read(length) if head[4:] == b"eXIf" else b""
+    file.seek(before)
+    return found

@@ -11,7 +11,7 @@ from enum import Enum
 import cv2
 import numpy as np
 
-Size = tuple[float, float]
+Size = tuple[int, int]
 """Width and height in pixels."""
 
 STORED_AS_SHOWN = 1
@@ -42,7 +42,7 @@ class Frame(Enum):
         return self in (Frame.SHOWN, Frame.ASSUMED)
 
 
-def frame_of(stored: Size, orientation: int, annotated: Size | None) -> Frame:
+def frame_of(stored: Size, orientation: int, annotated: tuple[float, float] | None) -> Frame:
     """Decide the frame of an image. Nothing else in the project decides it.
 
     ====================  =========================  ===========

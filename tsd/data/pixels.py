@@ -5,6 +5,7 @@ gives (``tsd.data.image_frame``). An image without EXIF orientation is read exac
 ``LoadImageFromFile`` reads it.
 """
 
+import io
 import warnings
 from pathlib import Path
 
@@ -25,7 +26,7 @@ files no more than that is decoded; others are decoded and reduced at once."""
 
 
 def decode_in_frame(
-    content: bytes, annotated: Size | None, name: str, at_least: int | None = None
+    content: bytes, annotated: tuple[float, float] | None, name: str, at_least: int | None = None
 ) -> np.ndarray:
     """Decode an image in the frame of its annotations.
 
@@ -88,7 +89,7 @@ def read_rgb(
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 
 
-def size_text(size: Size) -> str:
+def size_text(size: tuple[float, float]) -> str:
     """A width and a height as messages name them."""
     return f"{size[0]:g} × {size[1]:g}"
 
@@ -98,9 +99,9 @@ def _header(content: bytes) -> tuple[Size, int]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            picture = open_picture(content)
+            picture = open_picture(io.BytesIO(content))
         except Exception:  # whatever Pillow raises: if OpenCV cannot decode it either, it is told
             picture = None
     if picture is None:
         return (0, 0), STORED_AS_SHOWN
-    return picture.size, orientation_of(picture, content)
+    return picture.size, orientation_of(picture)

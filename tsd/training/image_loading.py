@@ -59,8 +59,8 @@ class LoadImageInFrame(LoadImageFromFile):
         return results
 
 
-def load_in_frame(config: Config) -> None:
+def load_in_frame(config: Config | dict) -> None:
     """Have a config, in place, load images in frame wherever a pipeline loads them from a file."""
-    for part in dictionaries(config):
+    for part in dictionaries(list(config.values())):
         if part.get("type") in REPLACED:
             part["type"] = "LoadImageInFrame"
