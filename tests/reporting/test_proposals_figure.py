@@ -157,6 +157,7 @@ def test_images_are_drawn_in_the_frame_of_their_annotations(draw, image, results
 
 def test_an_image_that_cannot_be_read_is_a_panel_that_says_so(draw, image, tmp_path):
     (tmp_path / "image.png").write_bytes(b"no image")
-    _, words = draw(base=[image], better=[but(image, width=80, height=60)])
+    sized = but(image, width=80, height=60)
+    _, words = draw(base=[sized], better=[sized])
     assert sum("image.png" in text and "cannot be shown" in text for text in words) == 3
     assert (tmp_path / "figure5.png").exists()
