@@ -5,9 +5,9 @@ something that depends on it asks the format: the compiler, how loaders are poin
 which files tell one content from another; the workflow, which files the data set consists of; the
 commands, what checks the data, measures detections and writes a submission.
 
-Checking, measuring and submitting are named here, as ``"module:function"``, and not imported,
-because what measures and submits needs torch, which declarations never import. Whoever calls such
-a function looks it up with :func:`pkgutil.resolve_name`.
+Functions that check, list images, measure and submit are named here, as ``"module:function"``, and
+not imported, because what measures and submits needs torch, which declarations never import.
+Whoever calls such a function looks it up with :func:`pkgutil.resolve_name`.
 
 A new format is a class here, with a line in :func:`format_of` that says which data sets have it.
 """
@@ -28,6 +28,8 @@ class DataFormat:
         check: Names the function that checks a split. It takes what :meth:`check_arguments` gives
             and returns a dataclass with at least ``images``, ``annotations`` and ``zero_area``,
             which are counts, and ``per_class``, the number of objects of each class.
+        images: Names the function that yields the images of a split (``AnnotatedImage``), as its
+            annotation file, the function's argument, describes them.
         measure: Names the function that measures a job's detections. It takes the job and
             returns the record that becomes ``metrics.json``.
         write_submission: Names the function that writes detections as the server of the test set
@@ -37,6 +39,7 @@ class DataFormat:
 
     dataset: Dataset
     check: ClassVar[str]
+    images: ClassVar[str]
     measure: ClassVar[str]
     write_submission: ClassVar[str]
 
@@ -74,6 +77,7 @@ class CocoFormat(DataFormat):
     """COCO's format: one JSON file of annotations for each split."""
 
     check = "tsd.data.coco_check:check_split"
+    images = "tsd.data.annotated_images:images_of_coco"
     measure = "tsd.evaluation.measure:measure_coco"
     write_submission = "tsd.evaluation.submission:write_for_coco"
 
@@ -88,6 +92,7 @@ class OpenImagesFormat(DataFormat):
 
     common: OpenImages
     check = "tsd.data.openimages_check:check_split"
+    images = "tsd.data.annotated_images:images_of_openimages"
     measure = "tsd.evaluation.measure:measure_openimages"
     write_submission = "tsd.evaluation.submission:write_for_openimages"
 

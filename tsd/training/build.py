@@ -14,6 +14,7 @@ import tsd.training.openimages  # noqa: F401 registers its data set
 from tsd.experiments.compile import dictionaries
 from tsd.experiments.job import Job
 from tsd.training.checkpoints import load_as_data
+from tsd.training.image_loading import load_in_frame
 
 META_KEYS = ("img_id", "img_path", "ori_shape", "img_shape", "scale_factor")
 
@@ -44,6 +45,7 @@ def runtime_config(job: Job) -> Config:
         for part in dictionaries(config.model):
             if part.get("type") == "SyncBN":
                 part["type"] = "BN"
+    load_in_frame(config)
     return config
 
 
