@@ -102,6 +102,22 @@ def read_images(
     return found
 
 
+def is_up_to_date(folder: Path, manifest: Path) -> bool:
+    """Whether the manifest knows files, and all that it knows have the sizes and times they had.
+
+    Args:
+        folder: That names are relative to.
+        manifest: Of that folder.
+    """
+    known = _remembered(manifest)
+    try:
+        return bool(known) and all(
+            entry[:2] == _state((folder / name).stat()) for name, entry in known.items()
+        )
+    except OSError:
+        return False
+
+
 def content_of(files: Mapping[str, ImageFile]) -> str:
     """Hash names and contents of images, whatever their order, their place and their times.
 

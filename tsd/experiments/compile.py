@@ -10,12 +10,14 @@ import copy
 import functools
 import hashlib
 import json
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 from typing import Any
 
 from mmengine.config import Config
 
+from tsd.data.image_identity import images_content
 from tsd.data.version import GENERATOR_VERSION
 from tsd.experiments.data_formats import format_of
 from tsd.experiments.dataset_schema import Dataset, Split
@@ -69,7 +71,9 @@ _WITHOUT_EFFECT = frozenset(
 ours. Left out, so that a difference which names one is refused rather than ignored."""
 
 
-def compile_run(run: Run, backbone: Backbone | None, scale: Scale, dataset: Dataset) -> Config:
+def compile_run(
+    run: Run, backbone: Backbone | None, scale: Scale, dataset: Dataset, results: Path
+) -> Config:
     """The mmengine config of a run at a scale on a data set.
 
     Args:
@@ -77,6 +81,7 @@ def compile_run(run: Run, backbone: Backbone | None, scale: Scale, dataset: Data
         backbone: The one that it names, if any.
         scale: Combined with those that it extends.
         dataset: The data set.
+        results: Folder of all results, in which is remembered what images were found to be.
 
     Raises:
         DeclarationError: If a difference names a path that does not exist, or the scale says what
@@ -99,7 +104,7 @@ def compile_run(run: Run, backbone: Backbone | None, scale: Scale, dataset: Data
             apply_differences(content, entry.set, scale.origin)
     if backbone is not None and scale.backbones is not None:
         apply_differences(content, scale.backbones[backbone.id], scale.origin)
-    _use_dataset(content, dataset)
+    _use_dataset(content, dataset, results)
     apply_differences(content, dataset.set, dataset.origin)
     apply_differences(content, run.set, run.origin)
     if not scale.pretrained:
@@ -214,9 +219,9 @@ def _existing_keys(target: Any, part: str, where: str) -> Iterable[str | int]:
     raise DeclarationError(f"{where} is {target!r}, which has nothing below it")
 
 
-def _use_dataset(content: dict[str, Any], dataset: Dataset) -> None:
+def _use_dataset(content: dict[str, Any], dataset: Dataset, results: Path) -> None:
     """Point loaders and heads at a data set, and name it."""
-    content["dataset"] = {"id": dataset.id, "content": _content_of(dataset)}
+    content["dataset"] = {"id": dataset.id, "content": _content_of(dataset, results)}
     use_split(content["train_dataloader"]["dataset"], dataset, dataset.train)
     use_split(content["test_dataloader"]["dataset"], dataset, dataset.val)
     sampler = format_of(dataset).sampler
@@ -227,19 +232,37 @@ def _use_dataset(content: dict[str, Any], dataset: Dataset) -> None:
             part["num_classes"] = len(dataset.classes)
 
 
-def _content_of(dataset: Dataset) -> dict[str, Any]:
+def _content_of(dataset: Dataset, results: Path) -> dict[str, Any]:
     """What tells one content of a data set from another, wherever it lies.
 
     The content of an embedded data set follows from its parameters; that of another is told by the
-    sums of the files that its format names.
+    sums of the files that its format names and, unless they are published ones, of its images.
     """
     if dataset.embedded is not None:
         return {"generator": GENERATOR_VERSION, **dataset.embedded.model_dump()}
-    return {
+    content: dict[str, Any] = {
         name: _sha256(path, path.stat().st_mtime_ns)
         for name, path in format_of(dataset).files.items()
         if path.is_file()
     }
+    if not dataset.published:
+        root = Path(dataset.root)
+        content["images"] = {
+            name: images_content(
+                root / split.annotations,
+                root / split.images,
+                format_of(dataset).images,
+                results,
+                _announce,
+            )
+            for name, split in (("train", dataset.train), ("val", dataset.val))
+        }
+    return content
+
+
+def _announce(line: str) -> None:
+    """Tell the person who waits; not on standard output, which is a command's answer."""
+    print(line, file=sys.stderr, flush=True)
 
 
 @functools.cache

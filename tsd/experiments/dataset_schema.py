@@ -83,6 +83,10 @@ class Dataset(Declaration):
     classes: Annotated[list[str], Field(min_length=1, examples=[["fish", "jellyfish", "penguin"]])]
     """The classes have these names, in the order in which networks number them."""
 
+    published: Annotated[bool, Field(examples=[True])] = False
+    """If ``true``, the images are those of a published archive, which nobody changes. They are
+    then no part of what tells one content of the data set from another."""
+
     embedded: Annotated[
         Embedded | None,
         Field(examples=[{"seed": 0, "train_images": 24, "val_images": 12, "size": 160}]),

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tsd.data.image_identity import look_again
 from tsd.experiments.claims_schema import Claim, load_claims
 from tsd.experiments.data_formats import format_of
 from tsd.experiments.dataset_schema import Dataset
@@ -164,7 +165,7 @@ class Grid:
             self.results,
             self.name,
             self.command_line_options,
-            self._compiled.setdefault(declared.id, Compiled(*parts)),
+            self._compiled.setdefault(declared.id, Compiled(*parts, self.results)),
         )
 
     def job_at(self, key: str) -> Job:
@@ -253,6 +254,7 @@ def open_grid(settings: Mapping[str, Any], results: Path = Path("results")) -> G
     Raises:
         DeclarationError: On a setting or name that does not exist, or a faulty declaration.
     """
+    look_again()
     for name in settings:
         if name not in SETTINGS:
             raise DeclarationError(f"unknown setting {name!r}" + suggest(name, SETTINGS))

@@ -19,7 +19,7 @@ class Compiled:
     """The compiled config of a run; one for all its seeds, which do not change it.
 
     Args:
-        declared: What it is compiled from: run, backbone, scale and data set.
+        declared: What it is compiled from: run, backbone, scale, data set and folder of results.
     """
 
     def __init__(self, *declared: Any):
@@ -54,7 +54,7 @@ class Job:
     @cached_property
     def compiled(self) -> Compiled:
         """The config and its digest; of its own where it differs from the run's other seeds."""
-        declared = (self.run, self.backbone, self.scale, self.dataset)
+        declared = (self.run, self.backbone, self.scale, self.dataset, self.results)
         if self.shared is not None and self.shared.declared == declared:
             return self.shared
         return Compiled(*declared)
