@@ -1,4 +1,4 @@
-"""Images are part of what a run is: replaced ones make another run, whatever the annotations say."""
+"""Replaced images make another run, whatever the annotations say."""
 
 import os
 import shutil
