@@ -15,6 +15,9 @@ channels are. What OpenCV (5.0) makes of the modes that files have, compared wit
 
 Pictures in the few formats and modes that nearly all data sets consist of are known to be read
 right; every other picture is decoded by both libraries, and refused where their colours differ.
+
+What cannot be found is damage inside a JPEG file that goes on to its end: decoders show the wrong
+pixels, as viewers do, and report nothing.
 """
 
 import hashlib
