@@ -8,6 +8,7 @@ import yaml
 
 from tests.data.openimages_example import declaration, write_raw
 from tests.data.pictures import encoded, scene
+from tsd.cli import steps
 from tsd.cli.main import main
 from tsd.data.openimages_format import PREPARED
 from tsd.data.openimages_prepare import prepare
@@ -117,3 +118,15 @@ def test_a_fault_is_named(check, open_images, tmp_path):
     (tmp_path / "annotations" / PREPARED.train).write_text("x.jpg\n64 48\n1\n1 0 0 1 1 0\n")
     with pytest.raises(SystemExit, match=r"'x\.jpg' \(1 in all\)"):
         check(open_images)
+
+
+def test_of_published_images_some_are_looked_at_and_that_is_told(
+    check, tiny_data, capsys, monkeypatch
+):
+    declared = yaml.safe_load(Path("experiments/datasets/embedded-tiny.yaml").read_text())
+    content = {**declared, "root": str(tiny_data), "embedded": None}
+    monkeypatch.setattr(steps, "PUBLISHED_LOOKED_AT", 3)
+    assert check(content)["train"]["pixels"]["images"] == 8
+    record = check({**content, "published": True})
+    assert record["train"]["pixels"]["images"] == 3
+    assert "train: 3 of 8 image files are looked at" in capsys.readouterr().out

@@ -221,7 +221,7 @@ def _existing_keys(target: Any, part: str, where: str) -> Iterable[str | int]:
 
 def _use_dataset(content: dict[str, Any], dataset: Dataset, results: Path) -> None:
     """Point loaders and heads at a data set, and name it."""
-    content["dataset"] = {"id": dataset.id, "content": _content_of(dataset, results)}
+    content["dataset"] = {"id": dataset.id, "content": content_of_dataset(dataset, results)}
     use_split(content["train_dataloader"]["dataset"], dataset, dataset.train)
     use_split(content["test_dataloader"]["dataset"], dataset, dataset.val)
     sampler = format_of(dataset).sampler
@@ -232,11 +232,15 @@ def _use_dataset(content: dict[str, Any], dataset: Dataset, results: Path) -> No
             part["num_classes"] = len(dataset.classes)
 
 
-def _content_of(dataset: Dataset, results: Path) -> dict[str, Any]:
+def content_of_dataset(dataset: Dataset, results: Path) -> dict[str, Any]:
     """What tells one content of a data set from another, wherever it lies.
 
     The content of an embedded data set follows from its parameters; that of another is told by the
     sums of the files that its format names and, unless they are published ones, of its images.
+
+    Args:
+        dataset: The data set.
+        results: Folder of all results, in which is remembered what images were found to be.
     """
     if dataset.embedded is not None:
         return {"generator": GENERATOR_VERSION, **dataset.embedded.model_dump()}

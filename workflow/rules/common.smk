@@ -1,5 +1,6 @@
 # What the rules share: the grid that the settings name, and functions of wildcards.
 
+import json
 import shlex
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from snakemake.exceptions import WorkflowError
 from tsd.cluster.leftovers import end_leftovers, work_alone
 from tsd.cluster.site import check, open_site, requests
 from tsd.experiments.figure_kinds import extractions
+from tsd.experiments.compile import content_of_dataset
 from tsd.experiments.grid import dataset_files, open_grid
 from tsd.experiments.load import DeclarationError
 from tsd.data.version import GENERATOR_VERSION
