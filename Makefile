@@ -11,7 +11,7 @@ export PATH := $(abspath $(VENV))/bin:$(PATH)
 GRID_OPTIONS := --scale '$(SCALE)' $(if $(DATASET),--dataset '$(DATASET)') $(if $(SEEDS),--seeds '$(SEEDS)')
 CONFIG := 'scale=$(SCALE)' $(if $(DATASET),'dataset=$(DATASET)') $(if $(ONLY),'only=$(ONLY)') $(if $(SEEDS),'seeds=$(SEEDS)')
 
-.PHONY: help setup reproduce test test-slurm check status ui bench lock clean
+.PHONY: help setup reproduce test test-slurm check status ui bench declarations lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -46,6 +46,9 @@ ui: setup ## MLflow's comparison pages on loopback
 
 bench: setup ## speed and memory, as ratios
 	python -m tsd bench
+
+declarations: setup ## docs/declarations.md and JSON schemas, from the models of the YAML files
+	@python -m tsd declarations
 
 lock: setup ## resolve requirements.in anew
 	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header \

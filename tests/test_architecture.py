@@ -75,7 +75,9 @@ def test_only_the_tracking_store_knows_mlflow():
         "tsd.reporting.verdicts",
         "tsd.tracking.store",
         "tsd.evaluation.coco",
+        "tsd.evaluation.measure",
         "tsd.data.coco_check",
+        "tsd.data.openimages_check",
         "tsd.data.download",
     ],
 )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tsd.cluster.leftovers import work_alone
 from tsd.cluster.site import Site, open_site, requests
 from tsd.experiments.load import DeclarationError
-from tsd.experiments.schema import Resources
+from tsd.experiments.scale_schema import Resources
 from tsd.training.processes import rank_variables
 
 PAPER = Resources(threads=4, mem_mb=16000, runtime=1440, gpus=16)

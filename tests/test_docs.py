@@ -10,8 +10,9 @@ from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
 from mmengine.config import Config
 
+from tsd.experiments.dataset_schema import Dataset
 from tsd.experiments.grid import open_grid
-from tsd.experiments.schema import Dataset, Run, Scale
+from tsd.experiments.schema import Run
 
 DOCUMENTS = [Path("README.md"), Path("CONTRIBUTING.md"), *Path("docs").glob("*.md")]
 
@@ -31,15 +32,21 @@ def test_the_config_of_the_readme_builds_a_tsd_detector(tmp_path):
     assert model.roi_head.progressive_constraint.m_c == 0.2
 
 
-def test_the_declarations_in_the_documents_are_valid():
+def test_the_declarations_in_the_documents_are_valid(tmp_path):
     (run,) = blocks("README.md", "yaml")
     declared = Run.model_validate(yaml.safe_load(run)[0])
     grid = open_grid({})
     assert replace(grid.job("tsd_pc", 0), run=declared).digest != grid.job("tsd_pc", 0).digest
     dataset, scale = blocks("docs/own-data.md", "yaml")
     assert Dataset.model_validate(yaml.safe_load(dataset)).classes[0] == "fish"
-    longer = Scale.model_validate(yaml.safe_load(scale))
-    assert longer.extends in grid.experiments.scales
+    (tmp_path / "longer.yaml").write_text(scale)
+    longer = open_grid({"scale": str(tmp_path / "longer.yaml")})
+    assert longer.job("tsd_pc", 0).config.train_cfg.max_iters == 2016
+    samplers = {
+        run: longer.job(run, 0).config.model.train_cfg.rcnn for run in ("tsd_pc", "cascade_r50_tsd")
+    }
+    assert samplers["tsd_pc"].sampler.num == 128
+    assert [stage.sampler.num for stage in samplers["cascade_r50_tsd"]] == [64, 64, 64]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=str)

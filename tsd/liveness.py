@@ -61,5 +61,5 @@ def is_training(status: Mapping[str, Any]) -> bool:
     if "pid" not in status:
         return True
     if status.get("host") != socket.gethostname():
-        return time.time() - status.get("updated", 0) < SILENCE
+        return bool(time.time() - status.get("updated", 0) < SILENCE)
     return is_alive(status["pid"], status.get("pid_started"))

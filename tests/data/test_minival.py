@@ -8,7 +8,7 @@ import yaml
 from tsd.data.coco_check import check_split
 from tsd.data.coco_format import DatasetError
 from tsd.data.minival import MINIVAL, TRAINVAL35K, Division, divide
-from tsd.experiments.schema import Dataset
+from tsd.experiments.dataset_schema import Dataset
 
 DECLARED = Path("experiments/datasets/coco2014-minival.yaml")
 CATEGORIES = [{"id": 3, "name": "car"}, {"id": 9, "name": "boat"}]

@@ -13,8 +13,9 @@ from mmdet.evaluation.metrics import OpenImagesMetric
 from mmdet.registry import MODELS
 from mmengine.runner import Runner
 
-from tests.data.test_openimages import NAMES, write_raw
-from tsd.data.openimages import PREPARED, prepare
+from tests.data.openimages_example import NAMES, write_raw
+from tsd.data.openimages_format import PREPARED
+from tsd.data.openimages_prepare import prepare
 from tsd.evaluation.openimages import (
     OpenImagesChallenge,
     evaluate_detections,

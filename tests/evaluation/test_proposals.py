@@ -3,14 +3,14 @@ import torch
 from mmdet.registry import DATASETS
 from mmengine.structures import InstanceData
 
+from tsd.evaluation.examples import pick_examples
 from tsd.evaluation.proposals import (
-    bin_centres,
     extract_proposals,
     ground_truth,
     proposals,
 )
-from tsd.evaluation.sensitivity import pick_examples
-from tsd.run_folder import read_json
+from tsd.models.manners import bin_centres
+from tsd.results.extracts import LabelledBox, ProposalsExtract
 from tsd.training.build import build_model, runtime_config
 
 GAMMA, SHIFT = 0.1, (1.0, -2.0)
@@ -28,9 +28,10 @@ def loaded(grid, run):
 
 def shift_everything(detector):
     """Let every offset be SHIFT, whatever the RoI's features."""
-    for name in ("cls_layers", "reg_layers"):
-        if hasattr(detector.roi_head.derived_proposals, name):
-            bias = getattr(detector.roi_head.derived_proposals, name)[2].bias
+    derived = detector.roi_head.derived_proposals
+    for manner in (derived.cls_manner, derived.reg_manner):
+        if manner.learns:
+            bias = manner.last_layer.bias
             with torch.no_grad():
                 bias.copy_(torch.tensor(SHIFT).repeat(len(bias) // 2))
 
@@ -54,18 +55,18 @@ def test_derived_proposals_are_where_the_offsets_put_them(smoke_grid, run, reg_i
     detector, dataset, example = loaded(smoke_grid, run)
     shift_everything(detector)
     found = proposals(detector, dataset, example)
-    box, derived = found["proposal"]["box"], found["derived"]
+    box, derived = found.proposal.box, found.derived
     dx, dy = shifted(box)
     centres = bin_centres(torch.tensor([[0.0, *box]]), 7).reshape(-1, 2)
     moved = (centres + torch.tensor([dx, dy])).flatten().tolist()
-    assert torch.tensor(derived["cls_points"]).flatten().tolist() == pytest.approx(moved, abs=1e-3)
+    assert torch.tensor(derived.cls_points).flatten().tolist() == pytest.approx(moved, abs=1e-3)
     if reg_is_a_box:
         expected = [box[0] + dx, box[1] + dy, box[2] + dx, box[3] + dy] if reg_moves else box
-        assert derived["reg_box"] == pytest.approx(expected, abs=1e-3)
-        assert derived["reg_points"] is None
+        assert derived.reg_box == pytest.approx(expected, abs=1e-3)
+        assert derived.reg_points is None
     else:
-        assert derived["reg_box"] is None
-        points = torch.tensor(derived["reg_points"]).flatten().tolist()
+        assert derived.reg_box is None
+        points = torch.tensor(derived.reg_points).flatten().tolist()
         assert points == pytest.approx(moved, abs=1e-3)
 
 
@@ -76,9 +77,9 @@ def test_the_proposal_overlaps_the_object_best(smoke_grid, monkeypatch):
     boxes = InstanceData(bboxes=torch.tensor(offered), scores=torch.tensor([0.9, 0.1, 0.5]))
     monkeypatch.setattr(detector.rpn_head, "predict", lambda *a, **k: [boxes])
     found = proposals(detector, dataset, example)
-    assert found["proposal"]["box"] == pytest.approx(offered[1])
-    assert found["proposal"]["iou"] == pytest.approx((x2 - x1 - 1) / (x2 - x1))
-    assert found["derived"] is None, "a sibling head derives nothing"
+    assert found.proposal.box == pytest.approx(offered[1])
+    assert found.proposal.iou == pytest.approx((x2 - x1 - 1) / (x2 - x1))
+    assert found.derived is None, "a sibling head derives nothing"
 
 
 def test_without_proposals_there_is_nothing_but_the_image(smoke_grid, monkeypatch):
@@ -86,21 +87,22 @@ def test_without_proposals_there_is_nothing_but_the_image(smoke_grid, monkeypatc
     nothing = InstanceData(bboxes=torch.zeros(0, 4), scores=torch.zeros(0))
     monkeypatch.setattr(detector.rpn_head, "predict", lambda *a, **k: [nothing])
     found = proposals(detector, dataset, example)
-    assert found == {"proposal": None, "derived": None, "detections": []}
+    assert (found.proposal, found.derived, found.detections) == (None, None, [])
+    assert found.image.endswith(".png")
 
 
 def test_detections_are_those_of_the_detector(smoke_grid):
     detector, dataset, example = loaded(smoke_grid, "tsd_pc")
-    found = proposals(detector, dataset, example)["detections"]
+    found = proposals(detector, dataset, example).detections
     item = dataset[example.index]
     batch = {"inputs": [item["inputs"]], "data_samples": [item["data_samples"]]}
     with torch.inference_mode():
         (sample,) = detector.test_step(batch)
     assert found
-    assert [one["score"] for one in found] == sample.pred_instances.scores.tolist()
-    assert [one["box"] for one in found] == sample.pred_instances.bboxes.tolist()
+    assert [one.score for one in found] == sample.pred_instances.scores.tolist()
+    assert [list(one.box) for one in found] == sample.pred_instances.bboxes.tolist()
     classes = dataset.metainfo["classes"]
-    assert [one["class"] for one in found] == [classes[i] for i in sample.pred_instances.labels]
+    assert [one.class_name for one in found] == [classes[i] for i in sample.pred_instances.labels]
 
 
 def test_ground_truth_leaves_out_what_evaluation_ignores():
@@ -117,12 +119,7 @@ def test_ground_truth_leaves_out_what_evaluation_ignores():
                 ]
             }
 
-    assert ground_truth(Annotations(), 0) == [{"class": "dog", "box": [1.0, 2.0, 3.0, 4.0]}]
-
-
-def test_bin_centres_go_row_by_row():
-    centres = bin_centres(torch.tensor([[0.0, 10.0, 20.0, 14.0, 28.0]]), 2)
-    assert centres.reshape(-1, 2).tolist() == [[11, 22], [13, 22], [11, 26], [13, 26]]
+    assert ground_truth(Annotations(), 0) == [LabelledBox(class_name="dog", box=(1, 2, 3, 4))]
 
 
 def test_images_of_a_job_are_written(smoke_grid, tmp_path):
@@ -132,12 +129,13 @@ def test_images_of_a_job_are_written(smoke_grid, tmp_path):
     job.folder.path.mkdir(parents=True)
     torch.save({"state_dict": model.state_dict()}, job.folder.weights)
     extract_proposals(job, tmp_path / "proposals.json", count=2)
-    written = read_json(tmp_path / "proposals.json")
-    assert written["key"] == job.key
-    assert len({image["image"] for image in written["images"]}) == 2
-    for image in written["images"]:
-        assert {"class": image["class"], "box": image["box"]} in image["ground_truth"]
-        assert 0 < image["proposal"]["iou"] <= 1
+    written = ProposalsExtract.read(tmp_path / "proposals.json")
+    assert written.key == job.key
+    assert len({image.image for image in written.images}) == 2
+    for image in written.images:
+        shown = LabelledBox(class_name=image.class_name, box=image.box)
+        assert shown in image.ground_truth
+        assert 0 < image.proposal.iou <= 1
         # The generators' last layers start at zero, so P̂_r starts as P.
-        assert image["derived"]["reg_box"] == pytest.approx(image["proposal"]["box"], abs=1e-3)
-        assert len(image["derived"]["cls_points"]) == 49
+        assert image.derived.reg_box == pytest.approx(image.proposal.box, abs=1e-3)
+        assert len(image.derived.cls_points) == 49

@@ -4,38 +4,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tsd.experiments.claims_schema import Claim, load_claims, load_inconsistencies
+from tsd.experiments.claims_schema import Claim, load_claims
 from tsd.experiments.load import DeclarationError, load_experiments
-from tsd.experiments.metrics import METRICS
-from tsd.experiments.schema import Figure, Table
 
 DECLARED = Path("experiments")
-RUNS = {"r50": None, "tsd_pc": None}
 PAIR = {"run": "tsd_pc", "baseline": "r50"}
 GAIN = {"kind": "gain", "pairs": [PAIR], "metrics": ["AP"], "direction": "up"}
-
-
-@pytest.fixture
-def tables():
-    content = {
-        "id": "table8",
-        "title": "Others",
-        "source": "Table 8",
-        "attributes": ["backbone"],
-        "metrics": ["AP", "AP50"],
-        "rows": [
-            {"label": "A", "attributes": {"backbone": "ResNet-101"}, "published": {"AP": 40.0}},
-            {"label": "TSD", "run": "tsd_pc", "published": {"AP": 43.0, "AP50": 60.0}},
-        ],
-    }
-    return {"table8": Table.model_validate(content)}
-
-
-@pytest.fixture
-def figures():
-    series = [{"label": "b", "run": "r50", "published": [58.1, 53.3]}]
-    content = {"id": "figure6", "title": "t", "source": "s", "kind": "iou", "series": series}
-    return {"figure6": Figure.model_validate(content)}
 
 
 def claim(test=GAIN, **changes):
@@ -43,33 +17,23 @@ def claim(test=GAIN, **changes):
     return {**entry, **changes}
 
 
-def written(path, content):
-    path.write_text(yaml.safe_dump(content, allow_unicode=True))
-    return path
-
-
-def load(tmp_path, tables, *entries):
-    return load_claims(written(tmp_path / "claims.yaml", list(entries)), RUNS, METRICS, tables)
+def load(folder, experiments, *entries):
+    path = folder / "claims.yaml"
+    path.write_text(yaml.safe_dump(list(entries), allow_unicode=True))
+    return load_claims(path, experiments)
 
 
 def test_the_declared_claims_load_and_survive_being_collected():
-    declared = load_experiments(DECLARED)
-    claims = load_claims(DECLARED / "claims.yaml", declared.runs, METRICS, declared.tables)
+    claims = load_claims(DECLARED / "claims.yaml", load_experiments(DECLARED))
     assert len(claims) >= 40
     for entry in claims.values():
         collected = json.loads(json.dumps(entry.model_dump()))
         assert Claim.model_validate(collected).model_dump() == entry.model_dump()
 
 
-def test_the_declared_inconsistencies_load():
-    declared = load_experiments(DECLARED)
-    path = DECLARED / "inconsistencies.yaml"
-    assert len(load_inconsistencies(path, declared.tables, declared.figures)) >= 15
-
-
-def test_a_claim_knows_its_runs_and_metrics(tmp_path, tables):
+def test_a_claim_knows_its_runs_and_metrics(tmp_path, declared):
     larger = {"kind": "larger_gain", "pairs": [PAIR], "quantities": [["APm"]], "than": ["APs"]}
-    loaded = load(tmp_path, tables, claim(larger))["one"]
+    loaded = load(tmp_path, declared, claim(larger))["one"]
     assert loaded.runs == ["r50", "tsd_pc"]
     assert loaded.metrics == ["APm", "APs"]
 
@@ -103,8 +67,8 @@ MISTAKES = {
         r"claim one: unknown run 'r51'; did you mean 'r50'\?",
     ),
     "unknown metric": (
-        claim({**GAIN, "metrics": ["AP57"]}),
-        r"claim one: unknown metric 'AP57'; did you mean 'AP(50|75)'\?",
+        claim({**GAIN, "metrics": ["AP_50"]}),
+        r"claim one: unknown metric 'AP_50'; did you mean 'AP50'\?",
     ),
     "nothing expected": (
         claim({k: v for k, v in GAIN.items() if k != "direction"}),
@@ -118,9 +82,33 @@ MISTAKES = {
         claim({**GAIN, "size": {"about": 3}}),
         r"claim one: test: key 'size': .*within, with or without about",
     ),
-    "thresholds out of order": (
-        claim({"kind": "increasing", "pairs": [PAIR], "iou": [0.6, 0.5]}),
-        r"claim one: key test\.iou: not ascending",
+    "a metric that is to grow to itself": (
+        claim({"kind": "increasing", "pairs": [PAIR], "metrics": ["AP50", "AP60", "AP50"]}),
+        r"claim one: key test\.metrics: twice: \['AP50'\]",
+    ),
+    "unknown metric of a number of the prose": (
+        claim(published={"r50": {"AP_50": 1.0}}),
+        r"claim one: unknown metric 'AP_50'; did you mean 'AP50'\?",
+    ),
+    "unknown run that is no rival": (
+        claim(
+            {
+                "kind": "above_published",
+                "run": "r50",
+                "metric": "AP",
+                "table": "table8",
+                "ours": ["r51"],
+            }
+        ),
+        r"claim one: unknown run 'r51'; did you mean 'r50'\?",
+    ),
+    "numbers printed in no figure": (
+        claim(printed_in="figure7"),
+        r"claim one: key printed_in: unknown figure 'figure7'; did you mean 'figure6'\?",
+    ),
+    "numbers that the figure does not print": (
+        claim({**GAIN, "metrics": ["AP75"]}, printed_in="figure6"),
+        r"claim one: key printed_in: figure6 prints no AP75 of r50",
     ),
     "rivals from no table": (
         claim(
@@ -158,47 +146,25 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_mistakes_name_file_claim_key_and_the_nearest_valid_choice(tmp_path, tables, mistake):
+def test_mistakes_name_file_claim_key_and_the_nearest_valid_choice(tmp_path, declared, mistake):
     entry, message = MISTAKES[mistake]
     with pytest.raises(DeclarationError, match=rf"claims\.yaml: {message}"):
-        load(tmp_path, tables, entry)
+        load(tmp_path, declared, entry)
 
 
-def test_two_claims_of_one_id(tmp_path, tables):
+def test_two_claims_of_one_id(tmp_path, declared):
     with pytest.raises(DeclarationError, match=r"claim one: id 'one' is declared already"):
-        load(tmp_path, tables, claim(), claim())
+        load(tmp_path, declared, claim(), claim())
 
 
-def test_a_file_that_is_no_list(tmp_path, tables):
-    path = written(tmp_path / "claims.yaml", {"claims": []})
+def test_a_file_that_is_no_list(tmp_path, declared):
+    path = tmp_path / "claims.yaml"
+    path.write_text(yaml.safe_dump({"claims": []}))
     with pytest.raises(DeclarationError, match=r"claims\.yaml: expected a list, found dict"):
-        load_claims(path, RUNS, METRICS, tables)
+        load_claims(path, declared)
 
 
-@pytest.mark.parametrize(
-    ("number", "message"),
-    [
-        ({"table": "table8", "run": "tsd_pc", "metric": "AP75"}, "table8, tsd_pc: unknown number"),
-        ({"table": "table8", "run": "r50", "metric": "AP"}, "table8, r50: unknown number 'AP'"),
-        ({"table": "tabel8", "run": "tsd_pc", "metric": "AP"}, "unknown table .* 'table8'"),
-        ({"table": "table8", "run": "tsd_pc"}, "a table's number needs run and metric"),
-        ({"figure": "figure6", "run": "r50", "position": 2}, "has 2 published values, none at"),
-        ({"figure": "figure6", "run": "tsd_pc", "position": 0}, "has 0 published values"),
-        ({"figure": "figure7", "run": "r50", "position": 0}, "unknown figure 'figure7'; did"),
-        ({"figure": "figure6", "run": "r50"}, "a figure's number needs run and position"),
-        ({"table": "table8", "printed": [1.0]}, "say one of printed, table and figure"),
-        ({}, "say one of printed, table and figure"),
-    ],
-)
-def test_a_number_that_the_paper_does_not_print(tmp_path, tables, figures, number, message):
-    entry = {
-        "id": "one",
-        "what": "w",
-        "unit": "%",
-        "here": {"where": "Section 1", "printed": [3, 5]},
-        "there": [{"where": "there", **number}],
-        "handling": "h",
-    }
-    path = written(tmp_path / "inconsistencies.yaml", [entry])
-    with pytest.raises(DeclarationError, match=rf"inconsistency one: .*{message}"):
-        load_inconsistencies(path, tables, figures)
+def test_a_claim_may_name_the_figure_that_prints_its_numbers(tmp_path, declared):
+    test = {"kind": "increasing", "pairs": [PAIR], "metrics": ["AP50", "AP60"]}
+    loaded = load(tmp_path, declared, claim(test, printed_in="figure6"))["one"]
+    assert loaded.printed_in == "figure6"

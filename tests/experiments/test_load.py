@@ -76,8 +76,8 @@ MISTAKES = {
     ),
     "unknown metric": (
         "tables/table2.yaml",
-        lambda c: c["metrics"].append("AP95"),
-        r"table2\.yaml: key metrics: unknown metric 'AP95'; did you mean 'AP75'\?",
+        lambda c: c["metrics"].append("AP97"),
+        r"table2\.yaml: key metrics: unknown metric 'AP97'; did you mean 'AP[79].'\?",
     ),
     "published value of a metric that is not shown": (
         "tables/table2.yaml",
@@ -259,6 +259,7 @@ def test_a_table_with_a_runtime_needs_latencies_and_a_figure_what_it_shows():
         "metrics.json",
         "tracking.json",
         "latency.json",
+        "retracking.json",
     }
     assert "latency.json" not in {Path(file).name for file in grid.files_behind("table1")}
     assert "sensitivity.json" in {Path(file).name for file in grid.files_behind("figure1")}

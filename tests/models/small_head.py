@@ -12,7 +12,7 @@ import tsd.models  # noqa: F401 registers the method
 CLASSES, CHANNELS, SIZE, STRIDES = 3, 4, 64, [4, 8]
 
 
-def build_head(agnostic=False, **changes):
+def build_head(agnostic=False, coder="DeltaXYWHBBoxCoder", **changes):
     config = ConfigDict(
         type="TSDRoIHead",
         bbox_roi_extractor=dict(
@@ -28,7 +28,7 @@ def build_head(agnostic=False, **changes):
             roi_feat_size=3,
             num_classes=CLASSES,
             reg_class_agnostic=agnostic,
-            bbox_coder=dict(type="DeltaXYWHBBoxCoder", target_stds=[0.1, 0.1, 0.2, 0.2]),
+            bbox_coder=dict(type=coder, target_stds=[0.1, 0.1, 0.2, 0.2]),
             loss_bbox=dict(type="L1Loss"),
         ),
         derived_proposals=dict(hidden_channels=8),
@@ -49,13 +49,13 @@ def build_head(agnostic=False, **changes):
 
 
 def let_proposals_move(head, seed=1):
-    """Give the generators' last layers, zero at the start, something to say."""
+    """Give the last layers of the manners, zero at the start, random weights."""
     generator = torch.Generator().manual_seed(seed)
-    for name in ("cls_layers", "reg_layers"):
-        if hasattr(head.derived_proposals, name):
-            last = getattr(head.derived_proposals, name)[2]
+    for manner in (head.derived_proposals.cls_manner, head.derived_proposals.reg_manner):
+        if manner.learns:
+            weight = manner.last_layer.weight
             with torch.no_grad():
-                last.weight.copy_(torch.randn(last.weight.shape, generator=generator))
+                weight.copy_(torch.randn(weight.shape, generator=generator))
     return head
 
 

@@ -16,7 +16,7 @@ from tests.models.small_head import (
     let_proposals_move,
     scene,
 )
-from tsd.models.derived_proposals import scale_to_proposals
+from tsd.models.manners import scale_to_proposals
 from tsd.training.build import inference_parameters
 
 LOSSES = {

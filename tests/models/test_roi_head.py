@@ -3,12 +3,12 @@ import torch
 from mmdet.structures.bbox import bbox2roi
 
 from tests.models.small_head import build_head, let_proposals_move, scene
-from tsd.models.derived_proposals import DerivedProposals, scale_to_proposals
+from tsd.models.manners import registered_manners, scale_to_proposals
 
 TSD_LOSSES = {"loss_tsd_cls", "loss_tsd_bbox"}
 SIBLING_LOSSES = {"loss_cls", "loss_bbox"}
 PC_LOSSES = {"loss_pc_cls", "loss_pc_loc"}
-MANNERS = ["shared", "proposal-wise", "point-wise"]
+MANNERS = list(registered_manners())
 
 
 def losses_of(head, **scene_options):
@@ -121,7 +121,7 @@ def test_the_loss_equals_one_with_targets_encoded_against_the_derived_proposal()
     derived = rois[:, 1:] + torch.cat([delta_r, delta_r], dim=1)
     expected = (plain - coder.encode(derived, gt)).abs().sum()
     torch.testing.assert_close(loss, expected, atol=1e-3, rtol=1e-5)
-    last = head.derived_proposals.reg_layers[2].weight
+    last = head.derived_proposals.reg_manner.last_layer.weight
     torch.testing.assert_close(
         torch.autograd.grad(loss, last)[0],
         torch.autograd.grad(expected, last)[0],
@@ -138,7 +138,7 @@ def test_detaching_the_reference_keeps_the_target_from_moving_the_proposal():
         head = let_proposals_move(build_head(regression_reference=reference))
         head.bbox_roi_extractor = WithoutOffsetGradient(head.bbox_roi_extractor)
         total = predicted_deltas(head, features, rois).sum()
-        last = head.derived_proposals.reg_layers[2].weight
+        last = head.derived_proposals.reg_manner.last_layer.weight
         return torch.autograd.grad(total, last, allow_unused=True)[0]
 
     assert gradient("derived").abs().sum() > 0
@@ -194,24 +194,17 @@ def test_constraint_sends_no_gradient_to_the_sibling_head():
 def test_configuration_mistakes_are_named():
     with pytest.raises(ValueError, match="set sibling_head=dict"):
         build_head(sibling_head=None)
-    with pytest.raises(ValueError, match="cls_manner is 'pointwise'; expected one of"):
-        build_head(derived_proposals=dict(cls_manner="pointwise"))
     with pytest.raises(ValueError, match="regression_reference is 'P'"):
         build_head(regression_reference="P")
     with pytest.raises(TypeError, match="m_cc"):
         build_head(progressive_constraint=dict(m_cc=0.2))
 
 
-def test_generator_shapes_scale_and_start():
-    generator = DerivedProposals(in_channels=4, roi_feat_size=5, hidden_channels=8, gamma=0.1)
-    generator.init_weights()
-    feats = torch.randn(3, 4, 5, 5)
-    delta_c, delta_r = generator(feats)
-    assert delta_c.shape == (3, 5, 5, 2)
-    assert delta_r.shape == (3, 1, 1, 2)
-    assert not delta_c.any()
-    assert not delta_r.any()
-    generator.reg_layers[2].bias.data.fill_(2.0)
-    rois = torch.tensor([[0, 10.0, 20, 30, 60]] * 3)
-    moved = scale_to_proposals(generator(feats)[1], rois)[:, 0, 0]
-    torch.testing.assert_close(moved, torch.tensor([[0.2 * 20, 0.2 * 40]] * 3))
+@pytest.mark.parametrize("manner", MANNERS)
+def test_only_a_translated_box_needs_the_coder_whose_deltas_can_be_shifted(manner):
+    settings = dict(coder="LegacyDeltaXYWHBBoxCoder", derived_proposals=dict(reg_manner=manner))
+    if registered_manners()[manner].translates_box:
+        with pytest.raises(ValueError, match="needs bbox_coder=DeltaXYWHBBoxCoder, not Legacy"):
+            build_head(**settings)
+    else:
+        build_head(**settings)

@@ -2,8 +2,10 @@
 
 import pytest
 
+from tsd.experiments.dataset_schema import Dataset, Split
 from tsd.experiments.metrics import METRICS
-from tsd.experiments.schema import Dataset, Figure, Row, Series, Split, Table
+from tsd.experiments.schema import Figure, Row, Series, Table
+from tsd.reporting.declared_figure import draw_declared
 from tsd.results.collected import (
     RESULTS_VERSION,
     CollectedRun,
@@ -169,6 +171,14 @@ def results():
         "going": run(training("running")),
     }
     return make_results([options, others], runs)
+
+
+def draw_figure(results, declared, folder):
+    """Draw a figure from results into a folder, and return its caption."""
+    results.figures = [declared]
+    results.write(folder / "results.json")
+    draw_declared(folder / "results.json", declared.id, folder / declared.id)
+    return (folder / f"{declared.id}.txt").read_text(encoding="utf-8")
 
 
 @pytest.fixture

@@ -1,101 +1,100 @@
-import json
-
 import pytest
 from PIL import Image
 
-from tsd.reporting import proposals_figure
+from tests.reporting.conftest import draw_figure
+from tests.reporting.conftest import figure as make_figure
 from tsd.reporting.proposals_figure import draw_proposals, iou, judge
+from tsd.results.extracts import (
+    DerivedProposals,
+    Detection,
+    ImageProposals,
+    LabelledBox,
+    Proposal,
+    ProposalsExtract,
+)
 
-BOX = [10.0, 10.0, 50.0, 40.0]
+BOX = (10.0, 10.0, 50.0, 40.0)
+FIGURE = make_figure(
+    "figure5",
+    "proposals",
+    {"label": "sibling head", "run": "base"},
+    {"label": "TSD", "run": "better"},
+)
 
 
 def detection(name, score, box=BOX):
-    return {"class": name, "score": score, "box": list(box)}
+    return Detection(class_name=name, score=score, box=box)
 
 
 @pytest.fixture
 def image(tmp_path):
     Image.new("RGB", (80, 60), (90, 120, 60)).save(tmp_path / "image.png")
-    return {
-        "image": str(tmp_path / "image.png"),
-        "class": "cat",
-        "box": BOX,
-        "ground_truth": [{"class": "cat", "box": BOX}, {"class": "$dog$", "box": [0, 0, 9, 9]}],
-        "proposal": {"box": [12.0, 8.0, 52.0, 38.0], "iou": 0.8},
-        "derived": {
-            "cls_points": [[x, y] for y in (15.0, 25.0, 90.0) for x in (20.0, 30.0, 40.0)],
-            "reg_box": [11.0, 9.0, 51.0, 39.0],
-            "reg_points": None,
-        },
-        "detections": [detection("cat", 0.9), detection("$dog$", 0.6)],
-    }
+    return ImageProposals(
+        image=str(tmp_path / "image.png"),
+        image_id=7,
+        class_name="cat",
+        box=BOX,
+        ground_truth=[
+            LabelledBox(class_name="cat", box=BOX),
+            LabelledBox(class_name="$dog$", box=(0, 0, 9, 9)),
+        ],
+        proposal=Proposal(box=(12.0, 8.0, 52.0, 38.0), iou=0.8),
+        derived=DerivedProposals(
+            cls_points=[(x, y) for y in (15.0, 25.0, 90.0) for x in (20.0, 30.0, 40.0)],
+            reg_box=(11.0, 9.0, 51.0, 39.0),
+            reg_points=None,
+        ),
+        detections=[detection("cat", 0.9), detection("$dog$", 0.6)],
+    )
+
+
+def but(image, **changes):
+    """The same image with something else on it."""
+    return image.model_copy(update=changes)
 
 
 @pytest.fixture
-def draw(collected, results, tmp_path, monkeypatch):
+def draw(results, tmp_path):
     """Draws runs' images (run → what was extracted); gives the caption and all that is written."""
-    figures = []
-    save = proposals_figure.drawing.save
-
-    def keep(figure, out, text):
-        figures.append(figure)
-        save(figure, out, text)
-
-    monkeypatch.setattr(proposals_figure.drawing, "save", keep)
 
     def draw_with(**extracted):
-        series = [("sibling head", "base"), ("TSD", "better")]
-        results["figures"] = [
-            {
-                "id": "figure5",
-                "title": "What it learns",
-                "source": "Figure 5",
-                "kind": "proposals",
-                "series": [
-                    {"label": label, "run": run, "points": {}, "published": None}
-                    for label, run in series
-                ],
-                "note": None,
-            }
-        ]
-        for _, run in series:
-            folder = tmp_path / run
-            folder.mkdir()
-            for training in results["runs"][run]["seeds"].values():
-                training["folder"] = str(folder)
+        for run in FIGURE.runs:
+            for training in results.runs[run].seeds.values():
+                training.folder = str(tmp_path / run)
             if run in extracted:
-                content = json.dumps({"key": run, "images": extracted[run]})
-                (folder / "proposals.json").write_text(content, encoding="utf-8")
-        collected.write_text(json.dumps(results), encoding="utf-8")
-        draw_proposals(collected, "figure5", tmp_path / "figure5")
-        caption = (tmp_path / "figure5.txt").read_text(encoding="utf-8")
-        words = [axes.get_xlabel().replace("\n", " ") for axes in figures[-1].axes]
-        words += [text.get_text() for axes in figures[-1].axes for text in axes.texts]
-        return caption, words
+                content = ProposalsExtract(key=run, images=extracted[run])
+                content.write(tmp_path / run / "proposals.json")
+        axes = draw_proposals(results, FIGURE).picture.axes
+        words = [one.get_xlabel().replace("\n", " ") for one in axes]
+        words += [text.get_text() for one in axes for text in one.texts]
+        return draw_figure(results, FIGURE, tmp_path), words
 
     return draw_with
 
 
 def test_overlaps():
-    assert iou([0, 0, 2, 2], [1, 0, 3, 2]) == pytest.approx(1 / 3)
-    assert iou([0, 0, 2, 2], [2, 0, 3, 2]) == 0
+    assert iou((0, 0, 2, 2), (1, 0, 3, 2)) == pytest.approx(1 / 3)
+    assert iou((0, 0, 2, 2), (2, 0, 3, 2)) == 0
     assert iou(BOX, BOX) == 1
 
 
 def test_an_object_is_found_once_by_the_highest_score(image):
-    near = [12.0, 10.0, 50.0, 40.0]
-    image["detections"] = [detection("cat", 0.7, near), detection("cat", 0.9), detection("dog", 1)]
-    judged = [(one.name, one.score, one.iou) for one in judge(image)]
-    assert judged == [("dog", 1, None), ("cat", 0.9, 1.0), ("cat", 0.7, None)]
+    near = (12.0, 10.0, 50.0, 40.0)
+    detections = [detection("cat", 0.7, near), detection("cat", 0.9), detection("dog", 1)]
+    judged = judge(but(image, detections=detections))
+    assert [(one.name, one.score, one.iou) for one in judged] == [
+        ("dog", 1, None),
+        ("cat", 0.9, 1.0),
+        ("cat", 0.7, None),
+    ]
 
 
 def test_low_scores_are_not_judged(image):
-    image["detections"] = [detection("cat", 0.49)]
-    assert judge(image) == []
+    assert judge(but(image, detections=[detection("cat", 0.49)])) == []
 
 
 def test_both_runs_are_drawn_and_named(draw, image, tmp_path):
-    caption, words = draw(base=[{**image, "derived": None}], better=[image])
+    caption, words = draw(base=[but(image, derived=None)], better=[image])
     assert "cat IoU of P 0.80" in words
     assert words.count("1 of 2 found, 1 false mean IoU 1.00") == 2
     assert words.count("cat 0.90") == 2
@@ -105,25 +104,26 @@ def test_both_runs_are_drawn_and_named(draw, image, tmp_path):
 
 
 def test_without_detections_the_highest_score_is_told(draw, image):
-    low = {**image, "detections": [detection("cat", 0.2)]}
-    _, words = draw(base=[low], better=[{**image, "detections": []}])
+    low = but(image, detections=[detection("cat", 0.2)])
+    _, words = draw(base=[low], better=[but(image, detections=[])])
     assert "nothing scores 0.5; the highest 0.20" in words
     assert "nothing scores 0.5" in words
 
 
 def test_what_a_head_does_not_derive_is_told(draw, image):
-    _, words = draw(better=[{**image, "derived": None}])
+    _, words = draw(better=[but(image, derived=None)])
     assert "the head derives nothing from P" in words
 
 
 def test_an_rpn_without_proposals_is_told(draw, image):
-    _, words = draw(better=[{**image, "proposal": None, "derived": None}])
+    _, words = draw(better=[but(image, proposal=None, derived=None)])
     assert "the RPN proposes nothing" in words
 
 
 def test_a_point_wise_derived_box_is_points(draw, image):
-    derived = {**image["derived"], "reg_box": None, "reg_points": [[20.0, 20.0], [30.0, 30.0]]}
-    _, words = draw(better=[{**image, "derived": derived}])
+    points = [(20.0, 20.0), (30.0, 30.0)]
+    derived = image.derived.model_copy(update={"reg_box": None, "reg_points": points})
+    _, words = draw(better=[but(image, derived=derived)])
     assert r"$\hat{P}_r$" not in words
 
 

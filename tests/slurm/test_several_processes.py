@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tsd.cluster.site import Site, requests
-from tsd.experiments.schema import Resources
+from tsd.experiments.scale_schema import Resources
 from tsd.run_folder import read_json
 
 SCRIPT = Path(__file__).parent / "equal_batches.py"
@@ -46,7 +46,7 @@ def write_scale(folder, processes):
         "note": "for a test",
         "dataset": "embedded-tiny",
         "set": settings,
-        "bases": {"*faster-rcnn_r50_fpn": of_base},
+        "bases": [{"match": "*faster-rcnn_r50_fpn", "set": of_base}],
     }
     (folder / f"by{processes}.yaml").write_text(yaml.safe_dump(content))
 

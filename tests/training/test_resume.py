@@ -16,6 +16,7 @@ import torch
 import yaml
 from mlflow import MlflowClient
 
+from tsd.experiments.scale_schema import SettingsForBases
 from tsd.run_folder import read_json
 from tsd.tracking.store import prepare_store
 from tsd.training import checkpoint_hook, interruption
@@ -67,7 +68,7 @@ def silent(_line):
 
 def job_with(grid, results, settings, run="tsd_pc"):
     changed = {**grid.scale.set, **settings}
-    bases = {**grid.scale.bases, "tsd_faster-rcnn_r50_fpn": FLIPS}
+    bases = [*grid.scale.bases, SettingsForBases(match="tsd_faster-rcnn_r50_fpn", set=FLIPS)]
     scale = grid.scale.model_copy(update={"set": changed, "bases": bases})
     return replace(grid, scale=scale, results=results).job(run, 0)
 

@@ -10,7 +10,8 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tsd.experiments.grid import SETTINGS, Grid, Job, open_grid
+from tsd.experiments.grid import SETTINGS, Grid, open_grid
+from tsd.experiments.job import Job
 from tsd.experiments.load import DeclarationError
 from tsd.run_folder import read_json, update_status
 

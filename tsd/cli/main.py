@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 from tsd.cli import questions, steps, training_step
-from tsd.data.coco_check import DatasetError
+from tsd.cli.declarations import declarations
+from tsd.data.coco_format import DatasetError
+from tsd.experiments.figure_kinds import extractions
 from tsd.experiments.load import DeclarationError
 from tsd.results.collected import ResultsError
 from tsd.results.records import RecordError
@@ -62,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         ("status", questions.status, [seeds], "the grid: done, running, failed, pending"),
         ("headline", questions.headline, [seeds], "the report's tables as text"),
         ("cost", questions.cost, [seeds], "GPU hours of the grid, by table"),
+        ("declarations", declarations, [], "write the documentation of the YAML files"),
         ("bench", questions.bench, [], "speed and memory of the method, as ratios"),
     ):
         commands.add_parser(name, parents=parents, help=help_text).set_defaults(command=command)
@@ -80,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     figure.add_argument("--collected", type=Path, help="what `collect` wrote; not for samples")
     figure.set_defaults(command=steps.figure)
     extract = commands.add_parser("extract", parents=[job], help="what a figure shows of a job")
-    extract.add_argument("kind", choices=["sensitivity", "proposals"])
+    extract.add_argument("kind", choices=list(extractions()))
     extract.set_defaults(command=steps.extract)
     train = commands.add_parser("train", parents=[job], help="train one job")
     train.add_argument("--minutes", type=float, default=0, help="end before these; 0: no limit")

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from pkgutil import resolve_name
 
 from tsd.cli.job_step import grid_of, job_of, logged
-from tsd.experiments.grid import Job
+from tsd.experiments.data_formats import format_of
+from tsd.experiments.dataset_schema import Dataset
+from tsd.experiments.figure_kinds import extractions
+from tsd.experiments.job import Job
 from tsd.experiments.load import DeclarationError, suggest
-from tsd.experiments.schema import Dataset
 from tsd.liveness import is_training
 from tsd.results.records import TrackingRecord
 from tsd.run_folder import read_json, update_status, write_json
@@ -32,7 +34,7 @@ def _dataset(options: Namespace) -> Dataset:
 def make_data(options: Namespace) -> None:
     """Make the embedded data set."""
     from tsd.data.embedded import EmbeddedSpec, make_embedded
-    from tsd.experiments.schema import Embedded
+    from tsd.experiments.dataset_schema import Embedded
 
     content = Embedded.model_validate_json(options.content)
     make_embedded(options.root, EmbeddedSpec(**content.model_dump()))
@@ -40,7 +42,8 @@ def make_data(options: Namespace) -> None:
 
 def download(options: Namespace) -> None:
     """Have one of COCO's archives unpacked."""
-    from tsd.data.download import MIRROR_VARIABLE, OFFICIAL, archive_named, obtain
+    from tsd.data.coco_archives import archive_named
+    from tsd.data.download import MIRROR_VARIABLE, OFFICIAL, obtain
 
     archive = archive_named(options.archive)
     server = os.environ.get(MIRROR_VARIABLE) or OFFICIAL
@@ -62,18 +65,12 @@ def divide_coco2014(options: Namespace) -> None:
 
 def check_data(options: Namespace) -> None:
     """Check both splits; say how large they are."""
-    from tsd.data import coco_check, openimages
-
     dataset = _dataset(options)
+    data_format = format_of(dataset)
+    check_split = resolve_name(data_format.check)
     reports, orders = {}, {}
     for name, split in (("train", dataset.train), ("val", dataset.val)):
-        root = Path(dataset.root)
-        files = (root / split.annotations, root / split.images)
-        if dataset.openimages is not None:
-            labels = root / dataset.openimages.labels
-            found: Any = openimages.check_split(*files, dataset.classes, labels)
-        else:
-            found = coco_check.check_split(*files, dataset.classes)
+        found = check_split(*data_format.check_arguments(split))
         reports[name] = asdict(found)
         orders[name] = list(found.per_class)
         print(f"data set {dataset.id}, {name}: {found.images} images, {found.annotations} objects")
@@ -129,12 +126,9 @@ def detect(options: Namespace) -> None:
 
 def extract(options: Namespace) -> None:
     """Write what a kind of figure shows of a trained job."""
-    from tsd.evaluation.proposals import extract_proposals
-    from tsd.evaluation.sensitivity import extract_sensitivity
-
     job = job_of(options)
-    extractions = {"sensitivity": extract_sensitivity, "proposals": extract_proposals}
-    extractions[options.kind](job, job.folder.extracted(options.kind))
+    extract_kind: Callable[[Job, Path], None] = resolve_name(extractions()[options.kind])
+    extract_kind(job, job.folder.extracted(options.kind))
 
 
 def submit(options: Namespace) -> None:
@@ -157,17 +151,14 @@ def evaluate(options: Namespace) -> None:
     """Write the metrics of dumped detections."""
     job = job_of(options)
     with logged(options.log, job):
-        from tsd.evaluation import measure
-
-        coco = job.dataset.openimages is None
-        measured = measure.measure_coco(job) if coco else measure.measure_openimages(job)
-        measured.write(job.folder.metrics)
+        measure = resolve_name(format_of(job.dataset).measure)
+        measure(job).write(job.folder.metrics)
         update_status(job.folder, state="done", error=None)
 
 
 def prepare_openimages(options: Namespace) -> None:
     """Write what training and evaluation on Open Images read, from what the challenge publishes."""
-    from tsd.data.openimages import prepare
+    from tsd.data.openimages_prepare import prepare
 
     prepare(options.raw, options.prepared)
 
@@ -226,17 +217,19 @@ def table(options: Namespace) -> None:
 
 
 def figure(options: Namespace) -> None:
-    """Draw a figure."""
-    from tsd.reporting import figures
+    """Draw a figure: a declared one, or one of the two that every report has."""
+    from tsd.reporting.declared_figure import draw_declared
+    from tsd.reporting.gains_figure import draw_gains
+    from tsd.reporting.sample_sheet import draw_samples
 
     if options.figure == "samples":
         dataset = grid_of(options).dataset
         root, split = Path(dataset.root), dataset.val
-        figures.draw_samples(root / split.annotations, root / split.images, options.out)
+        draw_samples(root / split.annotations, root / split.images, options.out)
     elif options.figure == "gains":
-        figures.draw_gains(options.collected, options.out)
+        draw_gains(options.collected, options.out)
     else:
-        figures.draw_declared(options.collected, options.figure, options.out)
+        draw_declared(options.collected, options.figure, options.out)
 
 
 def page(options: Namespace) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tsd.cli.job_step import TO_BE_CONTINUED, grid_of, job_of, logged, planned_job
-from tsd.experiments.grid import Grid, Job
+from tsd.experiments.grid import Grid
+from tsd.experiments.job import Job
 from tsd.run_folder import read_json
 from tsd.tracking.uri import tracking_uri
 
@@ -97,7 +98,7 @@ def _wait_for_scheduler(job: Job, interruption: "Interruption") -> None:
         interruption.wait_to_be_ended()
 
 
-def _dismiss(follower: subprocess.Popen) -> None:
+def _dismiss(follower: subprocess.Popen[bytes]) -> None:
     """Have the outcome brought into MLflow, but do not wait for ever for a store that is away.
 
     One process a run: the step that tracks the finished job must not meet the follower.

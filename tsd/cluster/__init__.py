@@ -1,1 +1,1 @@
-"""Where jobs run: what a site has, and how a training of several processes is started there."""
+"""SLURM clusters: what jobs ask them for, and which Snakemake may submit jobs."""

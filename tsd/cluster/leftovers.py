@@ -1,4 +1,8 @@
-"""One Snakemake at a time submits for a folder, and ends what an earlier one left queued."""
+"""One Snakemake at a time submits jobs for a folder, and cancels those an earlier one has left.
+
+Snakemake waits for the jobs that it has submitted. If it is killed, SLURM runs them all the same,
+and the next Snakemake does not know of them.
+"""
 
 import fcntl
 import os
@@ -12,22 +16,24 @@ from typing import IO
 from tsd.experiments.load import DeclarationError
 
 SECONDS_TO_END = 600
+"""So long cancelled jobs may take until they are gone; trainings save their state meanwhile."""
 
 _held: list[IO[str]] = []
-"""The lock of this process, for as long as it lives."""
+"""This process's lock file. It is kept open here, because closing it would give the lock up."""
 
 
 def work_alone(folder: Path) -> bool:
     """Keep other Snakemakes from submitting jobs for a folder while this process lives.
 
-    Snakemake's own lock is of files, so that two may be at work on different tables; but a second
-    one would take the first one's jobs for left behind.
+    Snakemake itself locks the files that it is going to make, and therefore lets two of them work
+    on different tables. Here the second would take the first one's jobs for left behind and cancel
+    them.
 
     Returns:
-        Whether it is sure: some file systems know no locks.
+        True if this process has the lock, False on a file system without locks.
 
     Raises:
-        DeclarationError: If another one is at work. Says which.
+        DeclarationError: If another Snakemake is at work. Says which process, on which machine.
     """
     lock = (folder / ".snakemake" / "slurm.lock").open("a+", encoding="utf-8")
     try:
@@ -48,20 +54,20 @@ def work_alone(folder: Path) -> bool:
 
 
 def end_leftovers(folder: Path, name_prefix: str, announce: Callable[[str], None]) -> None:
-    """Cancel this folder's jobs that nobody waits for any more, and wait until they are gone.
+    """Cancel a folder's jobs that no Snakemake waits for any more, and wait until they are gone.
 
-    A Snakemake that was killed leaves its jobs running, and the next one does not know of them: it
-    would submit the same trainings again, beside the first. A training that is cancelled saves its
-    state, so the next one goes on where it was. To be called by the one that works alone.
+    Otherwise the same trainings would be submitted again and run beside the first. A training that
+    is cancelled saves its state, so that the next one goes on where it was. Only a process for
+    which :func:`work_alone` has returned True may call this.
 
     Args:
-        folder: Where the workflow runs.
-        name_prefix: What the jobs' names begin with, as the profile says: the folder may have jobs
-            of other kinds.
+        folder: Folder that the workflow runs in.
+        name_prefix: What the names of the workflow's jobs begin with, as the profile says. Other
+            jobs of the folder are left alone.
         announce: Takes a line for the person who waits.
 
     Raises:
-        DeclarationError: If they do not end.
+        DeclarationError: If jobs are still there after ``SECONDS_TO_END``.
     """
     jobs = _jobs_of(folder, name_prefix)
     if not jobs:
@@ -70,7 +76,7 @@ def end_leftovers(folder: Path, name_prefix: str, announce: Callable[[str], None
         f"cancelling {len(jobs)} SLURM jobs that an earlier Snakemake left behind: "
         f"{' '.join(jobs)}; their trainings go on from where they were"
     )
-    subprocess.run(["scancel", *jobs], check=False)  # noqa: S603, S607 numbers
+    subprocess.run(["scancel", *jobs], check=False)  # noqa: S603, S607 jobs are numbers
     deadline = time.monotonic() + SECONDS_TO_END
     while left := _jobs_of(folder, name_prefix):
         if time.monotonic() > deadline:
@@ -82,7 +88,7 @@ def end_leftovers(folder: Path, name_prefix: str, announce: Callable[[str], None
 
 
 def _jobs_of(folder: Path, name_prefix: str) -> list[str]:
-    """Numbers of this user's jobs that are queued or running for a folder."""
+    """Return the numbers of this user's jobs that are queued or running for a folder."""
     listed = subprocess.run(  # noqa: S603
         ["squeue", "--noheader", f"--user={os.getuid()}", "--format=%i|%j|%Z"],  # noqa: S607
         check=True,

@@ -1,4 +1,4 @@
-"""A cluster's facts, and what a job asks it for."""
+"""What a SLURM cluster is like, and what a job asks it for."""
 
 import itertools
 import math
@@ -10,13 +10,16 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from tsd.experiments.declaration import Declaration
 from tsd.experiments.load import DeclarationError, validate
-from tsd.experiments.schema import Declaration, Resources
+from tsd.experiments.scale_schema import Resources
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.,:@/+-]+$")]
-"""What SLURM calls partitions, accounts and the like, and a site its modules."""
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.,:@/+-]+$"), Field(title="word")]
+"""A name of a partition, an account or the like, or of an environment module."""
 
-Constraint = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.,:&|()*\[\]-]+$")]
+Constraint = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9_.,:&|()*\[\]-]+$"), Field(title="features")
+]
 """Features of nodes, such as ``[a100|h100]``."""
 
 
@@ -32,31 +35,62 @@ def _without_hyphens(name: str) -> str:
 GpuModel = Annotated[str, AfterValidator(_without_hyphens)]
 
 MEM_MB_OF_SNAKEMAKE = 500
-"""A job holds a Snakemake of its own besides the program."""
+"""Megabytes that are asked for besides the program's, because each job runs a Snakemake too."""
 
 SECONDS_TO_ANSWER = 60
+"""So long SLURM may take to say whether it would take a job."""
 
 
 class Site(Declaration):
-    """What is said of a cluster in its file (profiles/slurm/site.yaml)."""
+    """What the file profiles/slurm/site.yaml says of a cluster. It explains each key."""
 
-    partition: Name | None = None
-    gpu_partition: Name | None = None
-    account: Name | None = None
-    qos: Name | None = None
-    gpu_model: GpuModel | None = None
-    constraint: Constraint | None = None
-    gpus_per_node: Annotated[int, Field(ge=1)] = 8
-    max_gpus: Annotated[int, Field(ge=0)] | None = None
-    max_minutes: Annotated[int, Field(ge=1)] | None = None
-    mem_mb: Annotated[int, Field(ge=500)] | None = None
-    scratch: str | None = None
-    modules: Annotated[list[Name], Field(default_factory=list)]
-    container: Annotated[list[str], Field(default_factory=list)]
+    partition: Annotated[Name | None, Field(examples=["main"])] = None
+    """Jobs go to this partition; ``sinfo`` shows the names. By default SLURM chooses."""
+
+    gpu_partition: Annotated[Name | None, Field(examples=["gpu"])] = None
+    """Jobs with GPUs go to this partition instead."""
+
+    account: Annotated[Name | None, Field(examples=["vision"])] = None
+    """Jobs are charged to this account."""
+
+    qos: Annotated[Name | None, Field(examples=["normal"])] = None
+    """Jobs have this quality of service."""
+
+    gpu_model: Annotated[GpuModel | None, Field(examples=["a100"])] = None
+    """Jobs with GPUs ask for this model, as ``sinfo -o %G`` shows it; a name with a hyphen is not
+    taken, for which ``constraint`` is the way."""
+
+    constraint: Annotated[Constraint | None, Field(examples=["a100|h100"])] = None
+    """Jobs with GPUs run only on nodes with these features."""
+
+    gpus_per_node: Annotated[int, Field(ge=1, examples=[4])] = 8
+    """A node has this many GPUs; a training on more of them goes over several nodes."""
+
+    max_gpus: Annotated[int | None, Field(ge=0, examples=[4])] = None
+    """A training gets at most this many GPUs; with fewer than the scale asks for, the learning
+    rate follows."""
+
+    max_minutes: Annotated[int | None, Field(ge=1, examples=[1440])] = None
+    """A job takes at most this many minutes; a training that needs longer goes on in the next."""
+
+    mem_mb: Annotated[int | None, Field(ge=500, examples=[12000])] = None
+    """Each process asks for this many MB of memory instead of what the scale says."""
+
+    scratch: Annotated[str | None, Field(examples=["/scratch"])] = None
+    """Jobs write temporary files to this folder of their node."""
+
+    modules: Annotated[list[Name], Field(default_factory=list, examples=[["cuda/12.4", "gcc"]])]
+    """Each job loads these environment modules first."""
+
+    container: Annotated[
+        list[str],
+        Field(default_factory=list, examples=[["apptainer", "exec", "--nv", "tsd.sif"]]),
+    ]
+    """Each job runs ``python`` behind these words, which start a container."""
 
     @property
     def prologue(self) -> str:
-        """Shell commands that go before those of each job."""
+        """Shell commands that run before those of each job."""
         commands = []
         if self.modules:
             commands.append("module load " + shlex.join(self.modules))
@@ -66,15 +100,29 @@ class Site(Declaration):
 
     @property
     def python(self) -> str:
-        """The interpreter of the jobs that compute."""
+        """The command that starts Python in the jobs that compute."""
         return shlex.join([*self.container, "python"])
 
 
+class SiteFile(Declaration):
+    """The whole of a site's file."""
+
+    site: Annotated[Site | None, Field(examples=[{"partition": "main", "gpus_per_node": 4}])] = None
+    """Everything that is said of the cluster stands below this key."""
+
+
 def open_site(settings: object | None, origin: str = "slurm/site.yaml") -> Site | None:
-    """The site that a file describes; None on a machine without a scheduler.
+    """The cluster that a file describes.
+
+    Args:
+        settings: Content of the file, or None where the workflow runs without a scheduler.
+        origin: The file, named in errors.
+
+    Returns:
+        The cluster, or None without a scheduler.
 
     Raises:
-        DeclarationError: On an unknown key or a value that cannot be. Names file and key.
+        DeclarationError: If a key is unknown or a value impossible. Names file and key.
     """
     return None if settings is None else validate(Site, settings, origin)
 
@@ -82,17 +130,21 @@ def open_site(settings: object | None, origin: str = "slurm/site.yaml") -> Site 
 def requests(
     site: Site | None, resources: Resources, attempt: int = 1, gpus: int | None = None
 ) -> dict[str, Any]:
-    """What a job asks for, in Snakemake's and its SLURM plugin's words.
+    """What a job asks for, as resources of Snakemake and of its SLURM plugin.
 
-    Time grows with each attempt; memory does not, as more than a node has would never start. A
-    training on several GPUs runs one process on each, equally many on as few nodes as that takes;
-    ``python`` is what starts them.
+    A job that is tried again gets more time, but not more memory, because one that asks for more
+    than a node has would never start. A training on several GPUs runs one process on each. All its
+    nodes have the same number of them, and it gets as few nodes as that allows.
 
     Args:
-        site: None for this machine, of whose GPUs a job gets one, if there are any.
-        resources: Of the scale, memory and threads for one process.
-        attempt: Counts from 1.
-        gpus: Instead of the scale's.
+        site: The cluster, or None for this machine, where a job gets one GPU if there are any.
+        resources: What the scale says. Memory and threads are for one process.
+        attempt: Number of the attempt, counted from 1.
+        gpus: Number of GPUs in place of the scale's, or None for the scale's.
+
+    Returns:
+        Name → value. ``python`` among them is the command that starts Python, on as many processes
+        as the job has. ``minutes`` is how long it may run; 0 is without limit.
     """
     gpus = resources.gpus if gpus is None else gpus
     if site is None:
@@ -100,7 +152,7 @@ def requests(
             "gpu_turn": min(gpus, 1, len(list(Path("/dev").glob("nvidia[0-9]*")))),
             "mem_mb": resources.mem_mb,
             "runtime": resources.runtime * attempt,
-            "minutes": 0,  # here nothing ends a job for its time
+            "minutes": 0,  # Without a scheduler nothing ends a job for its time.
             "python": "python",
         }
     gpus = gpus if site.max_gpus is None else min(gpus, site.max_gpus)
@@ -124,8 +176,9 @@ def requests(
     if gpus:
         model = f"{site.gpu_model}:" if site.gpu_model else ""
         asked |= {"gres": f"gpu:{model}{on_each}", "constraint": site.constraint}
-    if processes > 1:  # "mpi" has the plugin leave srun to the command
-        # Told by node where it can be, as SLURM deals CPUs for a bare number out unevenly.
+    if processes > 1:
+        # Where a node has several processes their number is asked for by node, because SLURM deals
+        # CPUs out unevenly if it gets the total. "mpi" keeps the plugin from calling srun itself.
         by_node = {"tasks_per_node": on_each} if on_each > 1 else {"tasks": processes}
         asked |= {"mpi": "srun", "tasks_per_gpu": 0, **by_node}
         asked["python"] = f"{launcher(nodes, processes, resources.threads)} {site.python}"
@@ -135,8 +188,13 @@ def requests(
 def check(site: Site, resources: Resources) -> None:
     """Ask the scheduler whether it would take the grid's jobs, before any of them is submitted.
 
+    Args:
+        site: The cluster.
+        resources: What the scale says that a job needs.
+
     Raises:
-        DeclarationError: If it would not, in its own words, with what was asked for.
+        DeclarationError: If it would not, does not answer, or is not there. Gives SLURM's own
+            reason and the command that it was asked with.
     """
     for gpus in sorted({min(resources.gpus, 1), resources.gpus}):
         command = ["sbatch", "--test-only", *_options(requests(site, resources, gpus=gpus))]
@@ -165,7 +223,7 @@ def check(site: Site, resources: Resources) -> None:
 
 
 def _options(asked: dict[str, Any]) -> list[str]:
-    """The options of ``sbatch`` that stand for what is asked for."""
+    """The options of ``sbatch`` that ask for the same as resources of Snakemake's plugin."""
     words = {
         "slurm_partition": "--partition",
         "slurm_account": "--account",
@@ -182,15 +240,16 @@ def _options(asked: dict[str, Any]) -> list[str]:
 
 
 def launcher(nodes: int, processes: int, threads: int) -> str:
-    """What goes before ``python`` to start a training's processes within an allocation.
+    """What goes before ``python`` to start a training's processes on the nodes that it got.
 
-    ``srun`` rather than torchrun: it knows the nodes, binds each process to its share, passes
-    signals on and ends all of them when one fails, without an agent on each node.
+    This is ``srun`` and not torchrun, because ``srun`` knows the nodes, binds each process to its
+    share of them, passes signals on and ends all processes when one fails, without an agent on each
+    node.
 
     Args:
-        nodes: Machines of the allocation.
-        processes: On all of them together.
-        threads: CPUs a process.
+        nodes: Number of nodes.
+        processes: Number of processes on all of them together.
+        threads: Number of CPUs for each process.
     """
     options = {
         "nodes": nodes,

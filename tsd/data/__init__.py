@@ -1,1 +1,1 @@
-"""The embedded detection data set, and checks of any COCO-format data set."""
+"""Data sets: the embedded one, downloads and preparation of others, checks of them all."""

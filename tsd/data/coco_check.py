@@ -1,22 +1,22 @@
 """Checks of a COCO-format data set, made before anything trains.
 
-A data set that is wrong in one entry tends to fail late (a ``KeyError`` after an hour) or not at
-all (a misspelt class trains as a class without objects). ``check_split`` reads the annotation
-file and the image folder of one split and either counts what is there or raises one
-``DatasetError`` that says what is wrong, where, and what to do.
+A training on a data set with one wrong entry may fail late, with a ``KeyError`` after an hour, or
+not at all: a misspelt class is trained as a class without objects. ``check_split`` therefore reads
+the annotation file and the image folder of one split first. It either counts what is there or
+raises one ``DatasetError`` that says what is wrong, where, and what to do.
 
 Boxes are COCO xywh in pixels: left, top, width, height.
 
-**Empty boxes** are no error, for real data sets have some; they are counted as ``zero_area``.
+**Empty boxes** are no error, because real data sets have some. They are counted as ``zero_area``.
 A box counts as empty exactly if mmdet's ``CocoDataset.parse_data_info`` drops it for its size: its
 intersection with the image has no area, or its width or height is below one pixel, or its ``area``
-is not above zero. Training therefore never sees it. Evaluation does: mmdet's ``CocoMetric`` with an
-``ann_file`` hands the file to pycocotools unfiltered, which ignores only crowd regions, and counts
-an empty box as an object. A box of no width or height overlaps nothing (IoU 0), so no detection
-can match it: it is a miss at every threshold and lowers recall and AP, in the size range of its
-``area`` too. Remove such annotations from the file if the scores are not to include them.
+is not above zero. Training therefore never sees such a box, but evaluation does: COCO's protocol
+ignores only crowd regions and counts an empty box as an object. A box without width or height
+overlaps nothing, so that no detection can match it. It is a miss at every threshold and lowers
+recall and AP, those of its size range too. Whoever does not want that in the scores has to remove
+such annotations from the file.
 
-**Crowd regions** (``iscrowd`` 1) are ignored by training and evaluation and counted apart.
+**Crowd regions** (``iscrowd`` 1) are ignored by training and evaluation. They are counted apart.
 """
 
 from collections import Counter
@@ -67,7 +67,7 @@ def size_bin(area: float) -> str:
 
 
 def _check_references(file: Path, content: Mapping[str, list[Entry]]) -> None:
-    """Check that annotations refer to images and categories of the file."""
+    """Check that all annotations refer to images and categories that the file has."""
     for field, key in (("image_id", "images"), ("category_id", "categories")):
         known = {entry["id"] for entry in content[key]}
         lost = [entry for entry in content["annotations"] if entry[field] not in known]
@@ -80,10 +80,11 @@ def _check_references(file: Path, content: Mapping[str, list[Entry]]) -> None:
 
 
 def _check_images(file: Path, folder: Path, images: Sequence[Entry]) -> None:
-    """Check that the image files are on disk."""
+    """Check that the folder has all image files that the annotation file names."""
     if not folder.is_dir():
         raise DatasetError(f"{folder}: no such image folder, for the images of {file}")
-    present = {path.name for path in folder.iterdir()}  # one listing, not a call for each image
+    # One listing is much faster than asking for each of 100,000 images.
+    present = {path.name for path in folder.iterdir()}
     names = (image["file_name"] for image in images)
     missing = [name for name in names if name not in present and not (folder / name).is_file()]
     if missing:
@@ -98,7 +99,7 @@ def _is_empty(annotation: Entry, image: Entry) -> bool:
     x, y, w, h = annotation["bbox"]
     seen_w = min(x + w, image["width"]) - max(x, 0)
     seen_h = min(y + h, image["height"]) - max(y, 0)
-    return seen_w <= 0 or seen_h <= 0 or w < 1 or h < 1 or annotation["area"] <= 0
+    return bool(seen_w <= 0 or seen_h <= 0 or w < 1 or h < 1 or annotation["area"] <= 0)
 
 
 def check_split(
@@ -109,11 +110,8 @@ def check_split(
     Args:
         annotation_file: COCO annotations for detection, a JSON file.
         image_dir: Folder that the ``file_name`` of images is relative to.
-        classes: The classes to train; all categories of the file if absent. Other categories of
-            the file may exist; training ignores them and so do the counts of objects.
-
-    Returns:
-        The counts.
+        classes: Names of the classes to train, or None for all categories of the file. The file
+            may have other categories. Training ignores them, and they count as no objects here.
 
     Raises:
         DatasetError: The annotation file or an image file is missing; the file is not JSON, not

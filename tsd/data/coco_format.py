@@ -1,8 +1,8 @@
 """COCO's annotation file for detection: reading it and checking its structure.
 
-``read_annotations`` returns the content of a file in which every entry has the keys and types
-that mmdet and pycocotools rely on, or raises a ``DatasetError`` that names the first fault. What
-entries refer to (images, categories, files on disk) is left to ``tsd.data.coco_check``.
+``read_annotations`` returns the content of a file if every entry has the keys and types that mmdet
+and pycocotools rely on. Otherwise it raises a ``DatasetError`` that names the first fault. Whether
+the images, categories and files exist that entries refer to is checked by ``tsd.data.coco_check``.
 """
 
 import difflib
@@ -15,11 +15,12 @@ from typing import Any
 
 Entry = dict[str, Any]
 
-EXAMPLES = 5  # at most so many are named in an error
+EXAMPLES = 5
+"""At most so many of several faults are named in an error."""
 
 
 class DatasetError(ValueError):
-    """A data set is unfit for training; the message says what is wrong, where, what to do."""
+    """A data set is unfit for training. The message says what is wrong, where, and what to do."""
 
 
 def _is_id(value: object) -> bool:
@@ -43,7 +44,7 @@ _BOX = (
     "four finite numbers, [x, y, width, height] in pixels",
 )
 
-# the keys that mmdet and pycocotools read without asking whether they are there
+# These are the keys that mmdet and pycocotools read without asking whether they are there.
 _NEEDED: dict[str, dict[str, tuple[Callable[[Any], bool], str]]] = {
     "images": {"id": _ID, "file_name": (_is_name, "a name"), "width": _LENGTH, "height": _LENGTH},
     "annotations": {
@@ -59,7 +60,7 @@ _NEEDED: dict[str, dict[str, tuple[Callable[[Any], bool], str]]] = {
 
 
 def some_of(values: Iterable[object]) -> str:
-    """Name the first few values and the number of all."""
+    """Return the first few values and the number of all, for an error."""
     every = list(values)
     shown = ", ".join(repr(value) for value in every[:EXAMPLES])
     return f"{shown}{', …' if len(every) > EXAMPLES else ''} ({len(every)} in all)"
@@ -81,8 +82,8 @@ def read_annotations(file: Path) -> dict[str, list[Entry]]:
         file: COCO annotations for detection, a JSON file.
 
     Returns:
-        The content of the file, by top-level key; of images, annotations and categories, every
-        entry has the keys and types needed and an ``id`` of its own.
+        The content of the file, by top-level key. Every image, annotation and category has the
+        keys that are needed, with values of the right types, and an ``id`` of its own.
 
     Raises:
         DatasetError: The file is missing, is not JSON or is not in COCO's format.
@@ -114,7 +115,7 @@ def read_annotations(file: Path) -> dict[str, list[Entry]]:
 
 
 def _check_entries(file: Path, key: str, entries: object) -> None:
-    """Check that a top-level list has entries with the keys and types needed, and unique ids."""
+    """Check that the entries of a top-level list have the keys needed and ids of their own."""
     if not isinstance(entries, list):
         raise DatasetError(f"{file}: {key!r} is a {type(entries).__name__}, it must be a list")
     strange = [place for place, entry in enumerate(entries) if not isinstance(entry, dict)]

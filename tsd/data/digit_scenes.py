@@ -1,32 +1,34 @@
 """Scenes of the embedded data set: photographs with handwritten digits stuck onto them.
 
-Made offline from what ships with scikit-learn:
+Nothing is downloaded. The scenes are made from two things that ship with scikit-learn:
 
-* the objects are the 1,797 scans of ``sklearn.datasets.load_digits``, a copy of the test part of
-  the UCI "Optical Recognition of Handwritten Digits" data set (E. Alpaydin, C. Kaynak): real
-  handwriting, 8 × 8 pixels with 17 grey levels, ten classes;
-* the backgrounds are crops of the two photographs of ``load_sample_images``, ``china.jpg`` and
-  ``flower.jpg`` (both CC BY 2.0; their authors are named in scikit-learn's own README for them).
+* The objects are the 1,797 scans of ``sklearn.datasets.load_digits``, a copy of the test part of
+  the UCI "Optical Recognition of Handwritten Digits" data set (E. Alpaydin, C. Kaynak). They are
+  real handwriting: 8 × 8 pixels with 17 grey levels, in ten classes.
+* The backgrounds are crops of the two photographs of ``load_sample_images``, ``china.jpg`` and
+  ``flower.jpg``. Both are under CC BY 2.0. scikit-learn's README for them names their authors.
 
-Every digit is a *sticker*: its scan is enlarged smoothly, turned by up to 15 degrees and cut
-out along a ragged, filled outline around the ink. Stickers are about 16 pixels to 0.95 S high,
-on a scale of about equal ratios. Paper is light and ink dark, both tinted at random; in one pair
-of colours in eight the two are closer. Size, aspect ratio, colours, overlap and unannotated
-distractors all vary, so classifying and localising are two different problems, neither trivial
-nor out of reach of a small detector. An object's mask is what remains *visible* of it: whatever
-later stickers hide is left out.
+Every digit is a *sticker*: its scan is enlarged smoothly, turned by up to 15 degrees and cut out
+along a ragged, filled outline around the ink. Stickers are from about 16 pixels to 0.95 S high, in
+steps of about equal ratios. The paper is light and the ink dark, both tinted at random. In one
+pair of colours of eight the two are closer to each other. Size, aspect ratio, colours and overlap
+vary, and some stickers are *distractors*, which are no digits and not annotated. Therefore
+classifying and localising are two different problems, and a small detector can make progress on
+both. An object's mask is what remains *visible* of it, without what later stickers hide.
 
-The same arguments of ``render`` give the same pixels on every machine:
+The same arguments of ``render`` give the same pixels on every machine, for two reasons:
 
-* each image has its own generator, seeded by (seed, split, index), and draws only integers;
-* images are resized, turned and blurred by Pillow's fixed-point code for 8-bit images and
-  composed in integer arithmetic; neither photograph has subsampled colour, the one part of
-  JPEG decoding in which decoders disagree.
+* Each image has a random generator of its own, seeded by (seed, split, index), from which only
+  integers are drawn.
+* Images are resized, turned and blurred by Pillow's fixed-point code for 8-bit images and composed
+  in integer arithmetic. JPEG decoders disagree only on subsampled colour, which neither photograph
+  has.
 
-Whoever changes the pixels raises ``tsd.data.embedded.GENERATOR_VERSION``.
+Whoever changes the pixels has to raise ``tsd.data.version.GENERATOR_VERSION``.
 
-Training and validation share no digit scan and no region of a photograph. Scans are split by
-position, not at random: neighbours in scikit-learn's order tend to be from the same hand.
+Training and validation share no digit scan and no region of a photograph. Scans are divided by
+their position and not at random, because neighbours in scikit-learn's order tend to be from the
+same hand.
 
 Shapes: H, W height and width in pixels; S the side of the square images.
 """
@@ -49,16 +51,22 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Sticker:
-    """Something to stick onto an image; ``label`` indexes CLASSES, None marks a distractor."""
+    """Something to stick onto an image.
 
-    pixels: Pixels  # [H, W, 3]
-    mask: Mask  # [H, W], touching all four sides
+    Attributes:
+        pixels: Colours, [H, W, 3].
+        mask: True where the sticker covers what lies below it, [H, W]. It touches all four sides.
+        label: Index into ``CLASSES``, or None for a distractor.
+    """
+
+    pixels: Pixels
+    mask: Mask
     label: int | None
 
 
 @functools.cache
 def split_scans(split: str) -> tuple[Pixels, NDArray[np.int64]]:
-    """Return the scans [N, 8, 8] (0 to 16) and labels [N] of a split: three quarters train."""
+    """Return the scans [N, 8, 8] (0 to 16) and labels [N] of a split; train has three quarters."""
     digits = load_digits()
     border = len(digits.target) * 3 // 4
     part = slice(None, border) if split == "train" else slice(border, None)
@@ -67,7 +75,7 @@ def split_scans(split: str) -> tuple[Pixels, NDArray[np.int64]]:
 
 @functools.cache
 def split_photos(split: str) -> tuple[Pixels, ...]:
-    """Return the regions [H, W, 3] of a split: the left 70 % of each photograph train."""
+    """Return the regions [H, W, 3] of a split; train has the left 70 % of each photograph."""
     photos = load_sample_images().images
     borders = [photo.shape[1] * 7 // 10 for photo in photos]
     if split == "train":
@@ -87,7 +95,7 @@ def _draw(rng: np.random.Generator, low: int, high: int) -> int:
 
 
 def _heights(size: int) -> list[int]:
-    """Return sticker heights from 16 pixels to 0.95 S, each about 1/15 above the one before."""
+    """Return heights of stickers from 16 pixels to 0.95 S, each about 1/15 above the last."""
     heights = [16]
     while (higher := heights[-1] + max(1, heights[-1] // 15)) <= size * 95 // 100:
         heights.append(higher)
@@ -95,7 +103,7 @@ def _heights(size: int) -> list[int]:
 
 
 def _background(rng: np.random.Generator, split: str, size: int) -> Pixels:
-    """Return a random square crop of a photograph, perhaps mirrored, scaled to [S, S, 3]."""
+    """Return a random square crop of a photograph, mirrored or not, scaled to [S, S, 3]."""
     photos = split_photos(split)
     photo = photos[_draw(rng, 0, len(photos) - 1)]
     side = _draw(rng, 64, min(photo.shape[:2]))
@@ -106,7 +114,7 @@ def _background(rng: np.random.Generator, split: str, size: int) -> Pixels:
 
 
 def _distractor(rng: np.random.Generator, scan: Pixels) -> Pixels:
-    """Return a patch [8, 8] that is no digit: a block, a saltire, bars or a scrambled scan."""
+    """Return a patch [8, 8] that is no digit: a block, an X, two bars or a scrambled scan."""
     match _draw(rng, 0, 3):
         case 0:
             return np.pad(np.full((8, 6), 16, np.uint8), ((0, 0), (1, 1)))
@@ -114,20 +122,20 @@ def _distractor(rng: np.random.Generator, scan: Pixels) -> Pixels:
             return np.maximum(np.eye(8, dtype=np.uint8), np.eye(8, dtype=np.uint8)[::-1]) * 16
         case 2:
             return np.repeat(np.array([16, 16, 0, 0, 0, 0, 16, 16], np.uint8)[:, None], 8, axis=1)
-        case _:  # an odd step visits each of the 64 pixels once
+        case _:  # Since 64 is a power of two, odd steps visit each pixel once.
             step = 2 * _draw(rng, 4, 11) + 1
             return scan.reshape(64)[np.arange(64) * step % 64].reshape(8, 8)
 
 
 def _colours(rng: np.random.Generator) -> NDArray[np.int64]:
-    """Draw colours [2, 3] of a light paper and a dark ink; one pair in eight is closer."""
+    """Draw the colours [2, 3] of light paper and dark ink; one pair of eight is closer."""
     dark, light = ((70, 110), (150, 190)) if _draw(rng, 1, 8) == 1 else ((10, 70), (175, 235))
     grey = np.array([[_draw(rng, *light)], [_draw(rng, *dark)]])
     return (grey + rng.integers(-45, 45, (2, 3), np.int64)).clip(0, 255)
 
 
 def _filled(mask: Mask) -> Mask:
-    """Add the pixels of a mask [H, W] that have mask on all four sides, such as holes."""
+    """Fill a mask [H, W]: add pixels that have mask above, below, left and right of them."""
     reach = np.logical_or.accumulate
     across = reach(mask, axis=1) & reach(mask[:, ::-1], axis=1)[:, ::-1]
     return across & reach(mask, axis=0) & reach(mask[::-1], axis=0)[::-1]
@@ -138,10 +146,11 @@ def _sticker(
 ) -> Sticker:
     """Scale a patch [8, 8] to about ``height`` × ``width`` pixels, turn it and cut it out."""
     border = max(1, height * _draw(rng, 4, 9) // 100)
-    # a scan's ink fills its eight rows but, as a rule, six of its eight columns
+    # The ink of most scans fills all eight rows but only six of the eight columns.
     inked = (max(8, (width - 2 * border) * 8 // 6), max(8, height - 2 * border))
     margin = 3 * border + max(inked) // 6
-    # twice as large as needed, so that turning by the nearest pixel leaves no steps in the ink
+    # The sheet is twice as large as needed and reduced after turning, because turning takes the
+    # nearest pixel and would leave steps in the ink.
     sheet = Image.new("L", (2 * (inked[0] + 2 * margin), 2 * (inked[1] + 2 * margin)))
     scan = Image.fromarray(patch * 15).resize(
         (2 * inked[0], 2 * inked[1]), Image.Resampling.BICUBIC
@@ -166,9 +175,10 @@ def _sticker(
 
 
 def _stickers(rng: np.random.Generator, split: str, size: int) -> Iterator[Sticker]:
-    """Yield 2 to 6 digits among up to 3 distractors, from the lowest to the topmost.
+    """Yield 2 to 6 digits and up to 3 distractors, from the lowest to the topmost.
 
-    Half of the scenes begin with a big digit, a quarter has no small ones, a quarter mixes sizes.
+    Half of the scenes have a big digit below the other digits, a quarter has only digits of the
+    upper half of sizes, and a quarter mixes all sizes.
     """
     scans, labels = split_scans(split)
     heights = _heights(size)
@@ -188,12 +198,16 @@ def _stickers(rng: np.random.Generator, split: str, size: int) -> Iterator[Stick
         else:
             height = heights[_draw(rng, half if scene == "near" else 0, len(heights) - 1)]
         if label == CLASSES.index("one"):
-            aspect = min(aspect, 70)  # a wide one is a blot
+            aspect = min(aspect, 70)  # A one that is stretched to a wide box looks like a blot.
         yield _sticker(rng, patch, label, height, min(height * aspect // 100, size * 95 // 100))
 
 
 def _fits(owner: NDArray[np.int16], placed: list[Sticker], mask: Mask, x: int, y: int) -> bool:
-    """Tell whether all digits below a mask at (x, y) stay half visible and 4 pixels wide."""
+    """Tell whether a sticker with this mask may lie with its upper left corner at (x, y).
+
+    It may if at least half of each digit below it stays visible, in a box of at least 4 pixels in
+    width and height.
+    """
     h, w = mask.shape
     for number in np.unique(owner[y : y + h, x : x + w][mask]):
         if number and placed[number - 1].label is not None:
@@ -207,14 +221,17 @@ def _fits(owner: NDArray[np.int16], placed: list[Sticker], mask: Mask, x: int, y
 def render(seed: int, size: int, split: str, index: int) -> tuple[Pixels, list[tuple[int, Mask]]]:
     """Return image ``index`` [S, S, 3] and, for each digit, its label and visible mask [S, S].
 
-    A sticker that finds no place in ten tries, a quarter of them all beside the one before, is left
-    out: it may hide up to half of any digit below it.
+    Each sticker has ten tries to find a place where at least half of every digit below it stays
+    visible, and is left out if it finds none. One sticker of four is tried beside or across the one
+    before, the others anywhere.
     """
     rng = np.random.default_rng([seed, SPLITS.index(split), index])
     canvas = _background(rng, split, size)
-    owner = np.zeros(canvas.shape[:2], np.int16)  # number of the topmost sticker, from 1; 0: none
+    # The number of the topmost sticker at each pixel, counted from 1, or 0 where there is none.
+    owner = np.zeros(canvas.shape[:2], np.int16)
     placed: list[Sticker] = []
-    latest = anywhere = (0, 0, size, size)  # boxes xywh
+    # Boxes xywh: where the latest sticker lies, and the whole image.
+    latest = anywhere = (0, 0, size, size)
     for sticker in _stickers(rng, split, size):
         h, w = sticker.mask.shape
         if max(h, w) > size:

@@ -1,10 +1,10 @@
-"""COCO's archives: fetched with resume, verified, unpacked.
+"""COCO's archives: each is downloaded, checked and unpacked.
 
-Nothing happens twice: what lies unpacked is left alone, a transfer goes on where it was cut, and
-unpacking writes only files that are missing. An archive is deleted once it is unpacked.
+Nothing is done twice. Files that lie unpacked are left alone, a transfer that was cut off goes on
+where it ended, and unpacking writes only files that are missing. An archive is deleted once it is
+unpacked.
 
-COCO publishes no checksums. Those in ``ARCHIVES`` are the MD5 sums that independent projects check
-their downloads against, so that a mirror is as good as COCO's own server.
+Which archives there are, and what their checksums are, says :mod:`tsd.data.coco_archives`.
 """
 
 import hashlib
@@ -16,125 +16,61 @@ import urllib.error
 import urllib.request
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-from tsd.data.coco_format import DatasetError, near_names, some_of
+from tsd.data.coco_archives import Archive
+from tsd.data.coco_format import DatasetError, some_of
 
 OFFICIAL = "https://s3.amazonaws.com/images.cocodataset.org"
-"""What http://images.cocodataset.org stands for, by a name that its certificate fits."""
+"""COCO's server. http://images.cocodataset.org is the same, but has no certificate of that name."""
 
 MIRROR_VARIABLE = "TSD_COCO_MIRROR"
-"""Environment variable with the base URL of a server to use instead."""
+"""The environment variable with the base URL of a server to use instead."""
 
-TIMEOUT = 60  # seconds without a byte
-TRIES = 4  # in a row, each without a byte of progress
-PAUSE = 2.0  # seconds after the first of them, doubled after each
-PERIOD = 20.0  # seconds between lines of progress
-CHUNK = 1 << 20  # bytes
+TIMEOUT = 60
+"""After so many seconds without a byte a transfer counts as cut off."""
 
-PARTIAL_CONTENT, RANGE_NOT_SATISFIABLE = 206, 416  # HTTP
+TRIES = 4
+"""After so many tries in a row without a byte of progress a transfer is given up."""
+
+PAUSE = 2.0
+"""Seconds between the first and the second of these tries. Each later pause is twice as long."""
+
+PERIOD = 20.0
+"""Seconds between two lines of progress."""
+
+CHUNK = 1 << 20
+"""Number of bytes that are read and written at a time."""
+
+PARTIAL_CONTENT, RANGE_NOT_SATISFIABLE = 206, 416
+"""Codes of HTTP: the answer is the part asked for; the file has no bytes after those at hand."""
 
 Announce = Callable[[str], None]
 
 
 class DownloadError(DatasetError):
-    """Data cannot be fetched or unpacked; the message says why, what is kept and what to do."""
-
-
-@dataclass(frozen=True)
-class Archive:
-    """One of COCO's zip files.
-
-    Attributes:
-        address: Below the base URL of the server.
-        md5: Of the file, in hexadecimal.
-        size: Of the file in bytes; None where no source gives it.
-        holds: What it unpacks to: path below the data set's root → number of files there.
-    """
-
-    address: str
-    md5: str
-    size: int | None
-    holds: Mapping[str, int]
-
-    @property
-    def name(self) -> str:
-        """File name."""
-        return PurePosixPath(self.address).name
-
-
-def _images(split: str, count: int, size: int, md5: str) -> Archive:
-    return Archive(f"zips/{split}.zip", md5, size, {split: count})
-
-
-def _annotations(name: str, size: int | None, md5: str, *files: str) -> Archive:
-    held = {f"annotations/{file}.json": 1 for file in files}
-    return Archive(f"annotations/{name}.zip", md5, size, held)
-
-
-# MD5 of 2017: google-deepmind/dm_nevis, dm_nevis/datasets_storage/handlers/coco.py (all five), and
-# PaddlePaddle/PaddleDetection, ppdet/utils/download.py (without test2017). Of 2014: PaddlePaddle's
-# COCO download script of 2019 (all three) and, for the images, salesforce/LAVIS,
-# lavis/datasets/download_scripts/download_coco.py. Sizes: what COCO's server says, in many logs.
-ARCHIVES: dict[str, Archive] = {
-    PurePosixPath(archive.address).stem: archive
-    for archive in (
-        _images("train2017", 118287, 19336861798, "cced6f7f71b7629ddf16f17bbcfab6b2"),
-        _images("val2017", 5000, 815585330, "442b8da7639aecaf257c1dceb8ba8c80"),
-        _images("test2017", 40670, 6646970404, "77ad2c53ac5d0aea611d422c0938fb35"),
-        _images("train2014", 82783, 13510573713, "0da8c0bd3d6becc4dcb32757491aca88"),
-        _images("val2014", 40504, 6645013297, "a3d79f5ed8d289b7a7554ce06a5782b3"),
-        _annotations(
-            "annotations_trainval2017",
-            252907541,
-            "f4bbac642086de4f52a3fdda2de5fa2c",
-            "instances_train2017",
-            "instances_val2017",
-        ),
-        _annotations(
-            "image_info_test2017",
-            None,
-            "85da7065e5e600ebfee8af1edb634eb5",
-            "image_info_test2017",
-            "image_info_test-dev2017",
-        ),
-        _annotations(
-            "annotations_trainval2014",
-            252872794,
-            "0a379cfc70b0e71301e0f377548639bd",
-            "instances_train2014",
-            "instances_val2014",
-        ),
-    )
-}
-"""COCO's archives that this project has a use for, by file name without ``.zip``."""
-
-
-def archive_named(name: str) -> Archive:
-    """The archive of that name, or a :class:`DownloadError`."""
-    if name not in ARCHIVES:
-        raise DownloadError(f"no archive {name!r} is known; {near_names(name, ARCHIVES)}")
-    return ARCHIVES[name]
+    """Data cannot be fetched or unpacked. The message says why, what is kept and what to do."""
 
 
 def obtain(archive: Archive, root: Path, server: str, announce: Announce) -> dict[str, object]:
-    """Have an archive's files under a data set's root, by as little work as that takes.
+    """Download and unpack an archive as far as its files are not in the data set's folder already.
 
     Args:
-        archive: What to have.
-        root: Folder of the data set, or a link to it. A transfer is kept in ``archives/`` below.
-        server: Base URL: COCO's, or a mirror's that lays out its files in the same way.
-        announce: Takes a line for people now and then.
+        archive: The archive.
+        root: Folder of the data set, or a link to it. The archive is kept in ``archives/`` below
+            this folder until it is unpacked.
+        server: Base URL of COCO's server, or of a mirror that lays out its files in the same way.
+        announce: Takes a line about what is being done, for the person who waits.
 
     Returns:
         A record of what was done, for JSON.
 
     Raises:
         DownloadError: The server cannot be reached or has another file, the checksum is wrong, the
-            archive is unsafe to unpack, another file is in its way, or the disk is full.
+            archive is unsafe to unpack, another file has the name of one of its files, or the disk
+            is full.
     """
     record: dict[str, object] = {"archive": archive.name, "md5": archive.md5}
     if is_unpacked(archive, root):
@@ -153,28 +89,30 @@ def obtain(archive: Archive, root: Path, server: str, announce: Announce) -> dic
 
 
 def is_unpacked(archive: Archive, root: Path) -> bool:
-    """Tell whether as many files are there as the archive has; they are not opened."""
+    """Tell whether there are as many files as the archive has, without opening them."""
     return all(_count(root / path) >= number for path, number in archive.holds.items())
 
 
 def _count(path: Path) -> int:
+    """Count the files in a folder, less hidden ones. A file counts as one, and nothing as none."""
     if path.is_dir():
-        return sum(not name.startswith(".") for name in os.listdir(path))  # noqa: PTH208 118,287
+        # Unlike Path.iterdir this makes no Path of each of 118,287 names.
+        return sum(not name.startswith(".") for name in os.listdir(path))  # noqa: PTH208
     return int(path.is_file())
 
 
 def fetch(archive: Archive, target: Path, server: str, announce: Announce) -> None:
-    """Download an archive, going on from what the target holds already, and check it.
+    """Download what is still missing of an archive, and check the whole.
 
     Args:
-        archive: What to download.
-        target: File to write; its folder exists.
-        server: Base URL.
+        archive: The archive.
+        target: The file to write. It may hold the beginning of the archive. Its folder exists.
+        server: Base URL of the server.
         announce: Takes lines of progress.
 
     Raises:
-        DownloadError: See :func:`obtain`. A target whose checksum is wrong is removed; in all other
-            cases it is kept for the next call.
+        DownloadError: The server cannot be reached or has another file, or the checksum is wrong.
+            In this last case the target is removed; in all others it is kept for the next call.
     """
     url = f"{server.rstrip('/')}/{archive.address}"
     if urlsplit(url).scheme not in ("http", "https"):
@@ -189,7 +127,7 @@ def fetch(archive: Archive, target: Path, server: str, announce: Announce) -> No
             if not _is_of_network(error):
                 raise
             if before and getattr(error, "code", None) == RANGE_NOT_SATISFIABLE:
-                break  # all of it is here already, or more: the checksum tells
+                break  # All of it is here already, or more than that: the checksum will tell.
             failures = 1 if _size(target) > before else failures + 1
             if failures == TRIES or _is_final(error):
                 raise DownloadError(_advice(archive, target, server, error)) from error
@@ -207,14 +145,19 @@ def fetch(archive: Archive, target: Path, server: str, announce: Announce) -> No
 
 
 def _transfer(url: str, target: Path, archive: Archive, announce: Announce) -> None:
-    """Make one request and append what it brings to the target."""
+    """Make one request and append to the target what it brings.
+
+    Raises:
+        DownloadError: The server has a file of another size, or there is no space for it.
+        OSError: The server cannot be reached, refuses, or the connection ends too early.
+    """
     start = _size(target)
     request = urllib.request.Request(url)  # noqa: S310 the caller has checked the scheme
     if start:
         request.add_header("Range", f"bytes={start}-")
     with urllib.request.urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310
-        if response.status != PARTIAL_CONTENT:  # the whole file, though a part was asked for
-            start = 0
+        if response.status != PARTIAL_CONTENT:
+            start = 0  # The server sends the whole file, even if a part was asked for.
         length = response.headers["Content-Length"]
         total = None if length is None else start + int(length)
         if total is None or archive.size not in (None, total):
@@ -233,7 +176,7 @@ def _transfer(url: str, target: Path, archive: Archive, announce: Announce) -> N
 
 
 class _Progress:
-    """Says every ``PERIOD`` seconds how far a transfer is."""
+    """Says every ``PERIOD`` seconds how far a transfer has come."""
 
     def __init__(self, name: str, start: int, total: int, announce: Announce) -> None:
         self.name, self.total, self.announce = name, total, announce
@@ -242,7 +185,7 @@ class _Progress:
         announce(f"{name}: {_gb(start)} of {_gb(total)} are here")
 
     def add(self, size: int) -> None:
-        """Note that so many bytes have come."""
+        """Note that so many more bytes are here."""
         self.done += size
         now = time.monotonic()
         if now - self.said >= PERIOD:
@@ -261,11 +204,12 @@ def _is_of_network(error: BaseException) -> bool:
 
 
 def _is_final(error: BaseException) -> bool:
-    """Tell whether to ask again is in vain: the server has understood, and refuses."""
+    """Tell whether it is in vain to ask again, since the server has understood and refuses."""
     return isinstance(error, urllib.error.HTTPError) and error.code < 500 and error.code != 429
 
 
 def _advice(archive: Archive, target: Path, server: str, error: BaseException) -> str:
+    """Return the message for somebody whose download has failed."""
     return (
         f"{archive.name} cannot be fetched from {_host(server)}: {_reason(error)}. The next start "
         f"goes on from the {_gb(_size(target))} in {target}; an archive that you have can be put "
@@ -275,16 +219,16 @@ def _advice(archive: Archive, target: Path, server: str, error: BaseException) -
 
 
 def _reason(error: BaseException) -> str:
-    """What went wrong, without urllib's wrapping."""
+    """Return what went wrong, without the words that urllib puts around it."""
     if isinstance(error, urllib.error.URLError) and not isinstance(error, urllib.error.HTTPError):
         return str(error.reason)
     return str(error) or type(error).__name__
 
 
 def unpack(archive_file: Path, root: Path, announce: Announce) -> int:
-    """Write an archive's files that are missing below a folder.
+    """Write those of an archive's files that a folder does not have yet.
 
-    Every entry is looked at before the first is written. A file appears under its name only once
+    All entries are looked at before the first is written. A file appears under its name only once
     it is complete and its CRC is right.
 
     Args:
@@ -293,11 +237,11 @@ def unpack(archive_file: Path, root: Path, announce: Announce) -> int:
         announce: Takes lines of progress.
 
     Returns:
-        Number of files written.
+        The number of files that were written.
 
     Raises:
-        DownloadError: An entry points out of the folder, a file that differs from an entry is in
-            its place, the zip file is damaged, or the disk is too small.
+        DownloadError: An entry would be written outside of the folder, the folder has another file
+            of an entry's name, the zip file is damaged, or the disk is too small.
     """
     try:
         with zipfile.ZipFile(archive_file) as archive:
@@ -330,11 +274,13 @@ def unpack(archive_file: Path, root: Path, announce: Announce) -> int:
 
 
 def _is_below(name: str) -> bool:
+    """Tell whether an entry of this name stays below the folder that it is unpacked to."""
     path = PurePosixPath(name.replace("\\", "/"))
     return not path.is_absolute() and ".." not in path.parts
 
 
 def _is_same(file: Path, entry: zipfile.ZipInfo) -> bool:
+    """Tell whether a file has the size and the CRC of an entry."""
     if not file.is_file() or file.stat().st_size != entry.file_size:
         return False
     crc = 0
@@ -352,6 +298,7 @@ def _write(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> No
 
 
 def _need_space(folder: Path, needed: int, name: str) -> None:
+    """Raise a :class:`DownloadError` if a folder's disk has less than so many bytes free."""
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise DownloadError(f"{folder}: {name} needs {_gb(needed)} more, {_gb(free)} are free")
@@ -379,5 +326,5 @@ def _gb(size: int) -> str:
 
 
 def _host(server: str) -> str:
-    """Name of a server, for messages."""
+    """Return a server's name, which is what messages show of its address."""
     return urlsplit(server).hostname or server

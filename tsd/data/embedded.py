@@ -1,16 +1,17 @@
 """The embedded detection data set: photographs with handwritten digits stuck onto them.
 
-A COCO-format data set that needs no download: a detector can be trained and evaluated from end
-to end, on any machine, within minutes of installing the project. ``tsd.data.digit_scenes`` draws
-the scenes and says what they are made of; this module says how many there are and writes them.
+It is in COCO's format and needs no download, so that a detector can be trained and evaluated from
+end to end, on any machine, within minutes of installing the project. ``tsd.data.digit_scenes``
+draws the scenes and says what they are made of. This module writes as many of them as asked for.
 
 An annotation covers what is *visible* of a digit: its box is tight around the visible mask (COCO
-xywh in whole pixels) and ``area`` is the area of that mask in pixels.
+xywh in whole pixels), and ``area`` is the area of that mask in pixels.
 
-The same spec gives the same bytes on every machine, so a digest can stand for the data:
+The same spec gives the same bytes on every machine, so that a digest can stand for the data. Three
+things see to that:
 
-* the pixels of a scene depend on nothing but the seed, the size, the split and the index;
-* PNG data is stored, not compressed: builds of zlib do not agree on compressed bytes;
+* The pixels of a scene depend on nothing but the seed, the size, the split and the index.
+* The data in a PNG file is stored and not compressed, because builds of zlib compress differently.
 * JSON is written with sorted keys and no floating-point numbers.
 
 Shapes: H, W height and width in pixels; S the side of the square images.
@@ -35,14 +36,14 @@ from tsd.data.version import GENERATOR_VERSION
 
 @dataclass(frozen=True)
 class EmbeddedSpec:
-    """What to generate: the whole identity of a data set, with ``GENERATOR_VERSION``.
+    """What to generate. Together with ``GENERATOR_VERSION`` it determines every byte.
 
     Attributes:
         seed: Non-negative seed of all random choices.
         train_images: Number of training images, at least 1.
         val_images: Number of validation images, at least 1.
-        size: Side S of the square images in pixels, at least 64. Large objects in COCO's
-            sense (above 96 × 96 pixels) need about 150.
+        size: Side S of the square images in pixels, at least 64. From about 150 there are objects
+            that COCO calls large, those above 96 × 96 pixels.
     """
 
     seed: int = 0
@@ -58,9 +59,10 @@ class EmbeddedSpec:
 
 
 def encode_png(pixels: Pixels) -> bytes:
-    """Encode an image [H, W, 3] as a PNG of stored deflate blocks, the same bytes everywhere.
+    """Encode an image [H, W, 3] as a PNG whose data is stored, the same bytes everywhere.
 
-    Written out because ``compress_level=0`` leaves the length of the blocks to the zlib in use.
+    The blocks are written here and not by Pillow, because its ``compress_level=0`` leaves their
+    length to the zlib in use.
     """
 
     def chunk(kind: bytes, data: bytes) -> bytes:
@@ -69,7 +71,8 @@ def encode_png(pixels: Pixels) -> bytes:
         )
 
     height, width, _ = pixels.shape
-    lines = np.pad(pixels.reshape(height, -1), ((0, 0), (1, 0))).tobytes()  # 0: line not filtered
+    # The 0 before each line tells that the line is not filtered.
+    lines = np.pad(pixels.reshape(height, -1), ((0, 0), (1, 0))).tobytes()
     stream = b"\x78\x01"
     for start in range(0, len(lines), 0xFFFF):
         block = lines[start : start + 0xFFFF]
@@ -83,7 +86,7 @@ def encode_png(pixels: Pixels) -> bytes:
 
 
 def _write_json(path: Path, content: object) -> None:
-    """Write JSON that depends on nothing but its content."""
+    """Write JSON as bytes that depend on nothing but the content."""
     path.write_text(json.dumps(content, sort_keys=True, separators=(",", ":")) + "\n")
 
 
@@ -133,7 +136,7 @@ def _write_split(root: Path, spec: EmbeddedSpec, split: str, count: int) -> dict
 
 
 def _digest(root: Path) -> str:
-    """Return the SHA-256 over names and contents of the files of a data set, in name order."""
+    """Return the SHA-256 over names and contents of a data set's files, in the order of names."""
     digest = hashlib.sha256()
     folders = (root / name for name in ("annotations", *SPLITS))
     for path in sorted(path for folder in folders for path in folder.iterdir()):
@@ -143,7 +146,7 @@ def _digest(root: Path) -> str:
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
-    """Return the content of a manifest, empty if there is none or it is none of ours."""
+    """Return the content of a manifest, empty if the file is missing or was not written here."""
     try:
         content = json.loads(path.read_text())
     except (FileNotFoundError, ValueError):
@@ -154,21 +157,25 @@ def _read_manifest(path: Path) -> dict[str, Any]:
 def make_embedded(root: Path, spec: EmbeddedSpec = EmbeddedSpec()) -> Path:
     """Make the embedded data set, unless it is there already.
 
-    Writes ``train/``, ``val/``, ``annotations/train.json`` and ``annotations/val.json`` and, when
-    they are complete, ``manifest.json`` with the spec, the generator's version, the number of
-    images and objects and a SHA-256 over all other files. A data set of another spec or version
-    is replaced; one whose making was interrupted, or that has lost its manifest, as to Snakemake
-    before it makes an output again, is started over. ``.embedded`` says that the folder is ours.
+    What is written are ``train/``, ``val/``, ``annotations/train.json`` and
+    ``annotations/val.json`` and, when these are complete, ``manifest.json`` with the spec, the
+    generator's version, the number of images and objects and a SHA-256 over all other files.
+
+    A data set of another spec or version is replaced. One without a manifest is made anew: its
+    making was interrupted, or Snakemake has removed the manifest, as it removes an output before it
+    runs the rule again. The file ``.embedded`` marks a folder that this function has written, so
+    that nothing made elsewhere is ever replaced.
 
     Args:
-        root: Folder for the data set; made if missing.
+        root: Folder for the data set. It is made if it is missing.
         spec: What to make.
 
     Returns:
         The path of the manifest.
 
     Raises:
-        FileExistsError: One of these names is taken in ``root`` by something made elsewhere.
+        FileExistsError: ``root`` has a file or folder with one of these names that was not written
+            by this function.
     """
     manifest, unfinished = root / "manifest.json", root / "manifest.json.unfinished"
     identity = {"spec": asdict(spec), "generator_version": GENERATOR_VERSION}

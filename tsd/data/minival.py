@@ -1,13 +1,13 @@
 """COCO 2014 divided as the paper divides it: trainval35k for training, minival for testing.
 
-COCO 2014 has 82,783 *train* and 40,504 *val* images. Of the latter 5,000, *minival*, are kept for
-testing; training takes *train* and the other 35,504 (``valminusminival``): 118,287 images, since
+COCO 2014 has 82,783 *train* and 40,504 *val* images. The paper tests on 5,000 of the latter, called
+*minival*. It trains on *train* and on the other 35,504 of *val*, which makes the 118,287 images
 called *trainval35k*. In 2017 COCO made this its own division: val2017 is minival, train2017 is
-trainval35k, the ids of images are the same. So a file of 2017's val annotations tells which images
-are minival's.
+trainval35k, and the images have kept their ids. Therefore a file of 2017's val annotations tells
+which images are minival's.
 
-The training images lie in two folders; ``file_name`` is therefore relative to the data set's root,
-``train2014/COCO_train2014_….jpg``, in both files that are written.
+The training images lie in two folders. In both files that are written ``file_name`` is therefore
+relative to the data set's root, as in ``train2014/COCO_train2014_….jpg``.
 """
 
 import json
@@ -31,8 +31,9 @@ class Division:
         train_annotations: Number of its annotations, crowd regions included.
         minival_images: Number of images of minival.
         minival_annotations: Number of its annotations, crowd regions included.
-        differing: Number of annotations of minival that are not in the file that named its images,
-            or the other way round, or with another image, category, box or crowd flag.
+        differing: Number of annotations of minival's images that only one of two files has, or that
+            differ in image, category, box or crowd flag. The files are COCO 2014's val annotations
+            and the file that named the images.
     """
 
     train_images: int
@@ -46,12 +47,9 @@ def divide(folder: Path, minival_file: Path) -> Division:
     """Write the annotations of trainval35k and minival beside those of COCO 2014.
 
     Args:
-        folder: Where ``instances_train2014.json`` and ``instances_val2014.json`` are.
-        minival_file: COCO-format annotations whose images are minival's:
-            ``instances_val2017.json``, or an ``instances_minival2014.json``.
-
-    Returns:
-        Counts of the two parts.
+        folder: Folder of ``instances_train2014.json`` and ``instances_val2014.json``.
+        minival_file: Annotations in COCO's format whose images are minival's. This is
+            ``instances_val2017.json``, or somebody's ``instances_minival2014.json``.
 
     Raises:
         DatasetError: A file is missing or is not in COCO's format, minival is not a part of
@@ -92,7 +90,7 @@ def divide(folder: Path, minival_file: Path) -> Division:
 
 
 def _part(content: Content, ids: set[int], inside: bool) -> Content:
-    """The images with, or without, these ids and their annotations."""
+    """Return the images that have these ids, or those that do not, and their annotations."""
     return {
         **content,
         "images": [image for image in content["images"] if (image["id"] in ids) == inside],
@@ -103,10 +101,12 @@ def _part(content: Content, ids: set[int], inside: bool) -> Content:
 
 
 def _below(folder: str, content: Content) -> list[Entry]:
+    """Return the images of a part with the folder they lie in added to their names."""
     return [{**image, "file_name": f"{folder}/{image['file_name']}"} for image in content["images"]]
 
 
 def _differing(ours: list[Entry], theirs: list[Entry]) -> int:
+    """Count the ids under which the two lists do not have the same annotation."""
     said, there = (
         {
             entry["id"]: [entry[key] for key in ("image_id", "category_id", "bbox", "iscrowd")]

@@ -14,7 +14,7 @@ import torch
 from mmdet.models.detectors import BaseDetector
 from mmengine.runner import Runner
 
-from tsd.experiments.grid import Job
+from tsd.experiments.job import Job
 from tsd.results.records import LatencyRecord
 from tsd.training.build import runtime_config, trained_model
 

@@ -1,6 +1,9 @@
-"""What the step ``evaluate`` computes of a job's detections, for each format of a data set."""
+"""Measuring the detections of a job, by the protocol of its data set's format.
 
-from pathlib import Path
+:mod:`tsd.experiments.data_formats` names the function of each format. All of them take a job that
+has detected, and return the record that becomes its ``metrics.json``.
+"""
+
 from pkgutil import resolve_name
 
 from tsd.evaluation.coco import (
@@ -9,14 +12,15 @@ from tsd.evaluation.coco import (
     evaluate_masks,
     precision_per_class,
 )
-from tsd.experiments.grid import Job
+from tsd.experiments.data_formats import format_of
+from tsd.experiments.job import Job
 from tsd.experiments.metrics import EVALUATION_VERSION, evaluated
 from tsd.results.records import EvaluationRecord, Metrics
 
 
 def measure_coco(job: Job) -> EvaluationRecord:
-    """Measure detections on a data set in COCO's format, masks too where the network has them."""
-    annotations = Path(job.dataset.root) / job.dataset.val.annotations
+    """Measure boxes by COCO's protocol, and the masks of a detector that has a head for them."""
+    annotations = format_of(job.dataset).files["val"]
     detections, classes = job.folder.detections, job.dataset.classes
     boxes = evaluate_boxes(annotations, detections, classes)
     masks = None
@@ -41,11 +45,12 @@ def declared_metrics(boxes: CocoEvaluation, masks: CocoEvaluation | None) -> Met
 
 
 def measure_openimages(job: Job) -> EvaluationRecord:
-    """Measure detections by the Open Images Challenge's protocol, which has AP50 alone."""
-    from tsd.evaluation.openimages import evaluate_detections, open_split
+    """Measure boxes by the Open Images Challenge's protocol, which has AP50 alone."""
+    # Imported here, because it takes seconds to load torch, which COCO's metrics do without.
+    from tsd.evaluation import openimages
 
-    files, root = job.dataset.openimages, Path(job.dataset.root)
-    names = (job.dataset.val.annotations, files.labels, files.hierarchy, files.verified)
-    split = open_split(*(root / name for name in names))
-    measured = evaluate_detections(split, job.folder.detections)
+    files = format_of(job.dataset).files
+    names = ("val", "labels", "hierarchy", "verified")
+    split = openimages.open_split(*(files[name] for name in names))
+    measured = openimages.evaluate_detections(split, job.folder.detections)
     return EvaluationRecord(key=job.key, version=EVALUATION_VERSION, **measured)

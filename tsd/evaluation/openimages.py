@@ -1,7 +1,7 @@
 """Open Images Challenge: AP at IoU 0.5 by mmdet's ``OpenImagesMetric``, files for the leaderboard.
 
-Detections are in COCO's results format, ``image_id`` being the id of an Open Images image (text)
-and ``category_id`` that of ``cls-label-description.csv`` (from 1).
+Detections are in COCO's results format. ``image_id`` is the id of an Open Images image, which is a
+text, and ``category_id`` the id of a class in ``cls-label-description.csv``, which counts from 1.
 
 Shapes: K number of classes.
 """
@@ -23,8 +23,8 @@ from mmdet.evaluation.metrics import OpenImagesMetric
 from tsd.training.openimages import OpenImagesChallenge
 
 IOU = IOA = 0.5
-"""Thresholds of a match: with a box, by intersection over union; within a group's box, by
-intersection over the detection's area."""
+"""From which overlap on a detection matches: with the box of one object the overlap is intersection
+over union, with the box of a group it is intersection over the detection's area."""
 
 
 def open_split(
@@ -33,7 +33,15 @@ def open_split(
     hierarchy_file: Path,
     image_labels_file: Path | None = None,
 ) -> OpenImagesChallenge:
-    """A prepared split with all of its boxes, for evaluation; images are not touched."""
+    """Open a prepared split for evaluation: with all of its boxes and without reading images.
+
+    Args:
+        annotation_file: ``validation.txt`` or ``test.txt``.
+        label_file: ``cls-label-description.csv``.
+        hierarchy_file: ``class_label_tree.npy``.
+        image_labels_file: ``validation-image-labels.csv``, which says which classes were looked for
+            in an image. Without it these are the classes of the image's boxes.
+    """
     return OpenImagesChallenge(
         ann_file=str(annotation_file),
         label_file=str(label_file),
@@ -54,14 +62,14 @@ def evaluate_detections(split: OpenImagesChallenge, detections: list[dict] | Pat
     group's box for one.
 
     Args:
-        split: With verified labels, unless every class was looked for.
+        split: The split, opened with the file that says which classes were looked for.
         detections: As the top of this module says, or the JSON file that holds them.
 
     Returns:
-        ``metrics``: AP50 alone, the mean over the classes that have ground truth, for the protocol
-        knows neither other thresholds nor sizes. ``per_class``: AP50 by class; a name that two
-        classes have is followed by the class's label. Percent, not rounded; None is
-        "missing": no ground truth to measure on.
+        ``metrics`` has AP50 alone, the mean over the classes that have ground truth, because the
+        protocol knows neither other thresholds nor sizes. ``per_class`` has AP50 by class; a name
+        that two classes have is followed by the class's label. Values are in percent and not
+        rounded. None stands for a value that is missing for want of ground truth.
 
     Raises:
         ValueError: A detection is malformed, or of an unknown image or category.
@@ -73,7 +81,7 @@ def evaluate_detections(split: OpenImagesChallenge, detections: list[dict] | Pat
     for image in split.data_list:
         metric.process({}, [{**image, "pred_instances": _as_tensors(found[image["img_id"]])}])
     truth, expanded = ([result[i] for result in metric.results] for i in (0, 1))
-    # Not compute_metrics, which rounds and keeps the classes to itself.
+    # The metric's own compute_metrics rounds and does not give the values by class.
     _, results = eval_map(
         expanded,
         truth,
@@ -99,12 +107,12 @@ def evaluate_detections(split: OpenImagesChallenge, detections: list[dict] | Pat
 def write_submission(split: OpenImagesChallenge, detections: list[dict] | Path, out: Path) -> None:
     """Write detections as the challenge's server takes them.
 
-    A line for each image, its boxes as ``label score xmin ymin xmax ymax`` in [0, 1] after one
-    another, the best first. The server expands only its ground truth, so each detection is given
-    for its class and for all ancestors.
+    Each image has a line. Its boxes follow one another as ``label score xmin ymin xmax ymax`` in
+    [0, 1], the best first. The server expands only its ground truth over the hierarchy of classes.
+    Therefore each detection is given for its class and again for each ancestor of that class.
 
     Args:
-        split: Whose images are asked for; its boxes do not matter.
+        split: The split whose images are asked for. Its boxes do not matter.
         detections: As the top of this module says, or the JSON file that holds them.
         out: The CSV file.
 
@@ -126,7 +134,7 @@ def write_submission(split: OpenImagesChallenge, detections: list[dict] | Path, 
 
 
 def _in_unit_square(box: Sequence[float], image: Mapping[str, Any]) -> list[float]:
-    """Corners xyxy in [0, 1] of a box xywh in pixels, cut to the image."""
+    """Return the corners xyxy in [0, 1] of a box xywh in pixels, cut to the image."""
     x, y, w, h = box
     width, height = image["width"], image["height"]
     corners = (x / width, y / height, (x + w) / width, (y + h) / height)
@@ -134,12 +142,12 @@ def _in_unit_square(box: Sequence[float], image: Mapping[str, Any]) -> list[floa
 
 
 def _short(value: float) -> str:
-    """To six decimals, and no longer than it has to be."""
+    """Return a number to six decimals, without zeros at its end."""
     return f"{value:.6f}".rstrip("0").rstrip(".")
 
 
 def _as_tensors(entries: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
-    """Boxes xyxy, scores and labels (from 0) of one image's detections."""
+    """Return the boxes xyxy, scores and labels (from 0) of one image's detections."""
     boxes = torch.tensor([e["bbox"] for e in entries], dtype=torch.float64).reshape(-1, 4)
     return {
         "bboxes": torch.cat([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], dim=1),
@@ -151,7 +159,7 @@ def _as_tensors(entries: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]
 def _by_image(
     split: OpenImagesChallenge, detections: list[dict] | Path
 ) -> defaultdict[str, list[dict]]:
-    """Checked detections by image id."""
+    """Check all detections and return them by image id."""
     source, entries = "detections", detections
     if isinstance(detections, Path):
         source, entries = str(detections), _read_json(detections)

@@ -1,15 +1,15 @@
 """What a trained head looks at and what it detects: the data of Figure 5.
 
-Objects are chosen by their annotations alone (:func:`tsd.evaluation.sensitivity.pick_examples`),
-so that two runs show the same ones. P is the RPN's proposal with the best IoU with the object;
-P̂_c and P̂_r are what TSD derives from it, which a sibling head does not.
+Objects are chosen by their annotations alone (:func:`tsd.evaluation.examples.pick_examples`), so
+that two runs show the same ones. P is the proposal of the RPN that has the best IoU with the
+object. P̂_c and P̂_r are what TSD derives from P; a sibling head derives nothing.
 
-Boxes are (x1, y1, x2, y2), points (x, y), both in pixels of the original image.
+Boxes are (x1, y1, x2, y2) and points (x, y), both in pixels of the original image unless said
+otherwise.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from mmdet.models.detectors import BaseDetector
@@ -18,31 +18,33 @@ from mmengine.dataset import BaseDataset
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from tsd.evaluation.sensitivity import (
+from tsd.evaluation.examples import (
     Example,
-    describe,
+    as_box,
     look_at,
     pick_examples,
     scale_of,
     trained,
 )
-from tsd.experiments.grid import Job
-from tsd.models.derived_proposals import scale_to_proposals
+from tsd.experiments.job import Job
 from tsd.models.roi_head import TSDRoIHead
-from tsd.run_folder import write_json
+from tsd.results.extracts import (
+    DerivedProposals,
+    Detection,
+    ImageProposals,
+    LabelledBox,
+    Proposal,
+    ProposalsExtract,
+)
 
 
 def extract_proposals(job: Job, out: Path, count: int = 4) -> None:
     """Write proposals, derived proposals and detections of a trained job on a few images.
 
     Args:
-        job: Its RoI head is a ``StandardRoIHead`` or one derived from it, as ``TSDRoIHead`` is.
-        out: JSON file: ``key`` of the job and ``images``, each with its ``image``, the ``class``
-            and ``box`` of its object, all its ``ground_truth`` (``class``, ``box``), the
-            ``proposal`` P (``box``, ``iou``), what is ``derived`` from it
-            (:func:`derived_proposals`), and the ``detections`` (``class``, ``score``, ``box``).
-            ``proposal`` is null where the RPN proposes nothing, ``derived`` also where the head
-            derives nothing.
+        job: A training whose RoI head is a ``StandardRoIHead`` or derived from it, as
+            ``TSDRoIHead`` is.
+        out: JSON file to write, a :class:`tsd.results.extracts.ProposalsExtract`.
         count: Number of images at most.
 
     Raises:
@@ -50,57 +52,50 @@ def extract_proposals(job: Job, out: Path, count: int = 4) -> None:
         FileNotFoundError: The job has no weights.
     """
     detector, dataset = trained(job)
-    images = [
-        {
-            **describe(example),
-            "ground_truth": ground_truth(dataset, example.index),
-            **proposals(detector, dataset, example),
-        }
-        for example in pick_examples(dataset, count)
-    ]
-    write_json(out, {"key": job.key, "images": images})
+    images = [proposals(detector, dataset, example) for example in pick_examples(dataset, count)]
+    ProposalsExtract(key=job.key, images=images).write(out)
 
 
-def ground_truth(dataset: BaseDataset, index: int) -> list[dict[str, Any]]:
-    """Classes and boxes of an image's objects, those that evaluation ignores left out."""
+def ground_truth(dataset: BaseDataset, index: int) -> list[LabelledBox]:
+    """List the objects of an image; those that evaluation ignores are left out."""
     return [
-        {
-            "class": dataset.metainfo["classes"][one["bbox_label"]],
-            "box": [float(value) for value in one["bbox"]],
-        }
+        LabelledBox(
+            class_name=dataset.metainfo["classes"][one["bbox_label"]], box=as_box(one["bbox"])
+        )
         for one in dataset.get_data_info(index)["instances"]
         if not one.get("ignore_flag")
     ]
 
 
 @torch.inference_mode()
-def proposals(detector: BaseDetector, dataset: BaseDataset, example: Example) -> dict[str, Any]:
-    """``proposal``, ``derived`` and ``detections`` of one image, as :func:`extract_proposals`."""
+def proposals(detector: BaseDetector, dataset: BaseDataset, example: Example) -> ImageProposals:
+    """Run the detector on the image of an example, and keep what Figure 5 shows of it."""
     features, sample = look_at(detector, dataset, example.index)
     proposed = detector.rpn_head.predict(features, [sample], rescale=False)
     head = detector.roi_head
     (found,) = head.predict_bbox(features, [sample.metainfo], proposed, head.test_cfg, rescale=True)
-    written: dict[str, Any] = {
-        "proposal": None,
-        "derived": None,
-        "detections": _detections(found, dataset.metainfo["classes"]),
-    }
+    proposal, derived = None, None
     boxes = proposed[0].bboxes
     if len(boxes):
         scale = scale_of(sample, boxes)
         overlaps = bbox_overlaps(boxes, (boxes.new_tensor(example.box) * scale)[None])[:, 0]
         best = int(overlaps.argmax())
-        written["proposal"] = {
-            "box": (boxes[best] / scale).tolist(),
-            "iou": float(overlaps[best]),
-        }
+        box = as_box((boxes[best] / scale).tolist())
+        proposal = Proposal(box=box, iou=float(overlaps[best]))
         if isinstance(head, TSDRoIHead):
-            derived = derived_proposals(head, features, bbox2roi([boxes[best, None]]))
-            written["derived"] = {
-                name: (value / scale[: value.shape[-1]]).tolist() if value is not None else None
-                for name, value in derived.items()
-            }
-    return written
+            derived = _in_the_image(
+                derived_proposals(head, features, bbox2roi([boxes[best, None]])), scale
+            )
+    return ImageProposals(
+        image=example.image,
+        image_id=example.image_id,
+        class_name=example.class_name,
+        box=example.box,
+        ground_truth=ground_truth(dataset, example.index),
+        proposal=proposal,
+        derived=derived,
+        detections=_detections(found, dataset.metainfo["classes"]),
+    )
 
 
 def derived_proposals(
@@ -115,45 +110,33 @@ def derived_proposals(
 
     Returns:
         ``cls_points``, the centres of P̂_c's k × k bins, Tensor[k · k, 2], row by row;
-        ``reg_box``, P̂_r, Tensor[4], None where it is point-wise and therefore no box;
-        ``reg_points``, the centres of its bins, None where it is a box.
+        ``reg_box``, P̂_r, Tensor[4], None where its manner gives it no box; ``reg_points``, the
+        centres of its bins, None where it has a box.
     """
-    delta_c, delta_r = head.derived_proposals(head.bbox_roi_extractor(features, roi))
-    centres = bin_centres(roi, head.derived_proposals.roi_feat_size)
-    pointwise = head.derived_proposals.reg_manner == "point-wise"
-    translation = _pixels(delta_r, roi)
+    derived = head.derived_proposals
+    offsets_c, offsets_r = derived(head.bbox_roi_extractor(features, roi))
+    box = derived.reg_manner.box(roi, offsets_r)
+    points = derived.reg_manner.points(roi, offsets_r)
     return {
-        "cls_points": (centres + _pixels(delta_c, roi)).reshape(-1, 2),
-        "reg_box": None if pointwise else roi[0, 1:] + translation.reshape(2).repeat(2),
-        "reg_points": (centres + translation).reshape(-1, 2) if pointwise else None,
+        "cls_points": derived.cls_manner.points(roi, offsets_c).reshape(-1, 2),
+        "reg_box": None if box is None else box[0],
+        "reg_points": points.reshape(-1, 2) if box is None else None,
     }
 
 
-def bin_centres(rois: Tensor, bins: int) -> Tensor:
-    """Centres of the bins of each RoI.
-
-    Args:
-        rois: Tensor[N, 5].
-        bins: k.
-
-    Returns:
-        Tensor[N, k, k, 2], last axis (x, y).
-    """
-    steps = (torch.arange(bins, device=rois.device) + 0.5) / bins
-    across = torch.stack(torch.meshgrid(steps, steps, indexing="xy"), dim=-1)
-    return rois[:, None, None, 1:3] + (rois[:, 3:5] - rois[:, 1:3])[:, None, None] * across
+def _in_the_image(derived: dict[str, Tensor | None], scale: Tensor) -> DerivedProposals:
+    """Bring what :func:`derived_proposals` returns into pixels of the original image."""
+    return DerivedProposals.model_validate(
+        {
+            name: None if value is None else (value / scale[: value.shape[-1]]).tolist()
+            for name, value in derived.items()
+        }
+    )
 
 
-def _pixels(relative: Tensor | None, roi: Tensor) -> Tensor:
-    """ΔC or ΔR in pixels; zero where the manner is shared."""
-    if relative is None:
-        return roi.new_zeros(1, 1, 1, 2)
-    return scale_to_proposals(relative, roi)
-
-
-def _detections(found: InstanceData, classes: tuple[str, ...]) -> list[dict[str, Any]]:
+def _detections(found: InstanceData, classes: tuple[str, ...]) -> list[Detection]:
     return [
-        {"class": classes[label], "score": score, "box": box}
+        Detection(class_name=classes[label], score=score, box=as_box(box))
         for label, score, box in zip(
             found.labels.tolist(), found.scores.tolist(), found.bboxes.tolist(), strict=True
         )

@@ -9,75 +9,55 @@ given to the head as a proposal P. At each position stand
                      inference, with B
 
 A position is where P's centre lies. Positions form a raster over B and ``MARGIN`` of its size on
-each side, clipped to the image. P keeps its size, so all positions read the pyramid level that B
-itself reads. The raster is of a fixed number of positions, not of the level's cells: pooling
-interpolates between cells, and maps of small and large objects become alike fine.
+each side, clipped to the image. P keeps its size, so that it is pooled at all positions from the
+pyramid level that B itself is pooled from. The raster has a fixed number of positions, which need
+not be the cells of that level: pooling interpolates between cells, and with a fixed number the maps
+of small and of large objects are equally fine.
 
-What a head adds to localisation is what exceeds the overlap of P itself with B, a cone that is 1 in
-the middle: the map of a head that has learnt nothing.
+A head that has learnt nothing returns P itself as its box. Its map of localisation is the overlap
+of P with B, a cone that is 1 in the middle. What a trained head adds is what exceeds this cone.
 
 Boxes are (x1, y1, x2, y2) in pixels of the original image unless said otherwise.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from mmdet.models.detectors import BaseDetector
 from mmdet.models.roi_heads import StandardRoIHead
-from mmdet.registry import DATASETS
-from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import bbox2roi, bbox_overlaps
 from mmengine.dataset import BaseDataset
 from torch import Tensor
 
-from tsd.experiments.grid import Job
-from tsd.experiments.load import DeclarationError
+from tsd.evaluation.examples import (
+    MARGIN,
+    Example,
+    as_box,
+    look_at,
+    pick_examples,
+    scale_of,
+    trained,
+    widened,
+)
+from tsd.experiments.job import Job
 from tsd.models.pooling import assign_levels
-from tsd.run_folder import write_json
-from tsd.training.build import runtime_config, trained_model
-
-MARGIN = 0.25
-"""Room around an object's box, over its width and height, on each side."""
+from tsd.results.extracts import SensitivityExtract, SensitivityMaps
 
 POSITIONS = 33
-"""Along the longer side of the raster."""
+"""Number of positions along the longer side of the raster."""
 
 ROIS_AT_ONCE = 256
-
-
-@dataclass(frozen=True)
-class Example:
-    """An annotated object that a figure shows.
-
-    Args:
-        index: Of its image in the data set.
-        image: Path of the image.
-        image_id: As annotated.
-        label: Position of its class among the data set's.
-        name: Of its class.
-        box: B.
-    """
-
-    index: int
-    image: str
-    image_id: int
-    label: int
-    name: str
-    box: list[float]
+"""Number of RoIs that go through the head together, so that memory suffices."""
 
 
 def extract_sensitivity(job: Job, out: Path, count: int = 4) -> None:
     """Write the sensitivity maps of a trained job.
 
     Args:
-        job: Its RoI head is a ``StandardRoIHead`` or one derived from it, as ``TSDRoIHead`` is.
-        out: JSON file: ``key`` of the job, ``margin``, and ``instances``, each with its ``image``,
-            ``class`` and ``box``, the ``stride`` of the level it reads, the positions' ``x`` (W
-            values) and ``y`` (H values), and ``classification`` and ``localization`` (H lists
-            of W values from 0 to 1).
+        job: A training whose RoI head is a ``StandardRoIHead`` or derived from it, as
+            ``TSDRoIHead`` is.
+        out: JSON file to write, a :class:`tsd.results.extracts.SensitivityExtract`.
         count: Number of objects at most.
 
     Raises:
@@ -86,93 +66,14 @@ def extract_sensitivity(job: Job, out: Path, count: int = 4) -> None:
     """
     detector, dataset = trained(job)
     instances = [
-        {**describe(example), **sensitivity(detector, dataset, example)}
-        for example in pick_examples(dataset, count)
+        sensitivity(detector, dataset, example) for example in pick_examples(dataset, count)
     ]
-    write_json(out, {"key": job.key, "margin": MARGIN, "instances": instances})
-
-
-def trained(job: Job) -> tuple[BaseDetector, BaseDataset]:
-    """The job's trained detector, ready for inference, and its val split.
-
-    Raises:
-        DeclarationError: Its RoI head is no ``StandardRoIHead``.
-        FileNotFoundError: It has no weights.
-    """
-    detector = trained_model(job)
-    head = getattr(detector, "roi_head", None)
-    if not isinstance(head, StandardRoIHead):
-        raise DeclarationError(
-            f"{job.run.origin}: has no box head to look into; expected a detector with a "
-            f"StandardRoIHead or TSDRoIHead, found {type(detector).__name__}"
-            + (f" with {type(head).__name__}" if head is not None else "")
-        )
-    return detector, DATASETS.build(runtime_config(job).test_dataloader.dataset)
-
-
-def pick_examples(dataset: BaseDataset, count: int) -> list[Example]:
-    """Choose objects by their annotations alone: the largest one of images evenly spread.
-
-    Of the images whose largest object has ``MARGIN`` of its size free on each side, those at equal
-    distances in the data set's order; of all images with objects where there are none such.
-    Crowds and other objects that evaluation ignores do not count.
-
-    Args:
-        dataset: A split with its annotations.
-        count: Number of objects at most.
-    """
-    roomy, others = [], []
-    for index in range(len(dataset)):
-        entry = dataset.get_data_info(index)
-        objects = [one for one in entry["instances"] if not one.get("ignore_flag")]
-        if not objects:
-            continue
-        largest = max(objects, key=lambda one: _area(one["bbox"]))
-        example = Example(
-            index=index,
-            image=str(entry["img_path"]),
-            image_id=entry["img_id"],
-            label=int(largest["bbox_label"]),
-            name=dataset.metainfo["classes"][largest["bbox_label"]],
-            box=[float(value) for value in largest["bbox"]],
-        )
-        others.append(example)
-        if _widened(example.box, (entry["width"], entry["height"])) == _widened(example.box):
-            roomy.append(example)
-    candidates = roomy or others
-    count = min(count, len(candidates))
-    return [candidates[place * len(candidates) // count] for place in range(count)]
-
-
-def describe(example: Example) -> dict[str, Any]:
-    """What is written of an example in all figures."""
-    return {
-        "image": example.image,
-        "image_id": example.image_id,
-        "class": example.name,
-        "box": example.box,
-    }
-
-
-def look_at(
-    detector: BaseDetector, dataset: BaseDataset, index: int
-) -> tuple[Sequence[Tensor], DetDataSample]:
-    """The feature pyramid of one image, and the sample with the size the network saw it at."""
-    item = dataset[index]
-    batch = detector.data_preprocessor(
-        {"inputs": [item["inputs"]], "data_samples": [item["data_samples"]]}, training=False
-    )
-    return detector.extract_feat(batch["inputs"]), batch["data_samples"][0]
-
-
-def scale_of(sample: DetDataSample, like: Tensor) -> Tensor:
-    """Pixels of the network's input over those of the original image, for x1, y1, x2, y2."""
-    return like.new_tensor(sample.scale_factor).repeat(2)
+    SensitivityExtract(key=job.key, margin=MARGIN, instances=instances).write(out)
 
 
 @torch.inference_mode()
-def sensitivity(detector: BaseDetector, dataset: BaseDataset, example: Example) -> dict[str, Any]:
-    """Both maps of one object (see the module); keys as in :func:`extract_sensitivity`."""
+def sensitivity(detector: BaseDetector, dataset: BaseDataset, example: Example) -> SensitivityMaps:
+    """Compute both maps of one object, as the head of this module describes them."""
     features, sample = look_at(detector, dataset, example.index)
     truth = features[0].new_tensor(example.box)
     height, width = sample.ori_shape
@@ -190,33 +91,37 @@ def sensitivity(detector: BaseDetector, dataset: BaseDataset, example: Example) 
     extractor = detector.roi_head.bbox_roi_extractor
     strides = extractor.featmap_strides
     level = assign_levels(rois[:1], len(strides), extractor.finest_scale)
-    return {
-        "stride": strides[int(level)],
-        "x": x.tolist(),
-        "y": y.tolist(),
-        "classification": torch.cat(scores).reshape(len(y), len(x)).tolist(),
-        "localization": overlaps.reshape(len(y), len(x)).tolist(),
-    }
+    return SensitivityMaps(
+        image=example.image,
+        image_id=example.image_id,
+        class_name=example.class_name,
+        box=example.box,
+        stride=strides[int(level)],
+        x=x.tolist(),
+        y=y.tolist(),
+        classification=torch.cat(scores).reshape(len(y), len(x)).tolist(),
+        localization=overlaps.reshape(len(y), len(x)).tolist(),
+    )
 
 
 def raster(box: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Positions over a box and its margin, at equal distances in both directions.
+    """Lay positions over a box and its margin, at equal distances in both directions.
 
     Args:
         box: B, Tensor[4].
         size: Width and height of the image.
 
     Returns:
-        x Tensor[W] and y Tensor[H], the longer of ``POSITIONS`` positions, both symmetric about
-        the box's centre unless the image ends before its margin does.
+        x Tensor[W] and y Tensor[H]. The longer of both has ``POSITIONS`` positions. Both are
+        symmetric about the box's centre unless the image ends before the margin does.
     """
-    x1, y1, x2, y2 = _widened(box.tolist(), size)
+    x1, y1, x2, y2 = widened(as_box(box.tolist()), size)
     step = max(x2 - x1, y2 - y1) / (POSITIONS - 1)
     return _spread(x1, x2, step).to(box), _spread(y1, y2, step).to(box)
 
 
 def _spread(start: float, end: float, step: float) -> Tensor:
-    """Points a step apart, in the middle between start and end."""
+    """Lay as many points a step apart as fit between start and end, in the middle of both."""
     steps = int((end - start) / step + 1e-6)
     rest = (end - start) - steps * step
     return start + rest / 2 + step * torch.arange(steps + 1, dtype=torch.float64)
@@ -229,17 +134,17 @@ def _of_class(
     label: int,
     image_shape: tuple[int, int],
 ) -> tuple[Tensor, Tensor]:
-    """What the head says of RoIs for one class, in pixels of the network's input.
+    """Ask the head's inference branch for the score and the box of one class at each RoI.
 
     Args:
-        head: The RoI head, its inference branch.
-        features: Pyramid of one image.
-        rois: Tensor[N, 5].
-        label: The class.
-        image_shape: Height and width that boxes are clipped to.
+        head: The RoI head.
+        features: Feature pyramid of one image.
+        rois: Tensor[N, 5], in pixels of the network's input.
+        label: Position of the class among the data set's classes.
+        image_shape: Height and width that boxes are clipped to, in pixels of the network's input.
 
     Returns:
-        Scores Tensor[N], and boxes Tensor[N, 4].
+        Scores Tensor[N], and boxes Tensor[N, 4] in pixels of the network's input.
     """
     outputs = head._bbox_forward(features, rois)
     bbox_head = head.bbox_head
@@ -251,18 +156,3 @@ def _of_class(
     deltas = deltas[:, 0 if bbox_head.reg_class_agnostic else label]
     boxes = bbox_head.bbox_coder.decode(rois[:, 1:], deltas, max_shape=image_shape)
     return scores[:, label], boxes
-
-
-def _area(box: Sequence[float]) -> float:
-    return (box[2] - box[0]) * (box[3] - box[1])
-
-
-def _widened(box: Sequence[float], size: tuple[int, int] | None = None) -> list[float]:
-    """The box with its margin, clipped to the image where its width and height are given."""
-    x1, y1, x2, y2 = box
-    dx, dy = MARGIN * (x2 - x1), MARGIN * (y2 - y1)
-    wide = [x1 - dx, y1 - dy, x2 + dx, y2 + dy]
-    if size is None:
-        return wide
-    width, height = size
-    return [max(wide[0], 0), max(wide[1], 0), min(wide[2], width), min(wide[3], height)]

@@ -11,15 +11,18 @@ import functools
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
 from typing import Any
 
 from mmengine.config import Config
 
 from tsd.data.version import GENERATOR_VERSION
+from tsd.experiments.data_formats import format_of
+from tsd.experiments.dataset_schema import Dataset, Split
+from tsd.experiments.declaration import Differences
 from tsd.experiments.load import DeclarationError, config_file, suggest
-from tsd.experiments.schema import Backbone, Dataset, Differences, Run, Scale, Split
+from tsd.experiments.scale_schema import Scale
+from tsd.experiments.schema import Backbone, Run
 
 MODEL_VERSION = 1
 """Raised when the code computes something else from the same config, so that results made with
@@ -76,17 +79,24 @@ def compile_run(run: Run, backbone: Backbone | None, scale: Scale, dataset: Data
         dataset: The data set.
 
     Raises:
-        DeclarationError: If a difference names a path that does not exist.
+        DeclarationError: If a difference names a path that does not exist, or the scale says what
+            to change in runs by their base and has nothing for this one's.
     """
+    if not scale.has_settings_for(run.base):
+        raise DeclarationError(
+            f"{scale.origin}: key bases: no entry matches {run.base!r}, the base of run {run.id}, "
+            f"so that this run would not be made at the size of scale {scale.id}; add an entry "
+            "whose match is this name, with `set: {}` if there is nothing to change"
+        )
     content = copy.deepcopy(_content_of_base(run.base))
     # mmengine's default, said, so that a scale can change it in any base.
     content["auto_scale_lr"] = {"enable": False, **content.get("auto_scale_lr", {})}
     if backbone is not None:
         apply_differences(content, backbone.set, backbone.origin)
     apply_differences(content, scale.set, scale.origin)
-    for pattern, differences in scale.bases.items():
-        if fnmatchcase(run.base, pattern):
-            apply_differences(content, differences, scale.origin)
+    for entry in scale.bases:
+        if entry.applies_to(run.base):
+            apply_differences(content, entry.set, scale.origin)
     if backbone is not None and scale.backbones is not None:
         apply_differences(content, scale.backbones[backbone.id], scale.origin)
     _use_dataset(content, dataset)
@@ -98,7 +108,7 @@ def compile_run(run: Run, backbone: Backbone | None, scale: Scale, dataset: Data
 
 
 @functools.cache
-def _content_of_base(base: str) -> dict:
+def _content_of_base(base: str) -> dict[str, Any]:
     config = Config.fromfile(config_file(base), import_custom_modules=False)
     return {k: v for k, v in config.to_dict().items() if k not in _WITHOUT_EFFECT}
 
@@ -111,7 +121,7 @@ def digest(config: Config) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:10]
 
 
-def apply_differences(content: dict, differences: Differences, place: str) -> None:
+def apply_differences(content: dict[str, Any], differences: Differences, place: str) -> None:
     """Replace the value at each dotted path, in place.
 
     Args:
@@ -136,7 +146,7 @@ def apply_differences(content: dict, differences: Differences, place: str) -> No
                 target[key] = _replacement(target[key], value, f"{place}: key set: path {path!r}")
 
 
-def _start_at_random(model: dict) -> None:
+def _start_at_random(model: dict[str, Any]) -> None:
     """Take pretrained weights away, the one thing of a run that a scale may overrule.
 
     What was fixed with them cannot stay so: random layers would never learn, and statistics of
@@ -204,16 +214,14 @@ def _existing_keys(target: Any, part: str, where: str) -> Iterable[str | int]:
     raise DeclarationError(f"{where} is {target!r}, which has nothing below it")
 
 
-def _use_dataset(content: dict, dataset: Dataset) -> None:
+def _use_dataset(content: dict[str, Any], dataset: Dataset) -> None:
     """Point loaders and heads at a data set, and name it."""
     content["dataset"] = {"id": dataset.id, "content": _content_of(dataset)}
     use_split(content["train_dataloader"]["dataset"], dataset, dataset.train)
     use_split(content["test_dataloader"]["dataset"], dataset, dataset.val)
-    if dataset.openimages is not None:
-        content["train_dataloader"]["sampler"] = {
-            "type": "ClassAwareSampler",  # Section 3.1
-            "num_sample_class": 1,
-        }
+    sampler = format_of(dataset).sampler
+    if sampler is not None:
+        content["train_dataloader"]["sampler"] = sampler
     for part in dictionaries(content["model"]):
         if "num_classes" in part:
             part["num_classes"] = len(dataset.classes)
@@ -222,20 +230,16 @@ def _use_dataset(content: dict, dataset: Dataset) -> None:
 def _content_of(dataset: Dataset) -> dict[str, Any]:
     """What tells one content of a data set from another, wherever it lies.
 
-    An embedded data set is its parameters; of another the annotation files count (the images are
-    taken to be those that the annotations name).
+    The content of an embedded data set follows from its parameters; that of another is told by the
+    sums of the files that its format names.
     """
     if dataset.embedded is not None:
         return {"generator": GENERATOR_VERSION, **dataset.embedded.model_dump()}
-    content = {}
-    files = {"train": dataset.train.annotations, "val": dataset.val.annotations}
-    if dataset.openimages is not None:
-        files |= dataset.openimages.model_dump()
-    for name, file in files.items():
-        path = Path(dataset.root) / file
-        if path.is_file():
-            content[name] = _sha256(path, path.stat().st_mtime_ns)
-    return content
+    return {
+        name: _sha256(path, path.stat().st_mtime_ns)
+        for name, path in format_of(dataset).files.items()
+        if path.is_file()
+    }
 
 
 @functools.cache
@@ -244,22 +248,14 @@ def _sha256(path: Path, _modified: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def use_split(loader: dict, dataset: Dataset, split: Split) -> None:
+def use_split(loader: dict[str, Any], dataset: Dataset, split: Split) -> None:
     """Point a loader's data set, in place, at one of a declared data set's splits."""
     for part in dictionaries(loader):  # a data set may be wrapped in others
         if "ann_file" in part:
-            part["data_root"] = dataset.root
-            part["ann_file"] = split.annotations
-            part["data_prefix"] = {"img": split.images}
-            part["metainfo"] = {"classes": tuple(dataset.classes)}
-            if dataset.openimages is not None:
-                part["type"] = "OpenImagesChallenge"
-                part["label_file"] = dataset.openimages.labels
-                part["hierarchy_file"] = dataset.openimages.hierarchy
-                part.pop("filter_cfg", None)  # COCO's
+            format_of(dataset).point_at(part, split)
 
 
-def dictionaries(content: Any) -> Iterator[dict]:
+def dictionaries(content: Any) -> Iterator[dict[str, Any]]:
     """Every dictionary in nested dictionaries and lists, the outermost first."""
     if isinstance(content, dict):
         yield content

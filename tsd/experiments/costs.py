@@ -2,13 +2,14 @@
 
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tsd.experiments.grid import Grid, Job
+from tsd.experiments.declaration import Declaration
+from tsd.experiments.grid import Grid
+from tsd.experiments.job import Job
 from tsd.experiments.load import DeclarationError, read_yaml, validate
-from tsd.experiments.schema import Declaration
 
 Kind = Literal["published", "measured", "assumed"]
 
@@ -16,22 +17,38 @@ KINDS: tuple[Kind, ...] = ("measured", "published", "assumed")
 """From the surest to the least sure."""
 
 
-class Sourced(Declaration):
+class SourcedNumber(Declaration):
     """A number and where it is from."""
 
-    value: float = Field(gt=0)
-    kind: Kind
-    source: str
+    value: Annotated[float, Field(gt=0, examples=[0.1765])]
+    """This is the number itself."""
+
+    kind: Annotated[Kind, Field(examples=["published"])]
+    """The number is ``published`` (someone measured and printed it), ``measured`` (by us) or
+    ``assumed`` (a guess that waits to be replaced)."""
+
+    source: Annotated[str, Field(examples=["maskrcnn-benchmark's model zoo, 8 V100"])]
+    """This says where the number is from, or how it was guessed."""
 
 
 class Factor(Declaration):
-    """How much more a kind of run costs."""
+    """How much more a kind of run costs; ``base`` and ``backbone`` say which runs are meant."""
 
-    factor: float = Field(gt=0)
-    kind: Kind
-    source: str
-    base: str | None = None
-    backbone: str | None = None
+    factor: Annotated[float, Field(gt=0, examples=[1.3])]
+    """The cost is multiplied by this number."""
+
+    kind: Annotated[Kind, Field(examples=["assumed"])]
+    """The factor is ``published`` (someone measured and printed it), ``measured`` (by us) or
+    ``assumed`` (a guess that waits to be replaced)."""
+
+    source: Annotated[str, Field(examples=["a backbone of little cost below the same heads"])]
+    """This says where the factor is from, or how it was guessed."""
+
+    base: Annotated[str | None, Field(examples=["*mask-rcnn*"])] = None
+    """Only runs whose base fits this pattern are meant, in which ``*`` stands for anything."""
+
+    backbone: Annotated[str | None, Field(examples=["r101*"])] = None
+    """Only runs whose backbone fits this pattern are meant, in which ``*`` stands for anything."""
 
     def fits(self, job: Job) -> bool:
         """Whether a job's base or backbone is one of those meant."""
@@ -43,11 +60,26 @@ class Factor(Declaration):
 
 
 class Costs(Declaration):
-    """``costs.yaml``."""
+    """What a training costs at full size: seconds an image, times each factor that fits the run."""
 
-    seconds_per_image: Sourced
-    images: dict[str, int]
-    factors: list[Factor]
+    seconds_per_image: Annotated[
+        SourcedNumber,
+        Field(examples=[{"value": 0.1765, "kind": "published", "source": "a model zoo, 8 V100"}]),
+    ]
+    """One GPU takes this many seconds to train Faster R-CNN on ResNet-50 with one image."""
+
+    images: Annotated[dict[str, int], Field(examples=[{"coco2017": 117266}])]
+    """An epoch on a data set has this many images; each key is the name of a data set."""
+
+    factors: Annotated[
+        list[Factor],
+        Field(
+            examples=[
+                [{"backbone": "r101*", "factor": 1.3, "kind": "assumed", "source": "guessed"}]
+            ]
+        ),
+    ]
+    """The cost of a run is multiplied by each of these factors that fits it."""
 
     def gpu_hours(self, job: Job) -> tuple[float, Kind]:
         """The GPU hours of a training, and how sure its least sure part is.

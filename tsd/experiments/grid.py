@@ -3,111 +3,23 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from mmengine.config import Config
-
-from tsd.experiments.claims_schema import (
-    Claim,
-    Inconsistency,
-    load_claims,
-    load_inconsistencies,
-)
-from tsd.experiments.compile import compile_run, digest
+from tsd.experiments.claims_schema import Claim, load_claims
+from tsd.experiments.data_formats import format_of
+from tsd.experiments.dataset_schema import Dataset
+from tsd.experiments.figure_kinds import extractions
+from tsd.experiments.inconsistencies import Inconsistency, load_inconsistencies
+from tsd.experiments.job import Compiled, Job, experiment_of
 from tsd.experiments.load import DeclarationError, Experiments, load_experiments, suggest
 from tsd.experiments.metrics import METRICS, Step
-from tsd.experiments.schema import Backbone, Dataset, Run, Scale
-from tsd.run_folder import RunFolder
+from tsd.experiments.scale_schema import Scale
+from tsd.experiments.schema import Run
 
-
-class Compiled:
-    """The compiled config of a run; one for all its seeds, which do not change it.
-
-    Args:
-        declared: What it is compiled from: run, backbone, scale and data set.
-    """
-
-    def __init__(self, *declared: Any):
-        self.declared = declared
-
-    @cached_property
-    def config(self) -> Config:
-        """The compiled config, the seed left out."""
-        return compile_run(*self.declared)
-
-    @cached_property
-    def digest(self) -> str:
-        """Of the compiled config."""
-        return digest(self.config)
-
-
-@dataclass(frozen=True)
-class Job:
-    """One training: a run at a scale, on a data set, with a seed."""
-
-    run: Run
-    backbone: Backbone | None
-    scale: Scale
-    dataset: Dataset
-    seed: int
-    results: Path
-    grid_name: str
-    grid_options: tuple[str, ...] = ()
-    shared: Compiled | None = field(default=None, compare=False, repr=False)
-    """What its run's other seeds are compiled to."""
-
-    @cached_property
-    def compiled(self) -> Compiled:
-        """The config and its digest; of its own where it differs from the run's other seeds."""
-        declared = (self.run, self.backbone, self.scale, self.dataset)
-        if self.shared is not None and self.shared.declared == declared:
-            return self.shared
-        return Compiled(*declared)
-
-    @property
-    def config(self) -> Config:
-        """The compiled config, the seed left out."""
-        return self.compiled.config
-
-    @property
-    def digest(self) -> str:
-        """Of the compiled config."""
-        return self.compiled.digest
-
-    @property
-    def key(self) -> str:
-        """Identity of the training, and its folder below ``results``."""
-        return f"{self.grid_name}/{self.run.id}/{self.digest}/seed{self.seed}"
-
-    @property
-    def experiment(self) -> str:
-        """The MLflow experiment that holds it: one for each grid."""
-        return experiment_of(self.grid_name)
-
-    @property
-    def submission(self) -> str:
-        """What a submission rests on besides the training, which the digest leaves out."""
-        split, config = self.dataset.test, self.config.to_dict()
-        augmentation = config.get("submission_augmentation")
-        return json.dumps([split and split.model_dump(), augmentation], sort_keys=True)
-
-    @property
-    def folder(self) -> RunFolder:
-        """Where it keeps its files."""
-        return RunFolder(self.results / self.key)
-
-    @property
-    def command_line_options(self) -> list[str]:
-        """Options that name this job to ``python -m tsd``."""
-        return [
-            *self.grid_options,
-            f"--run={self.run.id}",
-            f"--seed={self.seed}",
-            f"--digest={self.digest}",
-        ]
+Entry = TypeVar("Entry", Claim, Inconsistency)
 
 
 @dataclass(frozen=True)
@@ -197,12 +109,18 @@ class Grid:
 
     @cached_property
     def jobs(self) -> list[Job]:
-        """Every run that there is at this scale, with each of its seeds."""
+        """Every run that there is at this scale, with each of its seeds.
+
+        A run that the scale cannot make is left out, so that it is in no other run's way.
+        """
         runs = self.experiments.runs.values()
         return [job for run in runs if self.has(run) for job in self.jobs_of(run.id)]
 
     def has(self, run: Run) -> bool:
-        """Whether the scale has something to stand for the run's backbone."""
+        """Whether the scale has something to stand for the run's base and for its backbone."""
+        return self._has_backbone(run) and self.scale.has_settings_for(run.base)
+
+    def _has_backbone(self, run: Run) -> bool:
         stand_ins = self.scale.backbones
         return run.backbone is None or stand_ins is None or run.backbone in stand_ins
 
@@ -232,7 +150,7 @@ class Grid:
         return {}
 
     def _job(self, declared: Run, seed: int) -> Job:
-        if not self.has(declared):
+        if not self._has_backbone(declared):
             raise DeclarationError(
                 f"{self.scale.origin}: key backbones: nothing stands for {declared.backbone!r}, "
                 f"so that run {declared.id} cannot be made at scale {self.scale.id}"
@@ -262,12 +180,13 @@ class Grid:
         return job
 
     def jobs_for(self, target: str) -> list[Job]:
-        """The trainings behind a table, a figure or a run; those the scale does not have left out.
+        """The trainings behind a table, a figure or a run.
 
-        A table's include the baselines of its rows.
+        A table's include the baselines of its rows. Runs are left out if nothing stands for their
+        backbone, but not if nothing stands for their base: the config of such a run is an error.
         """
         runs = map(self.experiments.run, self.experiments.runs_for(target))
-        return [job for run in runs if self.has(run) for job in self.jobs_of(run.id)]
+        return [job for run in runs if self._has_backbone(run) for job in self.jobs_of(run.id)]
 
     def files_behind(self, target: str) -> list[str]:
         """The files that a table, a figure or a run is made from: its trainings' results.
@@ -285,7 +204,7 @@ class Grid:
         )
         if table and any(METRICS[name].step is Step.LATENCY for name in table.metrics):
             files += [path for job in jobs for path in (job.folder.latency, job.folder.retracking)]
-        if figure and figure.extract:
+        if figure and figure.kind in extractions():
             files += [
                 job.folder.extracted(figure.kind)
                 for job in jobs
@@ -314,11 +233,6 @@ class Grid:
         """The files that the report is made from, each once."""
         wanted = self.experiments.targets if self.only is None else self.only
         return list(dict.fromkeys(file for name in wanted for file in self.files_behind(name)))
-
-
-def experiment_of(grid_name: str) -> str:
-    """Name of the MLflow experiment of a grid."""
-    return f"tsd-{grid_name}"
 
 
 SETTINGS = ("scale", "dataset", "only", "seeds", "experiments")
@@ -356,15 +270,9 @@ def open_grid(settings: Mapping[str, Any], results: Path = Path("results")) -> G
         report_options.append(f"--seeds={given['seeds']}")
     return Grid(
         experiments,
-        claims=_all(
-            load_claims, folder, "claims.yaml", experiments.runs, METRICS, experiments.tables
-        ),
+        claims=_all(load_claims, Path(folder, "claims.yaml"), experiments),
         inconsistencies=_all(
-            load_inconsistencies,
-            folder,
-            "inconsistencies.yaml",
-            experiments.tables,
-            experiments.figures,
+            load_inconsistencies, Path(folder, "inconsistencies.yaml"), experiments
         ),
         scale=scale,
         dataset=experiments.dataset(given.get("dataset", scale.dataset)),
@@ -376,10 +284,11 @@ def open_grid(settings: Mapping[str, Any], results: Path = Path("results")) -> G
     )
 
 
-def _all(load: Callable[..., Mapping[str, Any]], folder: str, name: str, *known: Any) -> tuple:
+def _all(
+    load: Callable[[Path, Experiments], Mapping[str, Entry]], path: Path, experiments: Experiments
+) -> tuple[Entry, ...]:
     """What a file declares; nothing where there is no such file."""
-    path = Path(folder) / name
-    return tuple(load(path, *known).values()) if path.is_file() else ()
+    return tuple(load(path, experiments).values()) if path.is_file() else ()
 
 
 def _own(scale: Scale) -> tuple[str, ...] | None:
@@ -408,11 +317,7 @@ def _wanted(names: str, experiments: Experiments) -> tuple[str, ...] | None:
 
 def dataset_files(dataset: Dataset) -> list[str]:
     """The files that say that a data set is there and which it is."""
-    root = Path(dataset.root)
     if dataset.embedded is not None:
-        return [str(root / "manifest.json")]
+        return [str(Path(dataset.root) / "manifest.json")]
     # A file that is missing is for the check to explain, not for the workflow to stumble over.
-    files = [dataset.train.annotations, dataset.val.annotations]
-    if dataset.openimages is not None:
-        files += dataset.openimages.model_dump().values()
-    return [str(path) for file in files if (path := root / file).is_file()]
+    return [str(path) for path in format_of(dataset).files.values() if path.is_file()]

@@ -9,21 +9,17 @@ import importlib.util
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from tsd.experiments.dataset_schema import Dataset
+from tsd.experiments.declaration import Declaration
+from tsd.experiments.figure_kinds import FIGURE_KINDS
 from tsd.experiments.metrics import METRICS
-from tsd.experiments.schema import (
-    Backbone,
-    Dataset,
-    Declaration,
-    Figure,
-    Run,
-    Scale,
-    Table,
-)
+from tsd.experiments.scale_schema import Scale, SettingsForBases
+from tsd.experiments.schema import Backbone, Figure, Run, Table
 
 CONFIG_FOLDER = Path(__file__).parent.parent / "configs"
 
@@ -68,13 +64,12 @@ class Experiments:
             )
         below = self.scale(scale.extends)
         said = {key: getattr(scale, key) for key in scale.model_fields_set}
-        patterns = dict.fromkeys([*below.bases, *scale.bases])
         combined = {
             **said,
             "extends": None,
             "comparable": scale.comparable,  # what differs from a comparable scale need not be one
             "set": {**below.set, **scale.set},
-            "bases": {p: {**below.bases.get(p, {}), **scale.bases.get(p, {})} for p in patterns},
+            "bases": _combined(below.bases, scale.bases),
         }
         return below.model_copy(update=combined).with_origin(scale.origin)
 
@@ -146,12 +141,7 @@ def load_experiments(folder: Path) -> Experiments:
     for table in experiments.tables.values():
         _check_table(folder / "tables" / f"{table.id}.yaml", table, experiments)
     for figure in experiments.figures.values():
-        for name in figure.runs:
-            if name not in runs:
-                raise DeclarationError(
-                    f"{figure.origin}: unknown run {name!r}" + suggest(name, runs)
-                )
-        _check_metrics(figure.origin, figure.metrics)
+        _check_figure(figure, experiments)
     for scale in experiments.scales.values():
         _check_scale(f"{folder / 'scales' / f'{scale.id}.yaml'}", scale, experiments)
     return experiments
@@ -201,7 +191,7 @@ def suggest(name: str, valid: Iterable[str]) -> str:
 class _UniqueKeyLoader(yaml.SafeLoader):
     """YAML as plain data, in which a key given twice is a mistake rather than the last one won."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
             if key_node.tag == "tag:yaml.org,2002:merge":
@@ -254,7 +244,7 @@ def validate(kind: type[AnyDeclaration], content: object, place: str) -> AnyDecl
         ) from None
 
 
-def _explain(kind: type[BaseModel], error: dict) -> str:
+def _explain(kind: type[BaseModel], error: dict[str, Any]) -> str:
     """One pydantic error in a sentence that names the key, if it is about one."""
     if not error["loc"]:
         return str(error["msg"])
@@ -267,7 +257,7 @@ def _explain(kind: type[BaseModel], error: dict) -> str:
     return f"key {dotted!r}: {error['msg']}, found {error['input']!r}"
 
 
-def _fields_at(kind: type[BaseModel], parents: list) -> list[str]:
+def _fields_at(kind: type[BaseModel], parents: list[Any]) -> list[str]:
     """Names of the keys allowed at a path into a declaration."""
     for part in parents:
         if isinstance(part, str) and part in kind.model_fields:
@@ -326,6 +316,24 @@ def _check_table(path: Path, table: Table, experiments: Experiments) -> None:
                 )
 
 
+def _check_figure(figure: Figure, experiments: Experiments) -> None:
+    if figure.kind not in FIGURE_KINDS:
+        raise DeclarationError(
+            f"{figure.origin}: key kind: unknown kind {figure.kind!r}"
+            + suggest(figure.kind, FIGURE_KINDS)
+        )
+    for name in figure.runs:
+        if name not in experiments.runs:
+            raise DeclarationError(
+                f"{figure.origin}: unknown run {name!r}" + suggest(name, experiments.runs)
+            )
+    _check_metrics(figure.origin, figure.metrics)
+    for requirement in FIGURE_KINDS[figure.kind].requires:
+        mistake = requirement(figure)
+        if mistake is not None:
+            raise DeclarationError(f"{figure.origin}: {mistake}, in a figure of kind {figure.kind}")
+
+
 def _check_scale(place: str, scale: Scale, experiments: Experiments) -> None:
     if scale.dataset not in experiments.datasets:
         raise DeclarationError(
@@ -352,6 +360,19 @@ def _check_scale(place: str, scale: Scale, experiments: Experiments) -> None:
             raise DeclarationError(f"{place}: key extends: {' → '.join(seen)} → {scale.extends}")
         seen.append(scale.extends)
         scale = experiments.scales[scale.extends]
+
+
+def _combined(below: list[SettingsForBases], own: list[SettingsForBases]) -> list[SettingsForBases]:
+    """The settings by base of a scale and of the one that it extends, those of the latter first.
+
+    Entries for the same bases become one, in which what the scale itself says comes last.
+    """
+    entries = {entry.bases: entry for entry in below}
+    for entry in own:
+        settings = entries[entry.bases].set if entry.bases in entries else {}
+        changed = {"set": {**settings, **entry.set}}
+        entries[entry.bases] = entry.model_copy(update=changed)
+    return list(entries.values())
 
 
 def _look_up(declared: dict[str, AnyDeclaration], name: str, kind: str) -> AnyDeclaration:

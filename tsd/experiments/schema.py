@@ -1,240 +1,213 @@
-"""What a YAML file in ``experiments/`` may say.
+"""What a YAML file says of a run, a backbone, a table or a figure."""
 
-Every class is one kind of declaration, every attribute one key. Unknown keys and wrong types are
-refused when a file is loaded; names of other declarations are checked once all are loaded
-(:mod:`tsd.experiments.load`).
-"""
+from typing import Annotated
 
-from typing import Annotated, Any, Literal, Self
+from pydantic import Field
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints
-
+from tsd.experiments.declaration import Declaration, Differences, Identifier, Seed
+from tsd.experiments.figure_kinds import FIGURE_KINDS, kinds_in_words
 from tsd.experiments.metrics import MAIN
-
-Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
-"""Lower-case name: part of paths, target names and MLflow tags, never parsed for its meaning."""
-
-Seed = Annotated[int, Field(ge=0)]
-
-Differences = dict[str, Any]
-"""Dotted path of an existing setting in the compiled config → the value that replaces it."""
-
-
-class Declaration(BaseModel):
-    """Base of all declarations: immutable, strict about keys and types."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    _origin: str = PrivateAttr("")
-
-    @property
-    def origin(self) -> str:
-        """File, and name within it, that errors refer to."""
-        return self._origin
-
-    def with_origin(self, origin: str) -> Self:
-        """The same declaration, knowing where it was read."""
-        self._origin = origin
-        return self
 
 
 class Run(Declaration):
     """A model that is trained once for each scale, data set and seed."""
 
-    id: Identifier
+    id: Annotated[Identifier, Field(examples=["tsd_pc"])]
+    """Tables, figures and claims refer to the run by this name, which is also the name of its
+    folder of results."""
+
     base: Annotated[
         str,
-        Field(description="a config in tsd/configs, or mmdet's as mmdet::family/name; without .py"),
+        Field(examples=["tsd_faster-rcnn_r50_fpn", "mmdet::retinanet/retinanet_r50_fpn_1x_coco"]),
     ]
-    why: Annotated[str, Field(description="what the run is for, in a sentence")]
-    backbone: Annotated[
-        Identifier | None, Field(description="declared backbone; absent: the base's own")
-    ] = None
-    dataset: Annotated[
-        Identifier | None, Field(description="instead of the scale's, unless that stands in")
-    ] = None
-    set: Annotated[Differences, Field(description="differences from the base")] = {}
-    seeds: Annotated[
-        list[Seed] | None, Field(min_length=1, description="instead of the scale's")
-    ] = None
+    """The run starts from this config: a file in ``tsd/configs/`` without its ``.py``, or one of
+    mmdet's as ``mmdet::family/name``."""
+
+    why: Annotated[str, Field(examples=["Does a wider reach of the derived proposals help?"])]
+    """This sentence says what the run is for; the report shows it."""
+
+    backbone: Annotated[Identifier | None, Field(examples=["r101-dcn"])] = None
+    """This declared backbone replaces the one of the base."""
+
+    dataset: Annotated[Identifier | None, Field(examples=["openimages-challenge"])] = None
+    """The run trains on this data set instead of the scale's, unless the scale says
+    ``stands_in`` or the user names a data set."""
+
+    set: Annotated[
+        Differences, Field(examples=[{"model.roi_head.derived_proposals.gamma": 0.2}])
+    ] = {}
+    """The run differs from its base in these settings; they are applied last, after those of the
+    backbone, the scale and the data set."""
+
+    seeds: Annotated[list[Seed] | None, Field(min_length=1, examples=[[0, 1, 2]])] = None
+    """The run is trained once with each of these seeds instead of the scale's."""
 
 
 class Backbone(Declaration):
     """A backbone that runs refer to, at its full size."""
 
-    id: Identifier
-    title: str
-    set: Annotated[Differences, Field(description="differences from the base")] = {}
+    id: Annotated[Identifier, Field(examples=["r101"])]
+    """Runs and scales refer to the backbone by this name, which is also the name of its file."""
+
+    title: Annotated[str, Field(examples=["ResNet-101"])]
+    """The literature calls the backbone by this name."""
+
+    set: Annotated[Differences, Field(examples=[{"model.backbone.depth": 101}])] = {}
+    """These settings turn the backbone of a base into this one."""
 
 
 class Row(Declaration):
     """A table row: the run that fills it and what the paper printed."""
 
-    label: str
-    run: Annotated[
-        Identifier | None, Field(description="run id; absent: published values only")
-    ] = None
-    baseline: Annotated[
-        Identifier | None, Field(description="run id that the row's gain is counted from")
-    ] = None
-    attributes: Annotated[dict[str, str], Field(description="the table's descriptive cells")] = {}
+    label: Annotated[str, Field(examples=["TSD w/o PC"])]
+    """The row's first cell shows this text."""
+
+    run: Annotated[Identifier | None, Field(examples=["tsd_wo_pc"])] = None
+    """The measured values of the row come from this run; without a run the row has published
+    values only."""
+
+    baseline: Annotated[Identifier | None, Field(examples=["r50"])] = None
+    """The gain of the row is counted from the values of this run."""
+
+    attributes: Annotated[dict[str, str], Field(examples=[{"M_cls": "✓"}])] = {}
+    """The row's descriptive cells show these texts; each key is one of the table's
+    ``attributes``."""
+
     published: Annotated[
-        dict[str, float | None], Field(description="metric → the paper's value; null: none")
+        dict[str, float | None], Field(examples=[{"AP": 38.2, "AP50": 60.5, "AP75": None}])
     ] = {}
-    note: str | None = None
+    """The paper prints these values; each key is one of the table's ``metrics``, and ``null``
+    says that the paper prints no value."""
+
+    note: Annotated[str | None, Field(examples=["The paper gives no AP.75."])] = None
+    """This remark stands below the table, beside the row's label."""
 
 
 class Table(Declaration):
     """One of the paper's tables, or one of your own."""
 
-    id: Identifier
-    title: str
-    source: Annotated[str, Field(description="where in the paper")]
-    paper: Annotated[
-        bool,
+    id: Annotated[Identifier, Field(examples=["table1"])]
+    """Commands and claims refer to the table by this name, which is also the name of its file."""
+
+    title: Annotated[str, Field(examples=["Disentanglement options"])]
+    """This heading stands above the table in the report."""
+
+    source: Annotated[str, Field(examples=["Table 1, Section 3.2"])]
+    """This says where the table stands in the paper, or who made it."""
+
+    paper: Annotated[bool, Field(examples=[True])] = False
+    """If ``true``, the paper prints this table, and its published values are the paper's own
+    numbers wherever a run is compared with the paper."""
+
+    attributes: Annotated[list[str], Field(examples=[["TSD", "M_cls", "M_loc"]])] = []
+    """The table has a descriptive column under each of these heads; the ``attributes`` of a row
+    fill them."""
+
+    metrics: Annotated[list[str], Field(min_length=1, examples=[["AP", "AP50", "AP75"]])]
+    """The table shows these metrics, in this order; ``tsd/experiments/metrics.py`` lists all
+    that there are."""
+
+    rows: Annotated[
+        list[Row],
         Field(
-            description="Whether the paper prints this table, so that its published values are "
-            "the paper's own numbers wherever a run is compared with the paper."
+            min_length=1,
+            examples=[[{"label": "ResNet-50", "run": "r50", "published": {"AP": 36.1}}]],
         ),
-    ] = False
-    attributes: Annotated[list[str], Field(description="heads of the descriptive columns")] = []
-    metrics: Annotated[list[str], Field(min_length=1, description="heads of the measured columns")]
-    rows: Annotated[list[Row], Field(min_length=1)]
-    note: str | None = None
+    ]
+    """The table has these rows, from top to bottom."""
+
+    note: Annotated[
+        str | None, Field(examples=["All rows train jointly with the sibling head."])
+    ] = None
+    """This remark stands below the table."""
+
+    def printed(self, run: str, metric: str) -> float | None:
+        """Return the published value of a run: that of the first row of the run that has one.
+
+        Args:
+            run: Id of the run.
+            metric: Id of the metric.
+
+        Returns:
+            None where no row has one.
+        """
+        for row in self.rows:
+            value = row.published.get(metric)
+            if row.run == run and value is not None:
+                return value
+        return None
 
 
 class Series(Declaration):
-    """Part of a figure that stands for runs: one, or one for each point of a curve."""
+    """Part of a figure that stands for one run, or for a curve with a run at each of its points."""
 
-    label: str
-    run: Identifier | None = None
+    label: Annotated[str, Field(examples=["TSD w. cls"])]
+    """The figure calls the series by this text."""
+
+    run: Annotated[Identifier | None, Field(examples=["tsd_joint"])] = None
+    """The series shows this one run; a series with ``points`` leaves it out."""
+
     points: Annotated[
-        dict[float, Identifier], Field(description="position on the x axis → run")
+        dict[float, Identifier], Field(examples=[{0.1: "tsd_pc_cls_01", 0.2: "tsd_pc_cls"}])
     ] = {}
-    published: Annotated[
-        list[float] | None, Field(description="the paper's values, in the figure's order")
-    ] = None
+    """The series is a curve through these runs; each key is a position on the x axis, and its
+    value is the run that is measured there."""
+
+    published: Annotated[list[float] | None, Field(examples=[[58.1, 53.3, 45, 30.8, 8.1]])] = None
+    """The paper shows these values of the series, one for each of the figure's ``metrics``."""
 
 
 class Figure(Declaration):
-    """One of the paper's figures."""
+    """One of the paper's figures, or one of your own."""
 
-    id: Identifier
-    title: str
-    source: Annotated[str, Field(description="where in the paper")]
-    kind: Literal["iou", "margins", "sensitivity", "proposals"]
-    metrics: Annotated[
-        list[str],
+    id: Annotated[Identifier, Field(examples=["figure4"])]
+    """Commands refer to the figure by this name, which is also the name of its file."""
+
+    title: Annotated[str, Field(examples=["AP over the margin of the progressive constraint"])]
+    """This heading stands above the figure in the report."""
+
+    source: Annotated[str, Field(examples=["Figure 4, Section 3.2"])]
+    """This says where the figure stands in the paper."""
+
+    kind: Annotated[
+        str,
         Field(
-            min_length=1,
-            description="Metrics that are drawn, in the order in which the series' published "
-            "values stand.",
+            description=kinds_in_words(),
+            examples=["margins"],
+            json_schema_extra={"enum": list(FIGURE_KINDS)},
         ),
-    ] = [MAIN]
-    series: Annotated[list[Series], Field(min_length=1)]
-    note: str | None = None
+    ]
+
+    metrics: Annotated[list[str], Field(min_length=1, examples=[["AP50", "AP60", "AP70"]])] = [MAIN]
+    """The figure draws these metrics; a series' published values stand in the same order."""
+
+    series: Annotated[
+        list[Series], Field(min_length=1, examples=[[{"label": "sibling head", "run": "r50"}]])
+    ]
+    """The figure shows these series, in this order."""
+
+    note: Annotated[
+        str | None, Field(examples=["The paper draws these curves without printing their values."])
+    ] = None
+    """This remark stands below the figure."""
+
+    def printed(self, run: str, metric: str) -> float | None:
+        """Return the published value of a run that has a series of its own.
+
+        Args:
+            run: Id of the run.
+            metric: Id of one of the figure's metrics.
+
+        Returns:
+            None where the figure publishes no value of this metric for the run.
+        """
+        for series in self.series:
+            if series.run == run and series.published is not None:
+                return dict(zip(self.metrics, series.published, strict=False)).get(metric)
+        return None
 
     @property
     def runs(self) -> list[str]:
-        """Ids of the runs that it shows."""
+        """Ids of the runs that it shows, each once, in the order of its series."""
         named = [[s.run] if s.run else [*s.points.values()] for s in self.series]
         return list(dict.fromkeys(run for runs in named for run in runs))
-
-    @property
-    def extract(self) -> bool:
-        """Whether it shows what a trained network does, not only its metrics."""
-        return self.kind in ("sensitivity", "proposals")
-
-
-class Resources(Declaration):
-    """What one training or inference job asks for."""
-
-    threads: Annotated[int, Field(ge=1)] = 1
-    mem_mb: Annotated[int, Field(ge=1)] = 4000
-    runtime: Annotated[int, Field(ge=1, description="minutes")] = 60
-    gpus: Annotated[int, Field(ge=0)] = 0
-
-
-class Scale(Declaration):
-    """How big a run is: data set, resolution, schedule, resources."""
-
-    id: Identifier
-    title: str
-    note: Annotated[str, Field(description="what a reader of its numbers has to know")]
-    dataset: Annotated[Identifier, Field(description="data set used unless another is asked for")]
-    comparable: Annotated[
-        bool,
-        Field(
-            description="Whether its numbers on its own data set may be compared with the paper's. "
-            "At other scales only the direction of a gain may be."
-        ),
-    ] = False
-    seeds: Annotated[list[Seed], Field(min_length=1)] = [0]
-    resources: Resources = Resources()
-    extends: Annotated[
-        Identifier | None, Field(description="scale that gives what is not said here")
-    ] = None
-    stands_in: Annotated[
-        bool, Field(description="the data set replaces also those that runs name")
-    ] = False
-    only: Annotated[
-        list[Identifier] | None,
-        Field(min_length=1, description="tables, figures and runs made unless asked otherwise"),
-    ] = None
-    pretrained: Annotated[
-        bool, Field(description="false: no weights are at hand, everything starts at random")
-    ] = True
-    set: Annotated[Differences, Field(description="for every run")] = {}
-    bases: Annotated[
-        dict[str, Differences], Field(description="pattern of a base's name → for runs with it")
-    ] = {}
-    backbones: Annotated[
-        dict[Identifier, Differences] | None,
-        Field(description="backbone → what stands for it; absent: the declared ones in full size"),
-    ] = None
-
-
-class Split(Declaration):
-    """One split of a data set, paths relative to its root."""
-
-    annotations: str
-    images: str
-
-
-class Embedded(Declaration):
-    """Parameters of the data set that is made rather than found."""
-
-    seed: int = 0
-    train_images: Annotated[int, Field(ge=1)] = 1200
-    val_images: Annotated[int, Field(ge=1)] = 200
-    size: Annotated[int, Field(ge=32, description="image side in pixels")] = 160
-
-
-class OpenImages(Declaration):
-    """What a data set in Open Images' format has beside its splits; paths relative to its root."""
-
-    labels: Annotated[str, Field(description="label, name and id of each class")]
-    hierarchy: Annotated[str, Field(description="which class is one of which, as a plain array")]
-    verified: Annotated[str, Field(description="classes looked for in each image of val")]
-
-
-class Dataset(Declaration):
-    """A data set, in COCO's format unless it says otherwise."""
-
-    id: Identifier
-    title: str
-    licence: str
-    root: Annotated[str, Field(description="folder; relative to where the workflow runs")]
-    train: Split
-    val: Split
-    test: Annotated[
-        Split | None, Field(description="images whose annotations only a server has")
-    ] = None
-    classes: Annotated[list[str], Field(min_length=1, description="category names, in order")]
-    embedded: Annotated[
-        Embedded | None, Field(description="set: the workflow makes the data under root")
-    ] = None
-    openimages: Annotated[
-        OpenImages | None, Field(description="set: in the Open Images Challenge's format")
-    ] = None
-    set: Annotated[Differences, Field(description="applied after the scale's differences")] = {}

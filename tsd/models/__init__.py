@@ -1,4 +1,7 @@
-"""The method, registered with mmdet: ``custom_imports = dict(imports=["tsd.models"])``."""
+"""The method. Importing this package registers its classes with mmdet.
+
+An mmdet config does so by ``custom_imports = dict(imports=["tsd.models"])``.
+"""
 
 from tsd.models.bbox_head import TSDBBoxHead
 from tsd.models.cascade_roi_head import TSDCascadeRoIHead

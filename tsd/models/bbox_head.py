@@ -1,4 +1,7 @@
-"""H_1^D and H_2^D: a trunk of its own for each task (Eq. 2)."""
+"""TSD's box head H_1^D and H_2^D: each task has a trunk of its own (Eq. 2).
+
+The letters are those of ``tsd/models/roi_head.py``.
+"""
 
 from mmdet.models.roi_heads.bbox_heads import ConvFCBBoxHead
 from mmdet.registry import MODELS
@@ -7,17 +10,20 @@ from torch import Tensor
 
 @MODELS.register_module()
 class TSDBBoxHead(ConvFCBBoxHead):
-    r"""Box head whose two tasks read two RoI features.
+    """Box head that classifies one RoI feature and regresses from another.
+
+    The sibling head passes one feature through two fully connected layers that both tasks share.
+    Here each task has a feature and two layers of its own:
 
     .. code-block:: none
 
-        F̂_c ─▶ f_c: fc ─▶ fc ─▶ C: class scores
-        F̂_r ─▶ f_r: fc ─▶ fc ─▶ R: box deltas
+        F̂_c ─▶ f_c: fc ─▶ fc ─▶ class scores
+        F̂_r ─▶ f_r: fc ─▶ fc ─▶ box deltas
 
-    With F̂_c = F̂_r = F this is D_head of Table 1.
+    Where both features are F, this is D_head of Table 1.
 
     Args:
-        fc_out_channels: Width of the two fc layers in each trunk, as in the sibling head's 2fc.
+        fc_out_channels: Width of the layers in both trunks, by default that of the sibling head's.
         kwargs: Those of mmdet's ``BBoxHead``.
     """
 
@@ -25,15 +31,15 @@ class TSDBBoxHead(ConvFCBBoxHead):
         super().__init__(num_cls_fcs=2, num_reg_fcs=2, fc_out_channels=fc_out_channels, **kwargs)
 
     def forward(self, cls_feats: Tensor, reg_feats: Tensor) -> tuple[Tensor, Tensor]:
-        """Score F̂_c and regress F̂_r.
+        """Give class scores from F̂_c and box deltas from F̂_r.
 
         Args:
             cls_feats: F̂_c, Tensor[N, C, k, k].
             reg_feats: F̂_r, Tensor[N, C, k, k].
 
         Returns:
-            Logits Tensor[N, K + 1], background last, and deltas Tensor[N, 4 · K], or Tensor[N, 4]
-            where regression is class-agnostic.
+            Logits, Tensor[N, K + 1] with the background last, and box deltas, Tensor[N, 4 · K], or
+            Tensor[N, 4] where regression is class-agnostic.
         """
         cls, reg = cls_feats.flatten(1), reg_feats.flatten(1)
         for fc in self.cls_fcs:

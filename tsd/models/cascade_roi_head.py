@@ -1,7 +1,14 @@
 """TSD in each stage of Cascade R-CNN (Section 3.5, Table 6).
 
-P ─▶ TSDRoIHead ─▶ refined P ─▶ TSDRoIHead ─▶ refined P ─▶ TSDRoIHead ─▶ boxes
-     s0.loss_…                  s1.loss_…                  s2.loss_…     mean of 3 scores
+Cascade R-CNN refines the boxes P stage by stage. Here every stage is a ``TSDRoIHead``, and the
+boxes that it predicts are the P of the next one:
+
+.. code-block:: none
+
+    P ─▶ TSDRoIHead ─▶ refined P ─▶ TSDRoIHead ─▶ refined P ─▶ TSDRoIHead ─▶ boxes
+         s0.loss_…                  s1.loss_…                  s2.loss_…     mean of 3 scores
+
+The letters are those of ``tsd/models/roi_head.py``.
 """
 
 from collections.abc import Sequence
@@ -19,15 +26,19 @@ from tsd.models.roi_head import TSDRoIHead
 
 @MODELS.register_module()
 class TSDCascadeRoIHead(CascadeRoIHead):
-    """Cascade R-CNN of :class:`TSDRoIHead` stages.
+    """Cascade R-CNN whose stages are :class:`TSDRoIHead`.
 
-    The paper embeds TSD into Cascade R-CNN and says no more. Here every stage has all of it:
-    derived proposals from the boxes that this stage is given, TSD's two trunks, its own sibling
-    head on the same boxes, and a progressive constraint between the two with the same margins.
-    A stage's losses, the constraint included, carry Cascade's weight of the stage. TSD's boxes
-    are what is handed on, in training and inference, since the sibling heads are gone at
-    inference; the class scores of TSD are averaged over the stages, as mmdet averages, before
-    softmax. Regression is class-agnostic where ``bbox_head`` says so, as Cascade has it.
+    The paper embeds TSD into Cascade R-CNN and does not say how. This is what we chose:
+
+    * Every stage has all of TSD. It derives proposals from the boxes that it is given, and has two
+      trunks, a sibling head on the same boxes, and a progressive constraint between the two. The
+      margins are the same in all stages.
+    * The losses of a stage, the constraint included, have the weight that Cascade R-CNN gives to
+      the stage.
+    * A stage hands on the boxes of TSD, not those of the sibling head, because there are no sibling
+      heads at inference.
+    * The class logits of TSD are averaged over the stages, as mmdet averages them.
+    * Regression is class-agnostic if ``bbox_head`` says so, which is Cascade R-CNN's way.
 
     Args:
         bbox_roi_extractor: Config of an extractor that takes offsets, or a list, one per stage.
@@ -39,7 +50,8 @@ class TSDCascadeRoIHead(CascadeRoIHead):
         kwargs: Those of ``CascadeRoIHead``.
 
     Raises:
-        ValueError: If a list has not an entry for each stage; what ``TSDRoIHead`` raises.
+        ValueError: If a list does not have one entry for each stage, or where ``TSDRoIHead``
+            raises one.
     """
 
     stages: Sequence[TSDRoIHead]
@@ -53,7 +65,7 @@ class TSDCascadeRoIHead(CascadeRoIHead):
         regression_reference: str = "derived",
         **kwargs,
     ) -> None:
-        # Set first: the base class calls init_bbox_head while it is being built.
+        # Set before anything else, because the base class calls init_bbox_head in its __init__.
         self.stage_options: dict[str, Any] = {
             "derived_proposals": derived_proposals,
             "sibling_head": sibling_head,
@@ -63,7 +75,7 @@ class TSDCascadeRoIHead(CascadeRoIHead):
         super().__init__(**kwargs)
 
     def init_bbox_head(self, bbox_roi_extractor: dict | list, bbox_head: dict | list) -> None:
-        """Build the stages; the arguments are those of the class."""
+        """Build the stages, once the base class asks for them; arguments are as of the class."""
         settings = {
             "bbox_roi_extractor": bbox_roi_extractor,
             "bbox_head": bbox_head,
@@ -84,20 +96,23 @@ class TSDCascadeRoIHead(CascadeRoIHead):
 
     @property
     def bbox_head(self) -> list[BBoxHead]:
-        """The TSD heads by stage, with which mmdet refines and decodes."""
+        """The box head of each stage. mmdet refines and decodes boxes with them."""
         return [stage.bbox_head for stage in self.stages]
 
     def init_assigner_sampler(self) -> None:
-        """Those of the stages, whose IoU thresholds rise."""
+        """Take the assigners and samplers of the stages, whose IoU thresholds rise."""
         self.bbox_assigner = [stage.bbox_assigner for stage in self.stages]
         self.bbox_sampler = [stage.bbox_sampler for stage in self.stages]
 
     def _bbox_forward(self, stage: int, x: Sequence[Tensor], rois: Tensor) -> dict[str, Tensor]:
-        """The TSD branch of a stage: see :class:`TSDRoIHead`."""
+        """Run the TSD branch of a stage, as ``TSDRoIHead._bbox_forward`` does."""
         return self.stages[stage]._bbox_forward(x, rois)
 
     def bbox_loss(
         self, stage: int, x: Sequence[Tensor], sampling_results: list[SamplingResult]
     ) -> dict:
-        """The losses of a stage, with what refinement needs: see :class:`TSDRoIHead`."""
+        """Compute the losses of a stage, and what mmdet needs to refine its boxes.
+
+        Arguments after ``stage`` and the result are those of :meth:`TSDRoIHead.bbox_loss`.
+        """
         return self.stages[stage].bbox_loss(x, sampling_results)

@@ -1,12 +1,14 @@
 """RoI pooling whose sample points can be moved, over a feature pyramid.
 
-Shape legend
-    N    RoIs
-    L    pyramid levels, each Tensor[B, C, H_l, W_l]
-    kh, kw   bins of the pooled grid (k × k in the paper, 7 × 7)
-    S    samples along each side of a bin, so a bin averages |G(x, y)| = S² points (Eq. 6)
+Letters
+    N        number of RoIs
+    B        number of images in a batch
+    L        number of pyramid levels, each of which is a Tensor[B, C, H_l, W_l]
+    C        channels of a level
+    kh, kw   rows and columns of bins in the pooled grid (k × k in the paper, 7 × 7)
+    S        samples along each side of a bin, so that a bin averages |G(x, y)| = S² points (Eq. 6)
 
-Boxes are (x1, y1, x2, y2) in pixels of the input image, RoIs are (batch index, x1, y1, x2, y2).
+Boxes are (x1, y1, x2, y2) in pixels of the network's input, RoIs are (batch index, x1, y1, x2, y2).
 Offsets are (x, y) in the same pixels.
 """
 
@@ -31,12 +33,13 @@ def deformable_roi_pool(
 ) -> Tensor:
     """Average bilinear samples in every bin of every RoI, each bin moved by its own offset.
 
-    Eq. 6 of the paper. With offsets absent or zero this is RoIAlign with half-pixel alignment
-    (``torchvision.ops.roi_align(..., aligned=True)``); gradients reach the features and the
-    offsets. The RoI coordinates themselves receive none, as in RoIAlign.
+    This is Eq. 6 of the paper. Without offsets, or with offsets of zero, it equals RoIAlign with
+    half-pixel alignment (``torchvision.ops.roi_align(..., aligned=True)``). Gradients reach the
+    features and the offsets. As in RoIAlign, none reach the coordinates of the RoIs.
 
-    All levels are laid end to end in one channels-last table and every bin becomes one weighted
-    bag of 4·S² of its rows: no loop over RoIs or bins, and memory linear in N · kh · kw · S².
+    A loop over RoIs or bins would be slow. So all levels are laid end to end in one table with a
+    row for each cell of a feature map, and each bin is a weighted sum of 4·S² of its rows, which
+    torch computes for all bins at once. Memory is linear in N · kh · kw · S².
 
     Args:
         features: L maps Tensor[B, C, H_l, W_l], fine to coarse.
@@ -46,15 +49,15 @@ def deformable_roi_pool(
         strides: Image pixels a feature cell spans, one per level.
         output_size: (kh, kw).
         sampling_ratio: S.
-        finest_scale: An RoI of area s² reads level floor(log2(s / finest_scale)), clamped to the
-            pyramid: FPN's rule (Lin et al. 2017, Eq. 1), 56 px being the finest level's limit.
-            The level follows the RoI, not its offsets.
+        finest_scale: A RoI of area s² reads level floor(log2(s / finest_scale)), clamped to the
+            levels that there are. This is FPN's rule (Lin et al. 2017, Eq. 1), by which RoIs below
+            2 · 56 pixels read the finest level. The offsets do not change the level.
 
     Returns:
         Tensor[N, C, kh, kw] in the features' dtype.
 
     Raises:
-        ValueError: If levels and strides differ in number or the offsets have another shape.
+        ValueError: If levels and strides differ in number, or the offsets have another shape.
     """
     if len(features) != len(strides):
         raise ValueError(f"{len(features)} feature levels, but {len(strides)} strides")
@@ -71,7 +74,7 @@ def deformable_roi_pool(
     channels = features[0].shape[1]
     table = torch.cat([level.permute(0, 2, 3, 1).reshape(-1, channels) for level in features])
 
-    # Coordinates are kept at least in float32: a half has no room for 1/16 of a pixel at x = 1000.
+    # Coordinates stay in float32 at least: float16 cannot tell 1/16 of a pixel at x = 1000.
     rois = rois.to(torch.promote_types(rois.dtype, torch.float32))
     level = assign_levels(rois, len(features), finest_scale)
     x, y = _sample_points(rois, offsets, output_size, sampling_ratio)
@@ -118,21 +121,21 @@ def _sample_points(
 def _bilinear_rows(
     x: Tensor, y: Tensor, features: Sequence[Tensor], level: Tensor, image: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """The four table rows around each point and their bilinear weights.
+    """Find the four rows of the table around each point, and their bilinear weights.
 
-    As in RoIAlign, a point more than one cell outside its map contributes nothing, and one
-    inside that margin is drawn to the border.
+    As in RoIAlign, a point that is more than one cell outside its feature map has weights of zero,
+    and a point within that margin is moved to the border.
 
     Args:
         x: Column in cells of the RoI's level, Tensor[N, kh, kw, S²].
         y: Row likewise.
         features: The pyramid, for its sizes.
-        level: Of each RoI, LongTensor[N].
-        image: Batch index of each RoI, LongTensor[N].
+        level: The level that each RoI reads, LongTensor[N].
+        image: The batch index of each RoI, LongTensor[N].
 
     Returns:
-        rows LongTensor[N, kh, kw, S², 4] and weights of the same shape. The weights carry the
-        gradient to x and y.
+        Rows, LongTensor[N, kh, kw, S², 4], and weights of the same shape. Gradients reach x and y
+        through the weights.
     """
     sizes = [tuple(f.shape[-2:]) for f in features]
     starts = [0]
@@ -171,14 +174,15 @@ def _bilinear_rows(
 class DeformableRoIPooling(BaseModule):
     """:func:`deformable_roi_pool` as an mmdet RoI extractor.
 
-    A drop-in for ``SingleRoIExtractor`` with RoIAlign; ``forward`` takes offsets as well.
+    It can stand wherever mmdet has a ``SingleRoIExtractor`` with RoIAlign. Its ``forward`` takes
+    offsets as well.
 
     Args:
-        out_channels: C, of every level.
-        featmap_strides: Image pixels a cell spans, per level, fine to coarse.
+        out_channels: C, the same for every level.
+        featmap_strides: Image pixels that a feature cell spans, one per level, fine to coarse.
         output_size: k, or (kh, kw).
-        sampling_ratio: Samples along each side of a bin. RoIAlign's adaptive 0 is not offered:
-            it would tie memory to the size of the RoIs.
+        sampling_ratio: S. RoIAlign also has an adaptive number of samples, by a ratio of 0. It is
+            not offered here, because memory would then depend on the size of the RoIs.
         finest_scale: See :func:`deformable_roi_pool`.
     """
 
@@ -200,13 +204,22 @@ class DeformableRoIPooling(BaseModule):
 
     @property
     def num_inputs(self) -> int:
-        """How many pyramid levels are read."""
+        """L, which mmdet asks every extractor for."""
         return len(self.featmap_strides)
 
     def forward(
         self, feats: Sequence[Tensor], rois: Tensor, offsets: Tensor | None = None
     ) -> Tensor:
-        """Pool rois Tensor[N, 5] to Tensor[N, C, kh, kw], moved by ``offsets`` if given."""
+        """Pool RoIs, moved by ``offsets`` if there are any, as :func:`deformable_roi_pool` does.
+
+        Args:
+            feats: The pyramid, of which the first L levels are read.
+            rois: Tensor[N, 5].
+            offsets: Tensor[N, kh, kw, 2] or Tensor[N, 1, 1, 2], in pixels.
+
+        Returns:
+            Tensor[N, C, kh, kw].
+        """
         return deformable_roi_pool(
             feats[: self.num_inputs],
             rois,

@@ -1,9 +1,13 @@
-"""Progressive constraint: TSD should beat the sibling head by a margin (Eq. 7 and 8).
+"""Progressive constraint: TSD should be better than the sibling head by a margin (Eq. 7 and 8).
 
-Both terms are hinges |sibling − TSD + margin|₊, of a class score and of an IoU. The sibling's
-side is a reference: it is detached, or the sibling could lower the loss by getting worse. The
-margin is clamped to what is attainable, 1 − sibling, or a good sibling would demand a score above
-one. Both are choices where the paper is silent; both can be switched off.
+Both terms are hinges, |sibling − TSD + margin|₊. One compares class scores, M_cls, and the other
+compares IoUs with the ground truth, M_loc. The paper leaves two things open:
+
+* The sibling head could lower the loss by getting worse. So its side is detached.
+* A good sibling head would ask TSD for a score above one. So the margin is clamped to 1 − sibling,
+  the most by which TSD can be better.
+
+Both can be switched off. The letters are those of ``tsd/models/roi_head.py``.
 """
 
 from dataclasses import dataclass
@@ -22,8 +26,9 @@ class ProgressiveConstraint:
         m_r: Margin of M_loc; None switches the term off. 0.2 throughout the paper.
         clamp: See :func:`margin_loss`.
         detach: See :func:`margin_loss`.
-        over_negatives: M_cls averages over all sampled RoIs, y being background for the negative
-            ones: Eq. 7 leaves none out, while Eq. 8 says that it does. False: positives only.
+        over_negatives: Whether M_cls averages over all sampled RoIs, with the background as y of
+            the negative ones, or over the positive ones alone. All is the default, because Eq. 7
+            leaves none out, while Eq. 8 says that it leaves out the negative ones.
 
     Raises:
         ValueError: If a margin lies outside [0, 1].
@@ -45,7 +50,7 @@ class ProgressiveConstraint:
 
     @property
     def choices(self) -> dict[str, bool]:
-        """Keyword arguments of :func:`margin_loss`."""
+        """The keyword arguments of :func:`margin_loss`."""
         return {"clamp": self.clamp, "detach": self.detach}
 
 
@@ -55,11 +60,11 @@ def margin_loss(
     """|sibling − tsd + m|₊ for each element.
 
     Args:
-        sibling: Score or IoU of the sibling head, in [0, 1], any shape.
-        tsd: The same of the TSD branch, same shape.
-        margin: m_c or m_r.
-        clamp: Use min(m, 1 − sibling), which TSD can reach, in place of m.
-        detach: No gradient to the sibling head.
+        sibling: Score or IoU of the sibling head, in [0, 1], a tensor of any shape.
+        tsd: Score or IoU of the TSD branch, a tensor of the same shape.
+        margin: m, which is m_c or m_r.
+        clamp: Whether to use min(m, 1 − sibling) in place of m, which TSD can always reach.
+        detach: Whether to keep gradients from the sibling head.
     """
     if detach:
         sibling = sibling.detach()
@@ -73,14 +78,14 @@ def classification_constraint(
     """M_cls averaged over the RoIs given (Eq. 7).
 
     Args:
-        sibling_logits: H_1 before softmax, Tensor[N, K + 1], background at index K.
-        tsd_logits: H_1^D likewise.
+        sibling_logits: Scores of H_1 before softmax, Tensor[N, K + 1], background at index K.
+        tsd_logits: Scores of H_1^D likewise.
         labels: y of each RoI, LongTensor[N] in 0 … K.
         margin: m_c.
         choices: ``clamp`` and ``detach`` of :func:`margin_loss`.
 
     Returns:
-        Scalar; a zero that still back-propagates when N is zero.
+        A scalar. Where N is zero it is a zero through which gradients still flow.
     """
     at_label = labels[:, None]
     sibling = sibling_logits.float().softmax(dim=1).gather(1, at_label)
@@ -94,14 +99,15 @@ def localization_constraint(
     """M_loc averaged over the positive RoIs given (Eq. 8).
 
     Args:
-        sibling_boxes: B̂, the sibling head's box for the true class, Tensor[P, 4] (x1, y1, x2, y2).
-        tsd_boxes: B̂_D likewise.
-        gt_boxes: B, the matched ground truth, Tensor[P, 4].
+        sibling_boxes: The sibling head's box for the true class, Tensor[N⁺, 4] (x1, y1, x2, y2);
+            B̂ in the paper.
+        tsd_boxes: TSD's box for the true class, likewise; B̂_D in the paper.
+        gt_boxes: B, the matched ground truth, Tensor[N⁺, 4].
         margin: m_r.
         choices: ``clamp`` and ``detach`` of :func:`margin_loss`.
 
     Returns:
-        Scalar; a zero that still back-propagates when P is zero.
+        A scalar. Where N⁺ is zero it is a zero through which gradients still flow.
     """
     return _mean(
         margin_loss(
@@ -114,10 +120,15 @@ def localization_constraint(
 
 
 def aligned_iou(boxes: Tensor, others: Tensor) -> Tensor:
-    """IoU of each box with its counterpart: Tensor[P, 4] (x1, y1, x2, y2) twice → Tensor[P]."""
+    """IoU of each box with its counterpart, Tensor[N⁺].
+
+    Args:
+        boxes: Tensor[N⁺, 4] (x1, y1, x2, y2).
+        others: The counterparts, likewise.
+    """
     return bbox_overlaps(boxes.float(), others.float(), is_aligned=True)
 
 
 def _mean(terms: Tensor) -> Tensor:
-    """Mean that is zero, not NaN, over nothing."""
+    """The mean of all elements; of no elements it is zero rather than NaN."""
     return terms.sum() / max(terms.numel(), 1)

@@ -1,4 +1,4 @@
-"""How a residual network starts where it has no pretrained weights."""
+"""How the weights of a residual network start where there are no pretrained ones."""
 
 from mmcv.ops import DeformConv2d, DeformConv2dPack
 from mmdet.models.backbones.resnet import BasicBlock, Bottleneck
@@ -11,12 +11,15 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 @WEIGHT_INITIALIZERS.register_module()
 class ResidualStart:
-    """mmdet's start of a ResNet, for the networks that derive from it too.
+    """An initialiser that starts ResNets, and networks derived from them, as mmdet starts a ResNet.
 
-    Convolutions by Kaiming, normalisation at one, but zero where a block ends, so that each block
-    is the identity at first. Of mmdet's own, ``init_cfg=None``, derived networks get a part: it
-    zeroes the ends of ``Bottleneck`` itself but not of a subclass (ResNeXt), gives deformable
-    convolutions random offsets, and leaves the weight of ``TridentConv`` as the memory was.
+    Convolutions start by Kaiming's rule and the scales of normalisation at one, except the last
+    normalisation of each block: it starts at zero, so that each block is the identity at first.
+
+    mmdet starts a ResNet like this when ``init_cfg`` is None. Networks that derive from ResNet get
+    only a part of it. The ends of blocks are zeroed in ``Bottleneck`` but not in its subclasses,
+    which ResNeXt has. Deformable convolutions start with random offsets. And the weights of
+    ``TridentConv`` are never set, so that they are whatever the memory held.
 
     Source: He et al., "Delving Deep into Rectifiers"; Goyal et al., "Accurate, Large Minibatch
     SGD", Section 5.1, for the zeros; Dai et al., "Deformable Convolutional Networks", for offsets
@@ -24,7 +27,7 @@ class ResidualStart:
     """
 
     def __call__(self, module: nn.Module) -> None:
-        """Set the weights of a network, statistics of normalisation left alone."""
+        """Set the weights of a network. The running statistics of normalisation stay."""
         module.apply(_set_layer)
         module.apply(_set_zeros)
 

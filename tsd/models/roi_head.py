@@ -1,10 +1,37 @@
 """Task-aware spatial disentanglement as an mmdet RoI head (Figure 2, Eq. 2 and 9).
 
-┌─▶ sibling head H_1, H_2 (training only) ─▶ loss_cls, loss_bbox
-P ─ pool ─▶ F ─────┤                                                  │
-└─▶ DerivedProposals ─▶ ΔC, ΔR                     ├─▶ loss_pc_cls
-P̂_c ─ pool ─▶ F̂_c ─┐                         │   loss_pc_loc
-P̂_r ─ pool ─▶ F̂_r ─┴▶ TSDBBoxHead ─▶ loss_tsd_cls, loss_tsd_bbox
+A detection head usually scores a class and regresses a box from one feature F of one proposal P.
+The paper finds that the two tasks want to look at different places. So TSD derives a proposal of
+its own for each task from P, and each task has the feature of its proposal and a trunk to itself.
+The usual head, called the sibling head, is trained beside TSD on F, and the progressive constraint
+asks TSD to be better than the sibling head by a margin.
+
+.. code-block:: none
+
+                   ┌─▶ sibling head (H_1, H_2), training only ─▶ loss_cls, loss_bbox
+                   │                                                │
+    P ─ pool ─▶ F ─┤                                                ├─▶ loss_pc_cls, loss_pc_loc
+                   │                                                │
+                   └─▶ DerivedProposals                   loss_tsd_cls, loss_tsd_bbox
+                         │                                          ▲
+                         ├─ ΔC ─▶ P̂_c ─ pool ─▶ F̂_c ─┐              │
+                         └─ ΔR ─▶ P̂_r ─ pool ─▶ F̂_r ─┴──▶ TSDBBoxHead (H_1^D, H_2^D)
+
+Letters
+    N           number of RoIs, of all images of a batch together
+    N⁺          number of positive RoIs among them, those that are matched with an object
+    K           number of classes; label K is the background
+    C           channels of a feature map
+    k           bins along each side of a pooled RoI, 7 in the paper
+    P           the shared proposals, which the RPN made: Tensor[N, 5] as RoIs
+    F           the feature pooled from P, Tensor[N, C, k, k]
+    P̂_c, P̂_r    the proposals derived from P for classification and for regression
+    ΔC, ΔR      by how much P̂_c and P̂_r differ from P, (x, y) in pixels
+    F̂_c, F̂_r    the features pooled from P̂_c and P̂_r, each Tensor[N, C, k, k]
+    H_1, H_2    the sibling head's scores and boxes; H_1^D, H_2^D are those of TSD
+    y, B        the label and the box of the object that a RoI is matched with
+
+RoIs are (batch index, x1, y1, x2, y2) and boxes (x1, y1, x2, y2), in pixels of the network's input.
 """
 
 from collections.abc import Sequence
@@ -19,7 +46,6 @@ from mmdet.registry import MODELS
 from mmdet.structures.bbox import bbox2roi, get_box_tensor
 from torch import Tensor
 
-from tsd.models.derived_proposals import scale_to_proposals
 from tsd.models.progressive_constraint import (
     ProgressiveConstraint,
     classification_constraint,
@@ -33,31 +59,35 @@ RegressionReference = Literal["derived", "derived-detached", "shared"]
 class TSDRoIHead(StandardRoIHead):
     """RoI head with derived proposals, optional joint sibling head and progressive constraint.
 
-    Box deltas leave this head expressed against P, whatever box R regresses from, so that all of
-    mmdet that follows (losses, decoding, NMS) stays as it is. Nothing is lost: P̂_r is P
-    translated by ΔR and as large as P, so a delta (dx, dy) against P̂_r is the delta
-    (dx, dy) + ΔR / (w, h) / σ against P, with σ the coder's standard deviations. Decoding from
-    P̂_r, and the loss against a target encoded with P̂_r, are thereby the same numbers, and ΔR
-    receives the loss's gradient through that target.
+    The paper regresses boxes from P̂_r, while everything in mmdet that follows a head (losses,
+    decoding, NMS) takes box deltas to be against P. So this head converts its deltas before it
+    returns them, and mmdet stays as it is. The conversion is exact where P̂_r is P translated by
+    ΔR: P̂_r is then as large as P, and a delta (dx, dy) against P̂_r is the delta
+    (dx, dy) + ΔR / (w, h) / σ against P, with (w, h) the size of P and σ the standard deviations of
+    the box coder. The decoded boxes and the loss are the same numbers as with targets encoded
+    against P̂_r, and ΔR receives the gradient that it would receive through such targets.
 
     Args:
-        derived_proposals: Config of ``DerivedProposals``; the channels and k follow ``bbox_head``.
-        sibling_head: Config of the jointly trained head on P (Section 3.2, Table 2), or None for
-            TSD alone. What it does not say follows ``bbox_head``. Never evaluated at inference.
-        progressive_constraint: Arguments of ``ProgressiveConstraint``, or None.
-        regression_reference: Box that R regresses from where P̂_r is a translation: ``derived``,
-            P̂_r itself (the paper: L_loc(H_2(F_l, P̂_r), B)); ``derived-detached``, P̂_r without
-            gradient to ΔR through the target; ``shared``, P.
+        derived_proposals: Config of ``DerivedProposals``. Channels and k are taken from
+            ``bbox_head``.
+        sibling_head: Config of the sibling head, which is trained jointly (Section 3.2, Table 2),
+            or None for TSD alone. Settings that it leaves out are taken from ``bbox_head``.
+        progressive_constraint: Arguments of ``ProgressiveConstraint``, or None for no constraint.
+        regression_reference: The box that regression starts from where P̂_r is P translated:
+            ``derived`` is P̂_r itself, as in the paper's L_loc(H_2(F_l, P̂_r), B);
+            ``derived-detached`` is P̂_r too, but no gradient reaches ΔR through the target;
+            ``shared`` is P.
         kwargs: Those of ``StandardRoIHead``. ``bbox_roi_extractor`` has to take offsets, as
             ``DeformableRoIPooling`` does.
 
     Raises:
         ValueError: If the progressive constraint is set without the sibling head it refers to, or
-            a translated P̂_r meets a box coder other than ``DeltaXYWHBBoxCoder``.
+            a translated P̂_r meets a box coder other than ``DeltaXYWHBBoxCoder``, or
+            ``regression_reference`` is unknown.
     """
 
     training_only = ("sibling_head",)
-    """Modules that the network does without at inference."""
+    """Names of the modules that are not used at inference."""
 
     def __init__(
         self,
@@ -85,11 +115,11 @@ class TSDRoIHead(StandardRoIHead):
             )
         self.regression_reference = regression_reference
         if (
-            self.derived_proposals.reg_manner == "proposal-wise"
+            self.derived_proposals.reg_manner.translates_box
             and type(self.bbox_head.bbox_coder) is not DeltaXYWHBBoxCoder
         ):
             raise ValueError(
-                "a proposal-wise P̂_r needs bbox_coder=DeltaXYWHBBoxCoder, not "
+                "a reg_manner that translates the box needs bbox_coder=DeltaXYWHBBoxCoder, not "
                 f"{type(self.bbox_head.bbox_coder).__name__}"
             )
         self.sibling_head: BBoxHead | None = None
@@ -107,7 +137,7 @@ class TSDRoIHead(StandardRoIHead):
             self.progressive_constraint = ProgressiveConstraint(**progressive_constraint)
 
     def _bbox_forward(self, x: Sequence[Tensor], rois: Tensor) -> dict[str, Tensor]:
-        """The TSD branch, in training and inference.
+        """Run the TSD branch, in training as well as at inference.
 
         Args:
             x: Feature pyramid.
@@ -118,29 +148,26 @@ class TSDRoIHead(StandardRoIHead):
             P, and ``bbox_feats``, F of P, Tensor[N, C, k, k].
         """
         roi_feats = self.bbox_roi_extractor(x, rois)
-        delta_c, delta_r = self.derived_proposals(roi_feats)
+        derived = self.derived_proposals
+        offsets_c, offsets_r = derived(roi_feats)
         cls_score, bbox_pred = self.bbox_head(
-            self._pool_derived(x, rois, delta_c, roi_feats),
-            self._pool_derived(x, rois, delta_r, roi_feats),
+            derived.cls_manner.pool(self.bbox_roi_extractor, x, rois, offsets_c, roi_feats),
+            derived.reg_manner.pool(self.bbox_roi_extractor, x, rois, offsets_r, roi_feats),
         )
-        if self.derived_proposals.reg_manner == "proposal-wise":
-            bbox_pred = self._express_against_shared(bbox_pred, delta_r[:, 0, 0])
+        if derived.reg_manner.translates_box:
+            translation = derived.reg_manner.translation(offsets_r)
+            bbox_pred = self._express_against_shared(bbox_pred, translation)
         return {"cls_score": cls_score, "bbox_pred": bbox_pred, "bbox_feats": roi_feats}
 
-    def _pool_derived(
-        self, x: Sequence[Tensor], rois: Tensor, relative: Tensor | None, shared: Tensor
-    ) -> Tensor:
-        """F̂ of a derived proposal; F where the proposal is P."""
-        if relative is None:
-            return shared
-        return self.bbox_roi_extractor(x, rois, scale_to_proposals(relative, rois))
-
     def _express_against_shared(self, bbox_pred: Tensor, translation: Tensor) -> Tensor:
-        """Deltas against P̂_r as deltas against P (see the class).
+        """Convert deltas against P̂_r to deltas against P, as the class explains.
 
         Args:
-            bbox_pred: Tensor[N, 4 · K] or Tensor[N, 4].
-            translation: ΔR over (w, h), Tensor[N, 2].
+            bbox_pred: Deltas against P̂_r, Tensor[N, 4 · K] or Tensor[N, 4].
+            translation: ΔR in proportion to the (width, height) of P, Tensor[N, 2].
+
+        Returns:
+            Deltas against P, in the shape of ``bbox_pred``.
         """
         if self.regression_reference == "shared":
             return bbox_pred
@@ -151,15 +178,15 @@ class TSDRoIHead(StandardRoIHead):
         return (bbox_pred.unflatten(1, (-1, 4)) + shift[:, None]).flatten(1)
 
     def bbox_loss(self, x: Sequence[Tensor], sampling_results: list[SamplingResult]) -> dict:
-        """Losses of the TSD branch, of the sibling head and of the progressive constraint.
+        """Compute the losses of TSD, of the sibling head and of the progressive constraint.
 
         Args:
             x: Feature pyramid.
             sampling_results: Sampled proposals of each image with their ground truth.
 
         Returns:
-            What :meth:`_bbox_forward` returns, with the losses of Eq. 9 under ``loss_bbox``, and
-            ``rois`` and ``bbox_targets``, from which a cascade refines.
+            What :meth:`_bbox_forward` returns; the losses of Eq. 9 under ``loss_bbox``; ``rois``
+            and ``bbox_targets``, which a cascade needs to refine the boxes.
         """
         rois = bbox2roi([result.priors for result in sampling_results])
         tsd = self._bbox_forward(x, rois)
@@ -191,15 +218,18 @@ class TSDRoIHead(StandardRoIHead):
         labels: Tensor,
         gt_boxes: Tensor,
     ) -> dict[str, Tensor]:
-        """M_cls and M_loc.
+        """The terms of the progressive constraint that are switched on (Eq. 7 and 8).
 
         Args:
-            constraint: Which terms.
+            constraint: The terms and their margins.
             sibling: ``cls_score`` and ``bbox_pred`` of the sibling head on P.
             tsd: The same of the TSD branch.
             rois: P, Tensor[N, 5].
             labels: y, LongTensor[N], K for negatives.
-            gt_boxes: B of the positive RoIs in their order, Tensor[P, 4].
+            gt_boxes: B of the positive RoIs in their order, Tensor[N⁺, 4].
+
+        Returns:
+            ``loss_pc_cls`` (M_cls) and ``loss_pc_loc`` (M_loc), scalars.
         """
         positive = labels < self.bbox_head.num_classes
         losses = {}
@@ -226,7 +256,11 @@ class TSDRoIHead(StandardRoIHead):
 def _head_losses(
     head: BBoxHead, outputs: dict[str, Tensor], rois: Tensor, targets: tuple
 ) -> dict[str, Tensor]:
-    """Mmdet's losses of one head; zeros that still back-propagate where there are no RoIs."""
+    """The losses that mmdet computes for one head.
+
+    Where there are no RoIs the losses are zeros that depend on the outputs, so that every parameter
+    still receives a gradient; training by several processes waits for each of them.
+    """
     if rois.shape[0] == 0:
         return {
             "loss_cls": outputs["cls_score"].sum() * 0,
@@ -238,7 +272,7 @@ def _head_losses(
 def _boxes_of_class(
     head: BBoxHead, outputs: dict[str, Tensor], rois: Tensor, labels: Tensor, positive: Tensor
 ) -> Tensor:
-    """Decoded boxes of the positive RoIs for their true class, Tensor[P, 4] (x1, y1, x2, y2)."""
+    """Decoded boxes of the positive RoIs for their true class, Tensor[N⁺, 4] (x1, y1, x2, y2)."""
     deltas = outputs["bbox_pred"][positive].float().unflatten(1, (-1, 4))
     column = torch.zeros_like(labels) if head.reg_class_agnostic else labels
     row = torch.arange(len(deltas), device=deltas.device)

@@ -1,4 +1,10 @@
-"""SENet154, with or without deformable convolutions (the paper's best backbone, Tables 6 and 8)."""
+"""SENet154, the paper's best backbone, with or without deformable convolutions (Tables 6 and 8).
+
+Letters
+    B      number of images in a batch
+    H, W   height and width of the images
+    i      number of a stage, from 0
+"""
 
 from collections.abc import Sequence
 from typing import Self
@@ -14,7 +20,7 @@ STAGES = 4
 
 @MODELS.register_module()
 class SENet154(BaseModule):
-    """SENet154 of timm (``legacy_senet154``) as a backbone of mmdet.
+    """timm's SENet154 (``legacy_senet154``) as a backbone of mmdet.
 
     .. code-block:: none
 
@@ -22,25 +28,26 @@ class SENet154(BaseModule):
         stride                                4        4         8        16        32
         channels                            128      256       512      1024      2048
 
-    A bottleneck is 1×1 conv, 3×3 conv of 64 groups, 1×1 conv, squeeze-and-excitation. Where
-    ``stage_with_dcn`` says so, the 3×3 convolution of every bottleneck in a stage becomes mmcv's
-    deformable one of the same channels, groups, stride and padding. It keeps the name ``conv2``
-    and the weights, whether initialised or read from a file for the ordinary network, and gets a
-    ``conv_offset`` that predicts the offsets. That one is zero at first, so with type ``DCN`` the
-    network starts as the ordinary one; the modulation of ``DCNv2`` starts at one half.
+    A bottleneck is a 1×1 convolution, a 3×3 convolution of 64 groups, a 1×1 convolution, and
+    squeeze-and-excitation. Where ``stage_with_dcn`` says so, the 3×3 convolutions of a stage are
+    replaced by mmcv's deformable ones with the same channels, groups, stride and padding. These
+    keep the name ``conv2`` and the weights, so that a file of weights for the ordinary network
+    fits. Their ``conv_offset``, which predicts the offsets, starts at zero. So with type ``DCN``
+    the network starts as the ordinary one; with ``DCNv2`` the modulation starts at one half.
 
-    Source: Hu et al., "Squeeze-and-Excitation Networks"; Dai et al., "Deformable Convolutional
+    Sources: Hu et al., "Squeeze-and-Excitation Networks"; Dai et al., "Deformable Convolutional
     Networks".
 
     Args:
-        out_indices: Stages whose features are returned; 0 is ``layer1``, of stride 4.
-        frozen_stages: Number of stages that do not train; 0 freezes the stem alone, -1 nothing.
-        norm_cfg: ``dict(type="BN")`` or ``dict(type="SyncBN")``.
-        norm_eval: Keep the statistics of batch normalisation as they are.
-        dcn: mmcv's deformable convolution, as ``dict(type="DCN", deform_groups=1)``; None for none.
-        stage_with_dcn: Whether each of the four stages has it.
-        init_cfg: For instance ``dict(type="Pretrained", checkpoint=…)``; None leaves timm's
-            random weights.
+        out_indices: The stages whose features are returned. 0 is ``layer1``, of stride 4.
+        frozen_stages: Number of stages that do not train. 0 freezes the stem alone, -1 nothing.
+        norm_cfg: ``dict(type="BN")`` or ``dict(type="SyncBN")``; None is the former.
+        norm_eval: Whether the running statistics of batch normalisation stay as they are.
+        dcn: Config of the deformable convolution, such as ``dict(type="DCN", deform_groups=1)``,
+            or None for ordinary convolutions.
+        stage_with_dcn: For each of the four stages, whether its convolutions are deformable.
+        init_cfg: Such as ``dict(type="Pretrained", checkpoint=…)``. None leaves the random weights
+            with which timm builds the network.
 
     Raises:
         ValueError: If a setting is not one of those above.
@@ -56,7 +63,7 @@ class SENet154(BaseModule):
         stage_with_dcn: Sequence[bool] = (False, False, False, False),
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
-        # Here, because it takes a second that every other model would wait for as well.
+        # Imported here, because it takes a second, which no other model has to wait for.
         from timm.models.senet import legacy_senet154
 
         super().__init__(init_cfg)
@@ -79,13 +86,13 @@ class SENet154(BaseModule):
         self._freeze()
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Features of the stages that ``out_indices`` names.
+        """Compute the features of the stages that ``out_indices`` names.
 
         Args:
-            x: Images, Tensor[B, 3, H, W], sides multiples of 32 as mmdet pads them.
+            x: Images, Tensor[B, 3, H, W]. Their sides are multiples of 32, as mmdet pads them.
 
         Returns:
-            For stage i Tensor[B, 256 · 2^i, H / 2^(i + 2), W / 2^(i + 2)].
+            For each of these stages i a Tensor[B, 256 · 2^i, H / 2^(i + 2), W / 2^(i + 2)].
         """
         x = self.pool0(self.layer0(x))
         features = []
@@ -96,7 +103,7 @@ class SENet154(BaseModule):
         return tuple(features)
 
     def train(self, mode: bool = True) -> Self:
-        """Switch between training and inference; what is frozen stays as in inference."""
+        """Switch between training and inference. Frozen parts stay in inference mode."""
         super().train(mode)
         self._freeze()
         if mode and self.norm_eval:
@@ -113,7 +120,7 @@ class SENet154(BaseModule):
 
 
 def _deformable(conv: nn.Conv2d, dcn: dict) -> nn.Module:
-    """A deformable convolution with the weights of an ordinary one, its offsets zero."""
+    """A deformable convolution that has the weights of an ordinary one, and offsets of zero."""
     options = {name: value for name, value in dcn.items() if name != "fallback_on_stride"}
     if dcn.get("fallback_on_stride"):
         raise ValueError("SENet154: dcn: fallback_on_stride cannot be true")

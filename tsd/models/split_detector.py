@@ -1,9 +1,25 @@
-"""Backbone disentanglement: from one stage on, everything is doubled (Figure 3 (a)–(c), Table 1).
+"""A detector whose tasks part in the backbone (Figure 3 (a) to (c), Table 1).
 
-image ─▶ trunk ─┬─▶ later stages ─▶ FPN ─▶ cls pyramid ─ pool P ─▶ F_c ─▶ f_c ─▶ C
-                │
-                └─▶ their copies ─▶ FPN ─▶ reg pyramid ─ pool P ─▶ F_r ─▶ f_r ─▶ R
-                                                └─▶ RPN ─▶ P
+The paper compares TSD, which separates the tasks in the head, with detectors that separate them
+earlier: from one stage of the backbone on, each task has everything to itself.
+
+.. code-block:: none
+
+    image ─▶ trunk ─┬─▶ later stages ─▶ FPN ─▶ cls pyramid ─ pool P ─▶ F_c ─▶ f_c ─▶ class scores
+                    │
+                    └─▶ their copies ─▶ FPN ─▶ reg pyramid ─ pool P ─▶ F_r ─▶ f_r ─▶ box deltas
+                                                    │
+                                                    └─▶ RPN ─▶ P
+
+Letters
+    N          number of RoIs
+    K          number of classes
+    B          number of images in a batch
+    C          channels of a pyramid level
+    H, W       height and width of the images; H_l and W_l are those of pyramid level l
+    P          the proposals, which are the same for both tasks
+    F_c, F_r   the features pooled from P for classification and for regression (localisation)
+    f_c, f_r   the trunks of the box head
 """
 
 import copy
@@ -19,14 +35,14 @@ Task = Literal["cls", "reg"]
 
 
 class TaskPyramids(tuple):
-    """A feature pyramid for each task.
+    """The feature pyramids of both tasks.
 
-    As a tuple it is the pyramid that the RPN reads, so whatever in mmdet expects one pyramid
-    takes that one.
+    mmdet expects one pyramid, a tuple of tensors, wherever features are handed on. So this is a
+    tuple too, namely the pyramid that the RPN reads, and has both pyramids as attributes.
 
     Attributes:
-        cls_levels: Pyramid of the classification, Tensor[B, C, H_l, W_l] fine to coarse.
-        reg_levels: Pyramid of the localisation likewise.
+        cls_levels: The pyramid for classification, of Tensor[B, C, H_l, W_l] fine to coarse.
+        reg_levels: The pyramid for localisation likewise.
     """
 
     cls_levels: tuple[Tensor, ...]
@@ -35,7 +51,7 @@ class TaskPyramids(tuple):
     def __new__(
         cls, cls_levels: Sequence[Tensor], reg_levels: Sequence[Tensor], rpn_pyramid: Task
     ) -> "TaskPyramids":
-        """Both pyramids; ``rpn_pyramid`` says which one the tuple is."""
+        """Hold both pyramids, and be the one of the task ``rpn_pyramid``."""
         pyramids = super().__new__(cls, cls_levels if rpn_pyramid == "cls" else reg_levels)
         pyramids.cls_levels, pyramids.reg_levels = tuple(cls_levels), tuple(reg_levels)
         return pyramids
@@ -43,24 +59,24 @@ class TaskPyramids(tuple):
 
 @MODELS.register_module()
 class SplitRoIHead(StandardRoIHead):
-    """RoI head that pools the one proposal P from the pyramid of each task.
+    """RoI head that pools each proposal P from the pyramids of both tasks.
 
-    The sibling head's losses under their usual names. ``bbox_head`` has to take two RoI features,
-    as ``TSDBBoxHead`` does: its trunks are the disentangled heads of Figure 3.
+    Its losses are those of mmdet's usual head, under their usual names. ``bbox_head`` has to take
+    two RoI features, as ``TSDBBoxHead`` does, whose trunks are the separate heads of Figure 3.
     """
 
     def _bbox_forward(self, x: TaskPyramids, rois: Tensor) -> dict[str, Tensor]:
-        """Score F_c and regress F_r, in training and inference.
+        """Give class scores from F_c and box deltas from F_r, in training and at inference.
 
         Args:
             x: The pyramids.
-            rois: P, Tensor[N, 5].
+            rois: P, Tensor[N, 5], (batch index, x1, y1, x2, y2).
 
         Returns:
             ``cls_score`` Tensor[N, K + 1] and ``bbox_pred`` Tensor[N, 4 · K] or Tensor[N, 4].
 
         Raises:
-            TypeError: If the detector made one pyramid only.
+            TypeError: If the detector makes one pyramid only.
         """
         if not isinstance(x, TaskPyramids):
             raise TypeError("SplitRoIHead reads two pyramids: it needs model.type=SplitFasterRCNN")
@@ -75,25 +91,26 @@ class SplitRoIHead(StandardRoIHead):
 class SplitFasterRCNN(FasterRCNN):
     """Faster R-CNN whose tasks part in the backbone: D_s8, D_s16 and D_s32 of Table 1.
 
-    ``backbone`` stays whole. Its stages up to the split are the trunk, the later ones with
-    ``neck`` serve the classification; ``reg_stages`` and ``reg_neck`` are the localisation's own.
-    The copied stages start from the weights of those they copy, pretrained or random, and take
-    over which of them are frozen and which normalise with running statistics.
+    ``backbone`` stays whole. Its stages up to the split are the trunk, and the later ones serve
+    classification, as does ``neck``. Localisation has ``reg_stages``, which are copies of those
+    later stages, and ``reg_neck``. The copies start from the weights of the originals, whether
+    pretrained or random. They are frozen where the originals are frozen, and normalise with running
+    statistics where the originals do.
 
     Args:
-        split_at: Output stride of the last shared stage. 32 shares the whole backbone and doubles
-            FPN and head, 16 doubles the last stage as well, and so on.
+        split_at: Output stride of the last shared stage. With 32 the tasks share the whole backbone
+            and each has an FPN and a head, with 16 each has a last stage as well, and so on.
         neck: Config of the FPN, of which each task has one.
-        rpn_pyramid: The task whose pyramid proposals are made from. The paper does not say, and
-            its parameter counts are the same either way. Localisation by default: proposals know
-            no classes, and what is an object to the RPN is decided by overlap alone.
+        rpn_pyramid: The task whose pyramid the RPN reads. The paper does not say which, and the
+            number of parameters is the same for both. The default is localisation, because the RPN
+            knows no classes: to it overlap alone decides what an object is.
         kwargs: Those of ``FasterRCNN``. The backbone has to list its stages by name in
             ``res_layers`` or ``layers``, as mmdet's ResNet family and MobileNetV2 do.
 
     Raises:
-        ValueError: If no stage that feeds the FPN has the stride ``split_at``, a stride being what
-            the RoI extractor's ``featmap_strides`` says of the stage's pyramid level; on an
-            unknown ``rpn_pyramid``; on a backbone without named stages; on another RoI head.
+        ValueError: If no stage that feeds the FPN has the stride ``split_at``, where the RoI
+            extractor's ``featmap_strides`` tell the strides; if ``rpn_pyramid`` is unknown; if the
+            backbone does not list its stages; if the RoI head is no ``SplitRoIHead``.
     """
 
     def __init__(self, *, split_at: int, neck: dict, rpn_pyramid: Task = "reg", **kwargs) -> None:
@@ -124,7 +141,7 @@ class SplitFasterRCNN(FasterRCNN):
         self.reg_neck = MODELS.build(neck)
 
     def extract_feat(self, batch_inputs: Tensor) -> TaskPyramids:
-        """Both pyramids of images Tensor[B, 3, H, W]; the trunk runs once."""
+        """Compute both pyramids of images, Tensor[B, 3, H, W]. The trunk runs once for both."""
         cls_stages = self.backbone(batch_inputs)
         reg_stages = list(cls_stages[: self.shared_levels])
         x = reg_stages[-1]
@@ -135,13 +152,16 @@ class SplitFasterRCNN(FasterRCNN):
         return TaskPyramids(self.neck(cls_stages), self.reg_neck(reg_stages), self.rpn_pyramid)
 
     def init_weights(self) -> None:
-        """Initialise, then give the copied stages the weights of the backbone's."""
+        """Initialise all weights, then copy those of the backbone's stages to their copies."""
         super().init_weights()
         for name, stage in self.reg_stages.items():
             stage.load_state_dict(getattr(self.backbone, name).state_dict())
 
     def train(self, mode: bool = True) -> "SplitFasterRCNN":
-        """Switch modes; the copied stages follow the backbone's, frozen parts included."""
+        """Switch between training and inference. Copied stages do as the backbone's stages do.
+
+        The backbone keeps frozen stages, and perhaps all normalisation, in inference mode.
+        """
         super().train(mode)
         for name, stage in self.reg_stages.items():
             original = getattr(self.backbone, name)
@@ -153,7 +173,7 @@ class SplitFasterRCNN(FasterRCNN):
 
 
 def _stage_names(backbone: nn.Module) -> list[str]:
-    """The backbone's stages in order, ``out_indices`` counting them."""
+    """The names of the backbone's stages in order, so that ``out_indices`` are their places."""
     for attribute in ("res_layers", "layers"):
         names = getattr(backbone, attribute, None)
         if isinstance(names, list):

@@ -137,12 +137,9 @@ def gain_sd(run: Measured, baseline: Measured) -> float | None:
 
 def published_of(results: Results, table: Table, run: str, metric: str) -> float | None:
     """Return what was printed for a run, preferably in this table, else in one of the paper's."""
-    for place in [table, *(other for other in results.tables if other.paper)]:
-        for row in place.rows:
-            value = row.published.get(metric)
-            if row.run == run and value is not None:
-                return value
-    return None
+    places = [table, *(other for other in results.tables if other.paper)]
+    values = (place.printed(run, metric) for place in places)
+    return next((value for value in values if value is not None), None)
 
 
 def fill_cell(results: Results, table: Table, row: Row, metric: str) -> Cell:

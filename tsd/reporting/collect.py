@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tsd import provenance
-from tsd.experiments.grid import Grid, Job
+from tsd.experiments.grid import Grid
+from tsd.experiments.job import Job
 from tsd.experiments.load import config_name
 from tsd.experiments.metrics import METRICS
 from tsd.experiments.schema import Run

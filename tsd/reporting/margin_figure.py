@@ -1,23 +1,24 @@
 """Figure 4: AP over the margin of the progressive constraint, a curve for each of its terms."""
 
 import math
-from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tsd.reporting import drawing
-from tsd.reporting.cells import Measured, Results, measure, read_results
-from tsd.reporting.drawing import INK, OURS, PAPERS, RULES, SOFT
+from tsd.experiments import schema
+from tsd.experiments.metrics import Metric
+from tsd.reporting.cells import Measured, measure
+from tsd.reporting.drawing import INK, OURS, PAPERS, RULES, SOFT, Drawing, measured_seeds, word
 from tsd.reporting.summary import seed_caveat, seeds_phrase
-from tsd.reporting.wording import number
+from tsd.reporting.wording import metric_title, number
+from tsd.results.collected import Results
 
 STYLES: tuple[dict[str, Any], ...] = (
     {"color": OURS, "marker": "o", "ls": "-", "ms": 7},
     {"color": PAPERS, "marker": "s", "ls": (0, (5, 2)), "ms": 6.5, "mfc": "white", "mew": 1.8},
 )
-"""Of the curves: filled circles on a line, hollow squares on dashes."""
+"""How curves are drawn: as filled circles on a line, and as hollow squares on dashes."""
 
 DODGE = 0.004
 """How far curves stand to the side of a margin, so that their error bars do not hide each other."""
@@ -25,52 +26,48 @@ DODGE = 0.004
 SPREAD = "Error bars, and the band of the level line: sample standard deviation over seeds."
 
 Curve = dict[float, Measured]
-"""Margin → AP."""
+"""Margin → what was measured of its run."""
 
 
-def draw_margins(collected: Path, figure_id: str, out: Path) -> None:
-    """Draw AP over the margin, with the run that a series without points names as reference.
+def draw_margins(results: Results, declared: schema.Figure) -> Drawing:
+    """Draw a metric over the margin, with the run that a series without points names as reference.
 
     A point without results is left out of its curve and named at the lower edge.
 
     Args:
-        collected: The file with the results.
-        figure_id: Of a declared figure of kind ``margins``.
-        out: The figure's path (:func:`tsd.reporting.drawing.save`).
+        results: The collected results.
+        declared: The figure. The first of its metrics is drawn.
     """
-    results = read_results(collected)
-    declared = drawing.figure_of(results, figure_id)
-    results = drawing.only_of(results, declared)
+    metric = results.metrics[declared.metrics[0]]
     curves = {
-        series["label"]: curve_of(results, series)
-        for series in declared["series"]
-        if series["points"]
+        series.label: curve_of(results, series, metric)
+        for series in declared.series
+        if series.points
     }
-    references = [series for series in declared["series"] if series["run"]]
+    references = [series for series in declared.series if series.run]
     figure = Figure(figsize=(6.4, 4.3), layout="constrained")
     axes = figure.add_subplot()
     for place, (label, curve) in enumerate(curves.items()):
         _draw_curve(axes, label, curve, STYLES[place % len(STYLES)], DODGE * (2 * place - 1))
     for series in references:
-        _draw_reference(axes, series, measure(results, series["run"], "AP"))
-    _finish(axes, curves)
-    drawing.write_title(figure, results, declared["title"], seeds_phrase(results))
+        _draw_reference(axes, series.label, measure(results, series.run, metric.id), metric)
+    _finish(axes, curves, metric)
     has_spread = any(point.sd is not None for curve in curves.values() for point in curve.values())
     shown = [
-        "AP over the margin where one term of the constraint is used alone: "
+        f"{metric.title} over the margin where one term of the constraint is used alone: "
         f"{' and '.join(curves)}.",
-        *(f"Level line: {series['label']} ({series['run']})." for series in references),
+        *(f"Level line: {series.label} ({series.run})." for series in references),
         SPREAD if has_spread else "",
         seed_caveat(results),
     ]
-    seeds = drawing.measured_seeds(results)
-    drawing.save(figure, out, drawing.caption(results, declared, shown, seeds))
+    return Drawing(figure, shown, measured_seeds(results), told=[seeds_phrase(results)])
 
 
-def curve_of(results: Results, series: dict[str, Any]) -> Curve:
-    """Gather a series' AP by margin, in ascending order."""
-    points = sorted((float(margin), run) for margin, run in series["points"].items())
-    return {margin: measure(results, run, "AP") for margin, run in points}
+def curve_of(results: Results, series: schema.Series, metric: Metric) -> Curve:
+    """Gather what was measured at each margin of a series, in ascending order of the margins."""
+    return {
+        margin: measure(results, run, metric.id) for margin, run in sorted(series.points.items())
+    }
 
 
 def _draw_curve(axes: Axes, label: str, curve: Curve, style: dict[str, Any], shift: float) -> None:
@@ -88,26 +85,26 @@ def _draw_curve(axes: Axes, label: str, curve: Curve, style: dict[str, Any], shi
     )
 
 
-def _draw_reference(axes: Axes, series: dict[str, Any], reference: Measured) -> None:
+def _draw_reference(axes: Axes, label: str, reference: Measured, metric: Metric) -> None:
     """Draw the level of the run without constraint, or name it as missing in the legend."""
     if reference.mean is None:
-        label = f"{series['label']}: {drawing.word(reference.state)}"
+        label = f"{label}: {word(reference.state)}"
         axes.plot([], [], color=INK, lw=1.2, ls=":", label=label)
         return
-    label = f"{series['label']}, {number(reference.mean, 1)}"
+    label = f"{label}, {number(reference.mean, metric.decimals)}"
     axes.axhline(reference.mean, color=INK, lw=1.4, ls=":", zorder=1, label=label)
     if reference.sd is not None:
         low, high = reference.mean - reference.sd, reference.mean + reference.sd
         axes.axhspan(low, high, color=INK, alpha=0.08, lw=0, zorder=0)
 
 
-def _finish(axes: Axes, curves: dict[str, Curve]) -> None:
+def _finish(axes: Axes, curves: dict[str, Curve], metric: Metric) -> None:
     """Set the scales, name what is missing, and say that nothing is published."""
     margins = sorted({margin for curve in curves.values() for margin in curve})
     axes.set_xlim(margins[0] - 0.05, margins[-1] + 0.05)
     axes.set_xticks(margins, [f"{margin:g}" for margin in margins])
     axes.set_xlabel("margin $m_c$ (TSD w. cls) or $m_r$ (TSD w. loc)", fontsize=9, color=INK)
-    axes.set_ylabel("AP (%)", fontsize=9, color=INK)
+    axes.set_ylabel(metric_title(metric), fontsize=9, color=INK)
     axes.tick_params(labelsize=8.5, colors=INK, length=0)
     axes.grid(axis="y", color=RULES, lw=0.8)
     axes.set_axisbelow(True)
@@ -138,7 +135,7 @@ def _name_missing(axes: Axes, curves: dict[str, Curve]) -> None:
         for margin, point in curve.items():
             if point.mean is None:
                 axes.annotate(
-                    f"{label}:\n{drawing.word(point.state)}",
+                    f"{label}:\n{word(point.state)}",
                     (margin, 0),
                     xycoords=("data", "axes fraction"),
                     xytext=(0, 4 + 21 * (len(curves) - 1 - row)),

@@ -13,15 +13,17 @@ import jinja2
 
 from tsd.experiments.metrics import leading
 from tsd.reporting import (
+    disagreements,
     escaping,
-    figures,
-    paper_numbers,
     summary,
     verdict_texts,
     verdicts,
     wording,
 )
 from tsd.reporting.cells import Cell, fill
+from tsd.reporting.declared_figure import draw_declared
+from tsd.reporting.gains_figure import draw_gains
+from tsd.reporting.sample_sheet import draw_samples
 from tsd.reporting.tables import failure_reasons, notes, to_markdown, write_table
 from tsd.results.collected import Results, State
 
@@ -43,12 +45,12 @@ def write_parts(collected: Path, leave_out: Collection[str] = ()) -> None:
             write_table(collected, table.id, folder / "tables")
     for figure in results.figures:
         if figure.id not in leave_out:
-            figures.draw_declared(collected, figure.id, folder / "figures" / figure.id)
-    figures.draw_gains(collected, folder / "figures" / "gains.png")
+            draw_declared(collected, figure.id, folder / "figures" / figure.id)
+    draw_gains(collected, folder / "figures" / "gains.png")
     root, split = Path(results.dataset.root), results.dataset.val
     if (root / split.annotations).exists():
         samples = folder / "figures" / "samples.png"
-        figures.draw_samples(root / split.annotations, root / split.images, samples)
+        draw_samples(root / split.annotations, root / split.images, samples)
 
 
 def write_pages(collected: Path) -> Path:
@@ -65,8 +67,8 @@ def write_pages(collected: Path) -> Path:
     environment = _environment()
     content = {
         "results": results,
-        "judged": verdicts.judge(results, results.claims),
-        "differing": paper_numbers.disagreements(results, results.inconsistencies),
+        "judged": verdicts.judge(results),
+        "differing": disagreements.disagreements(results),
         "captions": {
             figure.id: (folder / "figures" / f"{figure.id}.txt").read_text(encoding="utf-8")
             for figure in results.figures

@@ -1,7 +1,10 @@
-"""Figure 5: P, P̂_r and P̂_c on images, and below them what each head detects."""
+"""Figure 5: P, P̂_r and P̂_c on images, and below them what each head detects.
 
+Boxes are (x1, y1, x2, y2) in pixels of the original image.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,18 +15,27 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from tsd.reporting import drawing
-from tsd.reporting.cells import Results, read_results
-from tsd.reporting.drawing import INK
+from tsd.experiments import schema
+from tsd.reporting.drawing import (
+    INK,
+    Drawing,
+    absence,
+    extracted,
+    message_picture,
+    present,
+    write_message,
+)
+from tsd.results.collected import Results
+from tsd.results.extracts import Box, ImageProposals, Point, ProposalsExtract
 
 SHOWN_FROM = 0.5
-"""Score of the detections that are drawn."""
+"""Lowest score of the detections that are drawn."""
 
 FOUND_FROM = 0.5
-"""IoU with an object of its class from which on a detection counts as right."""
+"""Lowest IoU with an object of its class at which a detection counts as right."""
 
 RIM = [patheffects.withStroke(linewidth=3.4, foreground="black")]
-"""Behind each box, so that it stands out from any image."""
+"""What is drawn behind each box, so that it stands out from any image."""
 
 RED = "#ff5a36"
 TRUTH: dict[str, Any] = {"ec": "white", "lw": 1.1, "ls": "-"}
@@ -35,15 +47,16 @@ CLS_POINT: dict[str, Any] = {"marker": "o", "ms": 3.6, "mfc": "#ff9ed2", "mec": 
 REG_POINT: dict[str, Any] = {"marker": "x", "ms": 3.6, "mec": RED, "mew": 1.4}
 
 WIDTH, TALLEST = 9.4, 3.2
-"""Of all images together, and height of one at most, in inches; all are of the same height."""
-
-Box = list[float]
-"""x1, y1, x2, y2 in pixels."""
+"""Width of a row of images, and the greatest height of an image, in inches. All images have the
+same height."""
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A detection that is drawn; ``iou`` with the object it found, None where it is false."""
+    """A detection that is drawn.
+
+    ``iou`` is the IoU with the object that it found, or None where it found none.
+    """
 
     name: str
     score: float
@@ -51,61 +64,77 @@ class Judged:
     iou: float | None
 
 
-def draw_proposals(collected: Path, figure_id: str, out: Path) -> None:
-    """Draw a column for each image: proposals on top, below them each run's detections.
+@dataclass(frozen=True)
+class Shown:
+    """A run that the figure shows.
 
     Args:
-        collected: The file with the results.
-        figure_id: Of a declared figure of kind ``proposals``; the proposals are those of its last
-            series.
-        out: The figure's path (:func:`tsd.reporting.drawing.save`).
+        run: Id of the run.
+        label: What the figure calls it.
+        seed: The training that is shown; None where nothing was extracted from the run.
+        images: Path of an image → what was extracted on it.
     """
-    results = read_results(collected)
-    declared = drawing.figure_of(results, figure_id)
-    results = drawing.only_of(results, declared)
-    found = {
-        series["run"]: drawing.extracted(results, series["run"], declared["kind"])
-        for series in declared["series"]
-    }
-    images = {run: drawing.present(one[1]["images"]) if one else [] for run, one in found.items()}
-    columns = list(dict.fromkeys(image["image"] for some in images.values() for image in some))
+
+    run: str
+    label: str
+    seed: int | None
+    images: dict[str, ImageProposals]
+
+
+def draw_proposals(results: Results, declared: schema.Figure) -> Drawing:
+    """Draw a column for each image: the proposals on top, and below them each run's detections.
+
+    Args:
+        results: The collected results.
+        declared: The figure. The proposals are those of the run of its last series.
+    """
+    shown = [
+        _shown(results, series.run, series.label, declared.kind)
+        for series in declared.series
+        if series.run is not None
+    ]
+    seeds = {one.run: [] if one.seed is None else [one.seed] for one in shown}
+    told = [f"{one.run} seed {one.seed}" for one in shown if one.seed is not None]
+    columns = list(dict.fromkeys(path for one in shown for path in one.images))
     if columns:
-        figure = _draw_grid(results, declared["series"], images, columns)
-    else:
-        figure = Figure(figsize=(8, 2.6), layout="constrained")
-        reasons = [drawing.absence(results, run, one) for run, one in found.items()]
-        drawing.write_message(figure.add_subplot(), "\n".join(reasons))
-    told = [f"{run} seed {one[0]}" for run, one in found.items() if one]
-    drawing.write_title(figure, results, declared["title"], *told)
-    shown = _explain(declared["series"]) if columns else []
-    seeds = {run: [one[0]] if one else [] for run, one in found.items()}
-    drawing.save(figure, out, drawing.caption(results, declared, shown, seeds))
+        return Drawing(_draw_grid(results, shown, columns), [_explain(shown)], seeds, told)
+    reasons = [absence(results, one.run, is_extracted=one.seed is not None) for one in shown]
+    return Drawing(message_picture("\n".join(reasons)), [], seeds, told)
 
 
-def judge(image: dict[str, Any]) -> list[Judged]:
+def _shown(results: Results, run: str, label: str, kind: str) -> Shown:
+    """Read what was extracted from a run, as far as its images are still there."""
+    found = extracted(results, run, kind, ProposalsExtract)
+    if found is None:
+        return Shown(run, label, None, {})
+    seed, content = found
+    return Shown(run, label, seed, {one.image: one for one in present(content.images)})
+
+
+def judge(image: ImageProposals) -> list[Judged]:
     """Tell which of an image's drawn detections are right, as COCO's evaluation matches them.
 
-    By falling score, each detection takes the object of its class that it overlaps most among
-    those not yet taken, if their IoU is ``FOUND_FROM`` or more.
+    Detections are taken by falling score. Each gets the object of its class that it overlaps most,
+    among the objects that no detection before it got, if their IoU is ``FOUND_FROM`` or more.
     """
-    free = list(image["ground_truth"])
+    free = list(image.ground_truth)
     judged = []
-    for one in sorted(image["detections"], key=lambda one: -one["score"]):
-        if one["score"] < SHOWN_FROM:
+    for one in sorted(image.detections, key=lambda one: -one.score):
+        if one.score < SHOWN_FROM:
             break
-        same = [truth for truth in free if truth["class"] == one["class"]]
-        best = max(same, key=lambda truth: iou(one["box"], truth["box"]), default=None)
-        overlap = iou(one["box"], best["box"]) if best else 0.0
+        same = [truth for truth in free if truth.class_name == one.class_name]
+        best = max(same, key=lambda truth: iou(one.box, truth.box), default=None)
+        overlap = iou(one.box, best.box) if best else 0.0
         if best is not None and overlap >= FOUND_FROM:
             free.remove(best)
-            judged.append(Judged(one["class"], one["score"], one["box"], overlap))
+            judged.append(Judged(one.class_name, one.score, one.box, overlap))
         else:
-            judged.append(Judged(one["class"], one["score"], one["box"], None))
+            judged.append(Judged(one.class_name, one.score, one.box, None))
     return judged
 
 
 def iou(a: Box, b: Box) -> float:
-    """Compute the overlap of two boxes."""
+    """Compute the intersection over union of two boxes."""
     width = min(a[2], b[2]) - max(a[0], b[0])
     height = min(a[3], b[3]) - max(a[1], b[1])
     if width <= 0 or height <= 0:
@@ -114,43 +143,43 @@ def iou(a: Box, b: Box) -> float:
     return width * height / (areas - width * height)
 
 
-def _explain(series: list[dict[str, Any]]) -> list[str]:
+def _explain(shown: list[Shown]) -> str:
     """Say what is to be seen, and by which rules it was chosen."""
-    rows = ", then ".join(f"{one['label']} ({one['run']})" for one in series)
-    return [
-        f"Top row, of run {series[-1]['run']}: the RPN’s proposal P with the best IoU with the "
+    rows = ", then ".join(f"{one.label} ({one.run})" for one in shown)
+    return (
+        f"Top row, of run {shown[-1].run}: the RPN’s proposal P with the best IoU with the "
         "image’s largest object (yellow), P̂_r (red, dashed) and the centres of P̂_c’s bins (pink); "
         "the annotated box is white. "
         f"Below, the detections with a score of {SHOWN_FROM:g} or more: {rows}; blue where the "
         f"IoU with an object of the class (white) is {FOUND_FROM:g} or more, orange and dashed "
         "where it is not. Images: evenly spread over the val split."
-    ]
+    )
 
 
-def _draw_grid(
-    results: Results,
-    series: list[dict[str, Any]],
-    images: dict[str, list[dict[str, Any]]],
-    columns: list[str],
-) -> Figure:
-    """Draw all rows; where nothing was extracted from a run, its row says so."""
+def _draw_grid(results: Results, shown: list[Shown], columns: list[str]) -> Figure:
+    """Draw all rows; where nothing was extracted from a run, its row says so.
+
+    Args:
+        results: The collected results.
+        shown: The runs.
+        columns: Paths of the images.
+    """
     shapes = [_width_over_height(path) for path in columns]
     height = min(WIDTH / sum(shapes), TALLEST)
-    size = (height * sum(shapes) + 0.4, (height + 0.3) * (1 + len(series)) + 0.95)
+    size = (height * sum(shapes) + 0.4, (height + 0.3) * (1 + len(shown)) + 0.95)
     figure = Figure(figsize=size, layout="constrained")
-    method = series[-1]
-    rows = [
-        (f"proposals of\n{method['label']}", method["run"], _draw_proposal),
-        *((f"detected by\n{one['label']}", one["run"], _draw_detections) for one in series),
+    method = shown[-1]
+    rows: list[tuple[str, Shown, Callable[[Axes, ImageProposals], None]]] = [
+        (f"proposals of\n{method.label}", method, _draw_proposal),
+        *((f"detected by\n{one.label}", one, _draw_detections) for one in shown),
     ]
     grid = figure.subplots(len(rows), len(columns), squeeze=False, width_ratios=shapes)
-    for line, (title, run, draw) in zip(grid, rows, strict=True):
-        by_path = {image["image"]: image for image in images[run]}
+    for line, (title, one, draw) in zip(grid, rows, strict=True):
         for axes, path in zip(line, columns, strict=True):
-            if path in by_path:
-                draw(axes, by_path[path])
+            if path in one.images:
+                draw(axes, one.images[path])
             else:
-                drawing.write_message(axes, drawing.absence(results, run).replace(": ", ":\n"))
+                write_message(axes, absence(results, one.run).replace(": ", ":\n"))
             axes.set_xticks([])
             axes.set_yticks([])
         line[0].set_ylabel(title, fontsize=9.5, color=INK, parse_math=False)
@@ -191,62 +220,64 @@ def _draw_image(axes: Axes, path: str) -> None:
         axes.imshow(image.convert("RGB"), extent=extent, interpolation="nearest")
 
 
-def _draw_proposal(axes: Axes, image: dict[str, Any]) -> None:
+def _draw_proposal(axes: Axes, image: ImageProposals) -> None:
     """Draw P and what is derived from it, and no more of the image than surrounds them."""
-    _draw_image(axes, image["image"])
-    _draw_box(axes, image["box"], TRUTH)
-    proposal, derived = image["proposal"], image["derived"]
+    _draw_image(axes, image.image)
+    _draw_box(axes, image.box, TRUTH)
+    proposal, derived = image.proposal, image.derived
     if proposal is None:
         _write(axes, "the RPN\nproposes nothing")
         return
-    _draw_box(axes, proposal["box"], SHARED)
-    _tag(axes, proposal["box"][0], proposal["box"][3], "$P$", color=SHARED["ec"], fontsize=8)
-    corners = [*np.reshape(image["box"], (2, 2)), *np.reshape(proposal["box"], (2, 2))]
+    _draw_box(axes, proposal.box, SHARED)
+    _tag(axes, proposal.box[0], proposal.box[3], "$P$", color=SHARED["ec"], fontsize=8)
+    corners = [*_corners(image.box), *_corners(proposal.box)]
     if derived is None:
         _write(axes, "the head derives\nnothing from P")
     else:
-        _write(axes, f"{image['class']}\nIoU of P {proposal['iou']:.2f}")
-        if derived["reg_box"] is not None:
-            _draw_box(axes, derived["reg_box"], DERIVED)
-            _, y1, x2, _ = derived["reg_box"]
+        _write(axes, f"{image.class_name}\nIoU of P {proposal.iou:.2f}")
+        if derived.reg_box is not None:
+            _draw_box(axes, derived.reg_box, DERIVED)
+            _, y1, x2, _ = derived.reg_box
             _tag(
                 axes, x2, y1, r"$\hat{P}_r$", color=DERIVED["ec"], fontsize=8, ha="right", va="top"
             )
-            corners += [*np.reshape(derived["reg_box"], (2, 2))]
-        for points, look in (
-            (derived["reg_points"], REG_POINT),
-            (derived["cls_points"], CLS_POINT),
-        ):
+            corners += _corners(derived.reg_box)
+        for points, look in ((derived.reg_points, REG_POINT), (derived.cls_points, CLS_POINT)):
             if points is not None:
                 axes.plot(*np.transpose(points), ls="", **look)
                 corners += points
     low, high = np.min(corners, axis=0), np.max(corners, axis=0)
-    shape = np.array([_width_over_height(image["image"]), 1])
+    shape = np.array([_width_over_height(image.image), 1])
     (x, y), (dx, dy) = (low + high) / 2, 0.6 * shape * max((high - low) / shape)
     axes.set_xlim(x - dx, x + dx)
     axes.set_ylim(y + dy, y - dy)
-    axes.set_facecolor("#3a3f45")  # beyond the image's edge
+    axes.set_facecolor("#3a3f45")  # seen where the axes go beyond the image's edge
 
 
-def _draw_detections(axes: Axes, image: dict[str, Any]) -> None:
+def _corners(box: Box) -> list[Point]:
+    """Return the upper left and the lower right corner of a box."""
+    return [(box[0], box[1]), (box[2], box[3])]
+
+
+def _draw_detections(axes: Axes, image: ImageProposals) -> None:
     """Draw the annotated boxes and the detections, and count them."""
-    _draw_image(axes, image["image"])
-    for truth in image["ground_truth"]:
-        _draw_box(axes, truth["box"], TRUTH)
+    _draw_image(axes, image.image)
+    for truth in image.ground_truth:
+        _draw_box(axes, truth.box, TRUTH)
     judged = judge(image)
     for one in reversed(judged):
         _draw_box(axes, one.box, FALSE if one.iou is None else RIGHT)
     for one in reversed(judged):
         _label_box(axes, one)
     if not judged:
-        best = max((one["score"] for one in image["detections"]), default=None)
+        best = max((one.score for one in image.detections), default=None)
         highest = "" if best is None else f";\nthe highest {best:.2f}"
         _write(axes, f"nothing scores {SHOWN_FROM:g}{highest}")
         return
     right = [one.iou for one in judged if one.iou is not None]
     mean = f"\nmean IoU {np.mean(right):.2f}" if right else ""
     false = len(judged) - len(right)
-    _write(axes, f"{len(right)} of {len(image['ground_truth'])} found, {false} false{mean}")
+    _write(axes, f"{len(right)} of {len(image.ground_truth)} found, {false} false{mean}")
 
 
 def _draw_box(axes: Axes, box: Box, look: dict[str, Any]) -> None:

@@ -1,10 +1,9 @@
 """Figure 1: how classification and localisation depend on the position, as maps and surfaces."""
 
 import math
-from pathlib import Path
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -14,56 +13,64 @@ from matplotlib.patches import Rectangle
 from mpl_toolkits.mplot3d import Axes3D
 from PIL import Image
 
-from tsd.reporting import drawing
-from tsd.reporting.cells import read_results
-from tsd.reporting.drawing import INK, SOFT
+from tsd.experiments import schema
+from tsd.reporting.drawing import INK, SOFT, Drawing, absence, extracted, message_picture, present
+from tsd.results.collected import Results
+from tsd.results.extracts import SensitivityExtract, SensitivityMaps
 
-TASKS = {
-    "classification": "classification:\nscore of the true class",
-    "localization": "localisation:\nIoU of the regressed box",
-}
-"""Map of an instance → the head of its column."""
+Map = npt.NDArray[np.float64]
+"""Array[H, W] of values from 0 to 1: a row for each y of the positions, a column for each x."""
+
+HEADS = (
+    "classification:\nscore of the true class",
+    "localisation:\nIoU of the regressed box",
+)
+"""Heads of the columns, in the order of :func:`maps_of`."""
 
 COLOURS, SCALE = "viridis", Normalize(0, 1)
-"""Dark to light, so that maps keep their order in grey; both tasks and all rows share the scale."""
+"""Colours go from dark to light, so that maps keep their order in grey. Both tasks and all rows
+share one scale."""
 
 LEVELS = (0.25, 0.5, 0.75)
-"""Of the contour lines."""
+"""Values at which contour lines are drawn."""
 
 SURROUNDINGS = 0.75
-"""Of the object's size, shown on each side of it."""
+"""How much is shown on each side of an object, over the longer side of its box."""
 
 RIM = [patheffects.withStroke(linewidth=2.6, foreground="black")]
+"""What is drawn behind white lines, so that they stand out from any image."""
 
 
-def draw_sensitivity(collected: Path, figure_id: str, out: Path) -> None:
-    """Draw a row for each instance: both maps over the image, and both as surfaces.
+def draw_sensitivity(results: Results, declared: schema.Figure) -> Drawing:
+    """Draw a row for each object: both maps over the image, and both as surfaces.
 
     Args:
-        collected: The file with the results.
-        figure_id: Of a declared figure of kind ``sensitivity``; its first series names the run.
-        out: The figure's path (:func:`tsd.reporting.drawing.save`).
+        results: The collected results.
+        declared: The figure. Its only series names the run.
     """
-    results = read_results(collected)
-    declared = drawing.figure_of(results, figure_id)
-    results = drawing.only_of(results, declared)
-    series = declared["series"][0]
-    found = drawing.extracted(results, series["run"], declared["kind"])
-    instances = drawing.present(found[1]["instances"]) if found else []
-    told = []
-    if found and instances:
-        figure = _draw_rows(instances)
-        told = [f"run {series['run']} ({series['label']}), seed {found[0]}"]
-    else:
-        figure = Figure(figsize=(8, 2.6), layout="constrained")
-        drawing.write_message(figure.add_subplot(), drawing.absence(results, series["run"], found))
-    drawing.write_title(figure, results, declared["title"], *told)
-    shown = _explain(instances) if instances else []
-    seeds = {series["run"]: [found[0]] if found else []}
-    drawing.save(figure, out, drawing.caption(results, declared, shown, seeds))
+    (series,), (run,) = declared.series, declared.runs
+    found = extracted(results, run, declared.kind, SensitivityExtract)
+    if found is None:
+        return Drawing(message_picture(absence(results, run)), [], seeds={run: []}, told=[])
+    seed, content = found
+    instances = present(content.instances)
+    if not instances:
+        picture = message_picture(absence(results, run, is_extracted=True))
+        return Drawing(picture, [], seeds={run: [seed]}, told=[])
+    return Drawing(
+        _draw_rows(instances),
+        _explain(instances),
+        seeds={run: [seed]},
+        told=[f"run {run} ({series.label}), seed {seed}"],
+    )
 
 
-def _explain(instances: list[dict[str, Any]]) -> list[str]:
+def maps_of(instance: SensitivityMaps) -> tuple[Map, Map]:
+    """Return an object's map of classification and its map of localisation."""
+    return np.asarray(instance.classification), np.asarray(instance.localization)
+
+
+def _explain(instances: list[SensitivityMaps]) -> list[str]:
     """Say what the maps show, and where their peaks lie."""
     apart = ", ".join(f"{peak_distance(instance):.2f}" for instance in instances)
     return [
@@ -78,45 +85,44 @@ def _explain(instances: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def peak(instance: dict[str, Any], task: str) -> tuple[float, float, float]:
-    """Find a map's highest value: x, y and the value."""
-    values = np.asarray(instance[task])
+def peak(instance: SensitivityMaps, values: Map) -> tuple[float, float, float]:
+    """Find the highest value of one of an object's maps: its x, its y and the value."""
     row, column = np.unravel_index(int(values.argmax()), values.shape)
-    return instance["x"][column], instance["y"][row], float(values[row, column])
+    return instance.x[column], instance.y[row], float(values[row, column])
 
 
-def peak_distance(instance: dict[str, Any]) -> float:
-    """Measure how far the two maps' highest values lie apart, over the box's diagonal."""
-    (ax, ay, _), (bx, by, _) = (peak(instance, task) for task in TASKS)
-    x1, y1, x2, y2 = instance["box"]
+def peak_distance(instance: SensitivityMaps) -> float:
+    """Measure how far the highest values of both maps lie apart, over the box's diagonal."""
+    (ax, ay, _), (bx, by, _) = (peak(instance, values) for values in maps_of(instance))
+    x1, y1, x2, y2 = instance.box
     return math.hypot(ax - bx, ay - by) / math.hypot(x2 - x1, y2 - y1)
 
 
-def _draw_rows(instances: list[dict[str, Any]]) -> Figure:
-    """Draw maps and surfaces of all instances, and the scale of them all."""
+def _draw_rows(instances: list[SensitivityMaps]) -> Figure:
+    """Draw maps and surfaces of all objects, and the scale that they share."""
     rows = len(instances)
     figure = Figure(figsize=(9.6, 2.25 * rows + 1.4), layout="constrained")
     places = figure.add_gridspec(
         rows + 1, 4, width_ratios=[1, 1, 1.1, 1.1], height_ratios=[1] * rows + [0.07]
     )
     for row, instance in enumerate(instances):
-        for column, (task, head) in enumerate(TASKS.items()):
+        for column, (values, head) in enumerate(zip(maps_of(instance), HEADS, strict=True)):
             flat = figure.add_subplot(places[row, column])
             surface = figure.add_subplot(places[row, 2 + column], projection="3d")
-            _draw_map(flat, instance, task)
-            _draw_surface(surface, instance, task)
+            _draw_map(flat, instance, values)
+            _draw_surface(surface, instance, values)
             if row == 0:
                 flat.set_title(head, fontsize=9, color=INK)
                 surface.set_title(head, fontsize=9, color=INK)
             if column == 0:
-                label = f"{instance['class']}\n(stride {instance['stride']})"
+                label = f"{instance.class_name}\n(stride {instance.stride})"
                 flat.set_ylabel(label, fontsize=9, color=INK, parse_math=False)
     _draw_scale(figure, figure.add_subplot(places[rows, :2]))
     return figure
 
 
 def _draw_scale(figure: Figure, axes: Axes) -> None:
-    """Draw the scale of both tasks, with the levels of the contours."""
+    """Draw the scale of all maps, with marks at the levels of the contours."""
     mappable = ScalarMappable(SCALE, COLOURS)
     bar = figure.colorbar(mappable, cax=axes, orientation="horizontal", ticks=[0, *LEVELS, 1])
     bar.set_label("score and IoU, contour lines at the marks", fontsize=8.5, color=INK)
@@ -125,10 +131,10 @@ def _draw_scale(figure: Figure, axes: Axes) -> None:
         axes.axvline(level, color="white", lw=1.2, path_effects=RIM)
 
 
-def _draw_map(axes: Axes, instance: dict[str, Any], task: str) -> None:
-    """Draw a map over the surroundings of its instance, the image in grey."""
-    x, y, values = instance["x"], instance["y"], np.asarray(instance[task])
-    with Image.open(instance["image"]) as image:
+def _draw_map(axes: Axes, instance: SensitivityMaps, values: Map) -> None:
+    """Draw a map over the image in grey, as far as the surroundings of the object go."""
+    x, y = instance.x, instance.y
+    with Image.open(instance.image) as image:
         width, height = image.size
         grey = np.asarray(image.convert("L"))
     axes.imshow(grey, cmap="gray", vmin=-60, vmax=315, extent=(0, width, height, 0))
@@ -138,11 +144,11 @@ def _draw_map(axes: Axes, instance: dict[str, Any], task: str) -> None:
     if min(values.shape) > 1 and values.min() < max(LEVELS) and values.max() > min(LEVELS):
         lines = axes.contour(x, y, values, LEVELS, colors="white", linewidths=0.9)
         lines.set(path_effects=[patheffects.withStroke(linewidth=1.8, foreground="black")])
-    x1, y1, x2, y2 = instance["box"]
+    x1, y1, x2, y2 = instance.box
     axes.add_patch(
         Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, ec="white", lw=1.3, path_effects=RIM)
     )
-    px, py, best = peak(instance, task)
+    px, py, best = peak(instance, values)
     axes.plot(px, py, "+", ms=11, mew=1.8, color="white", path_effects=RIM)
     axes.annotate(
         f"highest {best:.2f}",
@@ -154,7 +160,7 @@ def _draw_map(axes: Axes, instance: dict[str, Any], task: str) -> None:
         color="white",
         bbox={"boxstyle": "square,pad=0.15", "fc": "black", "ec": "none", "alpha": 0.7},
     )
-    # A square of surroundings, as far as the image goes.
+    # The surroundings are a square that ends where the image ends.
     side = (1 + 2 * SURROUNDINGS) * max(x2 - x1, y2 - y1)
     side = min(side, width, height)
     start_x = min(max((x1 + x2 - side) / 2, 0), width - side)
@@ -165,10 +171,9 @@ def _draw_map(axes: Axes, instance: dict[str, Any], task: str) -> None:
     axes.set_yticks([])
 
 
-def _draw_surface(axes: Axes3D, instance: dict[str, Any], task: str) -> None:
+def _draw_surface(axes: Axes3D, instance: SensitivityMaps, values: Map) -> None:
     """Draw a map as a surface, in the image's orientation."""
-    x, y = np.meshgrid(instance["x"], instance["y"])
-    values = np.asarray(instance[task])
+    x, y = np.meshgrid(instance.x, instance.y)
     surface = axes.plot_surface(
         x,
         y,

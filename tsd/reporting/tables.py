@@ -66,7 +66,8 @@ def to_csv(results: Results, table: Table) -> str:
                     "commits": commits,
                 }
             )
-    return pandas.DataFrame(lines).to_csv(index=False, lineterminator="\n")
+    text: str = pandas.DataFrame(lines).to_csv(index=False, lineterminator="\n")
+    return text
 
 
 def _sources(filled: FilledRow, cell: Cell) -> tuple[str, str]:

@@ -1,10 +1,13 @@
 """Verdicts on the paper's claims in words and numbers, for the report's pages."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from tsd.reporting.verdicts import Evidence, Outcome, Range, Verdict
+from tsd.experiments.comparisons import Comparison, Range
+from tsd.experiments.metrics import Metric
+from tsd.reporting.verdicts import Evidence, Outcome, Verdict
 from tsd.reporting.wording import number, own_decimals, signed
+from tsd.results.collected import Results
 
 SYMBOLS = {
     Outcome.HOLDS: "✓",
@@ -13,87 +16,206 @@ SYMBOLS = {
     Outcome.PARTLY_RUN: "◐",
     Outcome.NOT_RUN: "○",
 }
-"""So that a verdict can be told without its colour."""
+"""A sign for each outcome, so that a verdict can be told without its colour."""
+
+LEGEND = {
+    Outcome.HOLDS: "A claim holds if every 95% interval lies in the range in which the claim puts "
+    "the number.",
+    Outcome.DOES_NOT: "A claim does not hold if at least one interval lies wholly outside that "
+    "range, even after it has been widened for the number of comparisons that the claim makes.",
+    Outcome.UNDECIDED: "A claim is undecided if neither can be said of it: the seeds differ too "
+    "much from each other, they are too few for an interval, or only the paper’s scale can decide.",
+    Outcome.PARTLY_RUN: "A claim is partly run if some of its comparisons have no results at this "
+    "scale and none of the others speaks against it.",
+    Outcome.NOT_RUN: "A claim is not run if none of its comparisons has results at this scale.",
+}
+"""What each outcome of our trainings means."""
+
+COUNTED = {
+    Outcome.HOLDS: ("holds", "hold"),
+    Outcome.DOES_NOT: ("does not hold", "do not hold"),
+    Outcome.UNDECIDED: ("is undecided", "are undecided"),
+    Outcome.PARTLY_RUN: ("is partly run", "are partly run"),
+    Outcome.NOT_RUN: ("is not run", "are not run"),
+}
+"""What is said of one claim with this outcome, and of several."""
 
 PAPERS_OWN = {
-    Outcome.HOLDS: "bear it out",
-    Outcome.DOES_NOT: "do not bear it out",
-    Outcome.PARTLY_RUN: "bear it out where printed",
-    Outcome.NOT_RUN: "are not printed",
+    Outcome.HOLDS: "The paper’s own numbers bear it out.",
+    Outcome.DOES_NOT: "The paper’s own numbers do not bear it out.",
+    Outcome.PARTLY_RUN: "The paper prints only some of the numbers, and these bear it out.",
+    Outcome.NOT_RUN: "The paper prints no numbers that could bear it out.",
 }
 """What is said of the paper's own numbers."""
 
-LEGEND = {
-    Outcome.HOLDS: "holds: every 95% interval lies where the claim puts the number",
-    Outcome.DOES_NOT: "does not: at least one interval lies outside",
-    Outcome.UNDECIDED: "undecided: within the noise of the seeds, or not decidable at this scale",
-    Outcome.PARTLY_RUN: "partly run: some of its comparisons have no results yet, none speaks "
-    "against it",
-    Outcome.NOT_RUN: "not run: none of its comparisons has results at this scale",
-}
+
+def present(verdicts: Iterable[Verdict]) -> list[Outcome]:
+    """List the outcomes that occur.
+
+    Args:
+        verdicts: The claims, judged.
+    """
+    found = {verdict.outcome for verdict in verdicts}
+    return [outcome for outcome in Outcome if outcome in found]
 
 
-def counts(verdicts: Iterable[Verdict]) -> dict[Outcome, int]:
-    """Count verdicts by outcome, those without one left out."""
-    outcomes = [verdict.outcome for verdict in verdicts]
-    return {outcome: outcomes.count(outcome) for outcome in Outcome if outcome in outcomes}
+def tally(verdicts: Sequence[Verdict]) -> str:
+    """Say in a sentence how many claims have which outcome.
+
+    Args:
+        verdicts: The claims, judged.
+    """
+    counts = {
+        outcome: sum(verdict.outcome is outcome for verdict in verdicts)
+        for outcome in present(verdicts)
+    }
+    words = [f"{count} {COUNTED[outcome][count != 1]}" for outcome, count in counts.items()]
+    return f"Of {len(verdicts)} claim{'s' * (len(verdicts) != 1)}, {_listed(words)}."
 
 
-def measured_text(evidence: Evidence) -> str:
-    """Write what was measured: the number, its interval and the seeds behind it."""
-    found = evidence.measured
+def remarks(verdict: Verdict, results: Results) -> list[str]:
+    """Say what limits a verdict, in sentences.
+
+    Args:
+        verdict: A claim, judged.
+        results: What was collected.
+    """
+    evidence, said = verdict.evidence, []
+    found = [e.measured for e in evidence if e.measured]
+    known = [name for name in verdict.claim.runs if name in results.runs]
+    absent = [name for name in known if not results.runs[name].at_scale]
+    if absent:
+        said.append(f"This scale does not have the run{'s' * (len(absent) > 1)} {_listed(absent)}.")
+    if 0 < len(found) < len(evidence):
+        said.append(f"There are results for {len(found)} of {len(evidence)} comparisons.")
+    if found and any(e.expected != e.claimed for e in evidence):
+        if all(e.expected is None for e in evidence):
+            said.append("Only the paper’s scale can decide this claim.")
+        else:
+            said.append("Only its direction is judged at this scale.")
+    unknown = sum(estimate.interval is None for estimate in found)
+    if unknown:
+        said.append(
+            f"The spread over seeds is unknown in {unknown} of {len(found)} comparisons, because "
+            "a run has fewer than two different values."
+        )
+    return said
+
+
+def title(comparison: Comparison, metrics: Mapping[str, Metric]) -> str:
+    """Name a comparison: its runs and its quantity.
+
+    Args:
+        comparison: What is compared.
+        metrics: The collected metrics, by id.
+    """
+    names = comparison.run
+    if comparison.baseline is not None:
+        names += f" {comparison.operator} {comparison.baseline}"
+    return f"{names}: {quantity(comparison, metrics)}"
+
+
+def quantity(comparison: Comparison, metrics: Mapping[str, Metric]) -> str:
+    """Name what is read of the runs, with the unit of the number.
+
+    Args:
+        comparison: What is compared.
+        metrics: The collected metrics, by id.
+    """
+    text = _mean(comparison.quantity.metrics, metrics)
+    if comparison.quantity.less:
+        text += f" less {_mean(comparison.quantity.less, metrics)}"
+    unit = comparison.unit(metrics)
+    return f"{text} ({unit})" if unit else text
+
+
+def _mean(names: Sequence[str], metrics: Mapping[str, Metric]) -> str:
+    """Name the mean of several metrics, or the one metric there is."""
+    first, last = metrics[names[0]].title, metrics[names[-1]].title
+    return first if len(names) == 1 else f"mean of {first} to {last}"
+
+
+def measured_text(evidence: Evidence, metrics: Mapping[str, Metric]) -> str:
+    """Write what was measured: the number, its interval and the seeds behind it.
+
+    Args:
+        evidence: A comparison with what came of it.
+        metrics: The collected metrics, by id.
+    """
+    found, comparison = evidence.measured, evidence.comparison
     if found is None:
         return "no results"
-    write, decimals = _writer(evidence), evidence.comparison.decimals
+    write, decimals = _writer(comparison), comparison.decimals(metrics)
     text = write(found.value, decimals)
-    if not evidence.comparison.is_exact:
-        if found.interval is not None:
-            low, high = (write(end, decimals) for end in found.interval)
-            text += f" (95%: {low} to {high})"
-        counts = list(dict.fromkeys(found.seeds))
-        each = " each" if len(counts) < len(found.seeds) else ""
-        text += f", {' and '.join(map(str, counts))} seed{'s' * (counts != [1])}{each}"
-    return text
+    if comparison.is_exact(metrics):
+        return text
+    if found.interval is not None:
+        low, high = (write(end, decimals) for end in found.interval)
+        text += f" (95%: {low} to {high})"
+    numbers = list(dict.fromkeys(found.seeds))
+    each = " each" if len(numbers) < len(found.seeds) else ""
+    return f"{text}, {' and '.join(map(str, numbers))} seed{'s' * (numbers != [1])}{each}"
 
 
-def published_text(evidence: Evidence) -> str:
-    """Write the paper's number."""
-    return _writer(evidence)(evidence.published, evidence.comparison.decimals)
+def published_text(evidence: Evidence, metrics: Mapping[str, Metric]) -> str:
+    """Write what the paper's numbers give for a comparison.
+
+    Args:
+        evidence: A comparison with what came of it.
+        metrics: The collected metrics, by id.
+    """
+    comparison = evidence.comparison
+    return _writer(comparison)(evidence.published, comparison.decimals(metrics))
 
 
-def expectation(verdict: Verdict) -> str:
-    """Write where the claim puts its numbers, each range once, and what is asked at this scale."""
-    units = {e.comparison.unit for e in verdict.evidence} - {""}
-    unit = f" {units.pop()}" if len(units) == 1 else ""
-    claimed = _texts((e, e.claimed) for e in verdict.evidence)
-    here = _texts((e, e.expected) for e in verdict.evidence)
-    if not here:
-        return f"{claimed}{unit} at the paper’s scale"
-    return (
-        f"{claimed}{unit}"
-        if here == claimed
-        else f"{here} here, {claimed}{unit} at the paper’s scale"
-    )
+def expectation(verdict: Verdict, metrics: Mapping[str, Metric]) -> str:
+    """Say in a sentence where the claim puts its numbers, at this scale and at the paper's.
+
+    Args:
+        verdict: A claim, judged.
+        metrics: The collected metrics, by id.
+    """
+    here = _clause([(e.comparison, e.expected) for e in verdict.evidence], metrics)
+    claimed = _clause([(e.comparison, e.claimed) for e in verdict.evidence], metrics)
+    if all(e.expected is None for e in verdict.evidence):
+        return f"At the paper’s scale {claimed}."
+    if here == claimed:
+        return f"{claimed[0].upper()}{claimed[1:]}."
+    return f"At this scale {here}; at the paper’s scale {claimed}."
 
 
-def _texts(ranges: Iterable[tuple[Evidence, Range | None]]) -> str:
-    return "; ".join(dict.fromkeys(_range_text(e, r) for e, r in ranges if r is not None))
+def _clause(
+    ranges: Sequence[tuple[Comparison, Range | None]], metrics: Mapping[str, Metric]
+) -> str:
+    """Say where the numbers of some comparisons should lie, a range that they share once."""
+    texts = [_range_text(comparison, where, metrics) for comparison, where in ranges]
+    if len(set(texts)) > 1:
+        return f"the numbers should be {_listed(texts)}, in this order"
+    return f"{'the' if len(texts) == 1 else 'each'} number should be {texts[0]}"
 
 
-def _range_text(evidence: Evidence, where: Range) -> str:
-    write = _writer(evidence)
+def _range_text(comparison: Comparison, where: Range | None, metrics: Mapping[str, Metric]) -> str:
+    if where is None:
+        return "near one that the paper does not print"
+    write, unit = _writer(comparison), comparison.unit(metrics)
     low, high = (
         write(end, own_decimals(end)) if math.isfinite(end) else ""
         for end in (where.low, where.high)
     )
     if low and high:
-        return f"{low} to {high}"
-    if low:
-        return f"{'above' if where.without_ends else 'at least'} {low}"
-    return f"{'below' if where.without_ends else 'at most'} {high}"
+        text = f"from {low} to {high}"
+    elif low:
+        text = f"{'above' if where.without_ends else 'at least'} {low}"
+    else:
+        text = f"{'below' if where.without_ends else 'at most'} {high}"
+    return f"{text} {unit}".strip()
 
 
-def _writer(evidence: Evidence) -> Callable[[float | None, int], str]:
-    """Return how a comparison's numbers are written: differences with their sign."""
-    comparison = evidence.comparison
-    return number if comparison.ratio or comparison.baseline is None else signed
+def _writer(comparison: Comparison) -> Callable[[float | None, int], str]:
+    """Return how the numbers of a comparison are written: differences with their sign."""
+    return signed if comparison.is_signed else number
+
+
+def _listed(words: Sequence[str]) -> str:
+    """List words in a sentence, with an "and" before the last."""
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]

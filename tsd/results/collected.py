@@ -12,9 +12,12 @@ from typing import Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from tsd.experiments.claims_schema import Claim, Inconsistency
+from tsd.experiments.claims_schema import Claim
+from tsd.experiments.dataset_schema import Dataset
+from tsd.experiments.declaration import Differences
+from tsd.experiments.inconsistencies import Inconsistency
 from tsd.experiments.metrics import Metric
-from tsd.experiments.schema import Dataset, Differences, Figure, Table
+from tsd.experiments.schema import Figure, Table
 from tsd.results.records import (
     DetectRecord,
     LatencyRecord,

@@ -98,14 +98,15 @@ def sync_run(run_dir: Path, uri: str) -> dict[str, str]:
 
     def ingest(client: MlflowClient) -> Run:
         run = _find_or_create_run(client, files)
-        failures = []
-        for part in (
+        parts: tuple[Callable[[], None], ...] = (
             lambda: _log_params(client, run, files.params),
             lambda: _set_tags(client, run, files.tags),
             lambda: _log_metrics(client, run, files),
             lambda: _log_artifacts(client, run, files.artifacts),
             lambda: _set_status(client, run, files),
-        ):
+        )
+        failures = []
+        for part in parts:
             try:
                 part()
             except STORE_ERRORS as error:

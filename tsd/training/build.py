@@ -1,4 +1,4 @@
-"""What a job's compiled config becomes when it is run."""
+"""From the compiled config of a job to what is run: the runtime config and the model."""
 
 import torch
 from mmdet.models.detectors import BaseDetector
@@ -10,25 +10,29 @@ from mmengine.model import BaseModel
 from torch import distributed, nn
 
 import tsd.models
-import tsd.training.openimages  # noqa: F401 and the data set
+import tsd.training.openimages  # noqa: F401 registers its data set
 from tsd.experiments.compile import dictionaries
-from tsd.experiments.grid import Job
+from tsd.experiments.job import Job
 from tsd.training.checkpoints import load_as_data
 
 META_KEYS = ("img_id", "img_path", "ori_shape", "img_shape", "scale_factor")
 
 
 def runtime_config(job: Job) -> Config:
-    """The compiled config with what only its execution needs: seed, folders, processes."""
+    """The compiled config, completed by what depends on where and how often the job runs.
+
+    That is the seed, the folders, and what several processes or a machine without GPUs need.
+    """
     register_all_modules()
     config = Config(job.config.to_dict(), format_python_code=False)  # yapf takes seconds
     config.work_dir = str(job.folder.work)
     config.randomness = {"seed": job.seed}
     by_epoch = config.train_cfg.type == "EpochBasedTrainLoop"
     config.log_processor.by_epoch = by_epoch
-    config.default_hooks.checkpoint = None  # tsd.training.checkpoint_hook in its place
+    config.default_hooks.checkpoint = None  # tsd.training.checkpoint_hook replaces it
     if distributed.is_initialized():
-        # As mmengine does by itself, but for the CPU, where a device must not be named.
+        # These are the settings that mmengine uses by default. They are set here, because on a CPU
+        # torch forbids device_ids, which mmengine would set.
         config.model_wrapper_cfg = {
             "type": "MMDistributedDataParallel",
             "broadcast_buffers": False,
@@ -44,25 +48,29 @@ def runtime_config(job: Job) -> Config:
 
 
 def build_model(job: Job) -> BaseDetector:
-    """The job's model, its weights not initialised."""
+    """Build the model of a job. Its weights are not initialised yet."""
     return MODELS.build(runtime_config(job).model)
 
 
 def trained_model(job: Job) -> BaseDetector:
-    """The job's model with its trained weights, on the GPU if there is one, for inference."""
+    """Load the trained model of a job for inference, on the GPU if there is one."""
     model = build_model(job)
     model.load_state_dict(load_as_data(str(job.folder.weights), "cpu")["state_dict"])
     return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 
 
 def augment_test(model: BaseDetector, config: Config, augmentation: Config | None) -> BaseModel:
-    """The model as it is tested; its test pipeline is changed in the config.
+    """Wrap a model for test-time augmentation, if there is to be any.
 
     Args:
         model: The trained model.
-        config: Its runtime config.
-        augmentation: None for none; else each image is seen at all its ``scales``, and mirrored
-            too if ``flip``, and the detections are merged by the model's own NMS.
+        config: Its runtime config, whose test pipeline is changed in place.
+        augmentation: None for no augmentation. Otherwise the model sees each image at all
+            ``scales``, and mirrored as well if ``flip`` is set. The NMS of the model's test
+            settings merges the detections.
+
+    Returns:
+        The model that is to be tested.
     """
     if augmentation is None:
         return model
@@ -80,7 +88,10 @@ def augment_test(model: BaseDetector, config: Config, augmentation: Config | Non
 
 
 def inference_parameters(model: nn.Module) -> int:
-    """Parameters of the network that is evaluated: modules named ``training_only`` are left out."""
+    """Count the parameters of the network that is used at inference.
+
+    A module lists in its attribute ``training_only`` the submodules that are not used then.
+    """
     left_out = {
         id(parameter)
         for module in model.modules()

@@ -1,4 +1,10 @@
-"""Checkpoints that a training goes on from as if nothing had happened."""
+"""Checkpoints from which a training goes on as if it had never been interrupted.
+
+mmengine's checkpoints hold the weights, the optimizer and the schedulers. A training that goes on
+from one draws other random numbers and sees other batches than it would have. The hook here adds
+what is missing, writes checkpoints so that a crash cannot leave half of one under its name, and
+ends a training in order when it has to stop.
+"""
 
 import re
 import zipfile
@@ -17,19 +23,22 @@ from tsd.training.event_log import EventLogHook, require_finite
 from tsd.training.interruption import InterruptedTrainingError, Interruption
 
 KEPT = 2
-"""Checkpoints kept while a training runs; one of them may be damaged by what ended it."""
+"""Number of checkpoints that are kept while a training runs. It is more than one, because whatever
+ends a training may damage the last one."""
 
 CHECKPOINTS_A_TRAINING = 10
+"""Number of checkpoints that a training writes, unless ``ITERATIONS_A_CHECKPOINT`` forbids it."""
 
 ITERATIONS_A_CHECKPOINT = (10, 1000)
-"""At least and at most, however short or long the training."""
+"""The fewest and the most iterations between two checkpoints, however long the training is."""
 
 ITERATIONS_AN_AGREEMENT = 10
-"""Several processes ask each other that often whether one has to end."""
+"""Iterations after which the processes of a training ask each other again whether one has to end.
+They do not ask after every iteration, because asking takes time."""
 
 
 def checkpoint_at(work: Path, iteration: int) -> Path:
-    """Where the checkpoint after an iteration lies."""
+    """The path of the checkpoint that is written after an iteration."""
     return work / f"iter_{iteration}.pth"
 
 
@@ -44,11 +53,14 @@ def checkpoints(work: Path) -> list[Path]:
 
 
 def newest_sound_checkpoint(work: Path, announce: Callable[[str], None]) -> Path | None:
-    """The checkpoint to go on from; damaged ones and half-written ones are removed.
+    """Find the checkpoint to go on from, and remove those that are damaged or half-written.
 
     Args:
         work: Folder of the checkpoints.
-        announce: Takes a line about each one removed.
+        announce: Called with a line about each damaged one.
+
+    Returns:
+        The newest checkpoint that is complete; None if there is none.
     """
     for partial in work.glob(".iter_*.pth"):
         partial.unlink()
@@ -61,7 +73,10 @@ def newest_sound_checkpoint(work: Path, announce: Callable[[str], None]) -> Path
 
 
 def _is_sound(path: Path) -> bool:
-    """Whether a checkpoint is complete: torch writes zip archives, with a checksum of each part."""
+    """Whether a checkpoint is complete.
+
+    torch writes it as a zip archive, which has a checksum of each part.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.testzip() is None
@@ -70,22 +85,25 @@ def _is_sound(path: Path) -> bool:
 
 
 class CheckpointHook(Hook):
-    """Writes checkpoints, and brings back what mmengine leaves out of them.
+    """Writes checkpoints, and restores from them what mmengine does not restore.
 
-    Besides mmengine's weights, optimizer and schedulers a checkpoint holds what each process has of
-    its own: the state of its random generators, and its losses since the last event. Batches follow
-    from their number (:mod:`tsd.training.data_order`). A file takes its name once it is complete
-    and on disk. The last two are kept. None is written after a loss that is not finite.
+    Besides what mmengine puts into it, a checkpoint holds two things of each process: the state of
+    its random generators, and its losses since the last event in the log. It holds nothing about
+    the order of the images, because that follows from the number of a batch
+    (:mod:`tsd.training.data_order`).
+
+    A file gets its name only when it is complete and on disk. No checkpoint is written after a loss
+    that is not finite, since its weights would be of no use.
 
     Args:
         work: Folder of the checkpoints.
         event_log: The hook that gathers losses.
-        interruption: Asked after each iteration; if it has a reason, a checkpoint is written and
+        interruption: Asked after each iteration. If it gives a reason, a checkpoint is written and
             the training ends.
-        announce: Takes a line for the person who waits.
+        announce: Called with lines that tell a waiting person what goes wrong.
     """
 
-    priority = "VERY_LOW"  # after schedulers and event log
+    priority = "VERY_LOW"  # schedulers and event log have their turn first
 
     def __init__(
         self,
@@ -103,7 +121,10 @@ class CheckpointHook(Hook):
         self._reason_after_epoch: str | None = None
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Take what was this process's own; have nothing run that a file says."""
+        """Take the state of this process out of a checkpoint, and the config as well.
+
+        mmengine would run the config as Python code, and nothing that a file says is to be run.
+        """
         for key in ("cfg", "config"):
             checkpoint.get("meta", {}).pop(key, None)
         processes = checkpoint.pop("processes", [])
@@ -113,13 +134,13 @@ class CheckpointHook(Hook):
             self._event_log.gather_on(own["losses"])
 
     def before_train(self, runner: Runner) -> None:
-        """Settle how often to save."""
+        """Decide how often checkpoints are written."""
         low, high = ITERATIONS_A_CHECKPOINT
         self._interval = min(max(low, runner.max_iters // CHECKPOINTS_A_TRAINING), high)
         self._by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Begin where the checkpoint ended, perhaps in the midst of an epoch."""
+        """Skip the batches of this epoch that were seen before the checkpoint was written."""
         loop = runner.train_loop
         if self._by_epoch or loop.fast_forward_on_resume:
             done = runner.iter - runner.epoch * len(loop.dataloader)
@@ -128,7 +149,11 @@ class CheckpointHook(Hook):
             self._to_restore = random_state.capture()
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Undo what the start of an epoch's workers drew, which may happen once or twice."""
+        """Put the random generators back to where they were before the data loader started.
+
+        torch draws a number whenever it starts to iterate over a loader. A resumed training has to
+        start its loader where an undisturbed one had it running already, and would draw once more.
+        """
         if self._to_restore is not None:
             random_state.restore(self._to_restore)
             self._to_restore = None
@@ -140,7 +165,7 @@ class CheckpointHook(Hook):
         data_batch: Any = None,
         outputs: dict | None = None,
     ) -> None:
-        """Save every so often, and before an interruption.
+        """Write a checkpoint if it is time for one, or if the training has to end.
 
         Raises:
             InterruptedTrainingError: If the training has to end now.
@@ -150,7 +175,7 @@ class CheckpointHook(Hook):
         ends_epoch = self._by_epoch and step % len(runner.train_loop.dataloader) == 0
         if ends_epoch and step < runner.max_iters:
             self._reason_after_epoch = reason
-            return  # schedulers that count epochs have their turn first
+            return  # after_train_epoch saves, once the schedulers that count epochs have stepped
         last = step == runner.max_iters
         if reason is not None and not last:
             self._save(runner, runner.epoch, step)
@@ -159,7 +184,7 @@ class CheckpointHook(Hook):
             self._save(runner, runner.epoch, step)
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Save between two epochs.
+        """Write a checkpoint between two epochs.
 
         Raises:
             InterruptedTrainingError: If the training has to end now.
@@ -171,12 +196,16 @@ class CheckpointHook(Hook):
             self._end(runner.iter, runner.max_iters, self._reason_after_epoch)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Add what is each process's own; leave out the config, which mmengine would run."""
+        """Add the state of each process, and leave out the config, which mmengine would run."""
         checkpoint["meta"].pop("cfg", None)
         checkpoint["processes"] = self._processes
 
     def _agreed_reason(self, step: int) -> str | None:
-        """Why all processes have to end now: one has been told to."""
+        """Why the training has to end after this iteration; None if it goes on.
+
+        If one process of several is told to end, the others would wait for it for ever. So they
+        agree: every few iterations each learns whether any of them has been told.
+        """
         if torch.distributed.is_initialized():
             if step % ITERATIONS_AN_AGREEMENT:
                 return None
@@ -188,6 +217,7 @@ class CheckpointHook(Hook):
         return self._interruption.reason
 
     def _save(self, runner: Runner, epoch: int, step: int) -> None:
+        """Write a checkpoint. If that fails, the training goes on and the last one stays."""
         own = {"random_state": random_state.capture(), "losses": self._event_log.gathered()}
         self._processes = all_gather_object(own)
         for process in self._processes:

@@ -1,7 +1,12 @@
-"""Reading weights as data, and finding pretrained ones before hours of training.
+"""Reading weights as data, and getting pretrained weights before a training begins.
 
-Importing this module replaces mmengine's readers of checkpoints, which fall back to full unpickling
-or begin with it: nothing in a file is ever executed, wherever it comes from.
+A file of weights is a pickle, which can hold any code, and mmengine's readers may run that code:
+some unpickle everything at once, others if reading the file as data fails. Importing this module
+replaces them by readers that never run anything from a file, wherever it comes from.
+
+Pretrained weights that are missing are noticed before anything trains, and so are weights that do
+not fit. mmengine would only warn of the latter, and train for hours from other weights than were
+asked for.
 """
 
 import difflib
@@ -35,24 +40,25 @@ TABLES: dict[str, Callable[[], dict[str, str]]] = {
     "openmmlab://": get_external_models,
     "mmcls://": get_mmcls_models,
 }
-"""How a name of pretrained weights begins → mmengine's table from names to URLs."""
+"""The beginning of a name of pretrained weights → mmengine's table from such names to URLs."""
 
 NOT_READ = ("pavi://", r"(\S+\:)?s3://", r"(\S+\:)?petrel://")
-"""What mmengine has readers for that unpickle; taken for local paths, which do not exist."""
+"""Beginnings of names for which mmengine has readers that unpickle. They are registered here as
+local paths instead, so that such a name is an error: there is no file of that name."""
 
 SILENCE = 60
 """Seconds without an answer after which a download is given up."""
 
 
 class WeightsError(Exception):
-    """Weights that cannot be had, cannot be read or do not fit; the message says what to do."""
+    """Weights cannot be obtained, cannot be read or do not fit. The message says what to do."""
 
 
 @CheckpointLoader.register_scheme(prefixes=("", *NOT_READ), force=True)
 def load_as_data(filename: str, map_location: Any = None) -> dict:
-    """A local checkpoint, read with ``weights_only=True``.
+    """Read a local checkpoint with ``weights_only=True``.
 
-    Besides tensors only mmengine's training history and numpy's scalars are admitted.
+    Besides tensors only mmengine's training history and numpy's scalars are accepted.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -73,14 +79,14 @@ def load_as_data(filename: str, map_location: Any = None) -> dict:
 
 @CheckpointLoader.register_scheme(prefixes=(*WEB, *TABLES), force=True)
 def load_from_cache(checkpoint: str, map_location: Any = None) -> dict:
-    """Pretrained weights by name or URL, from torch hub's cache, downloaded if need be.
+    """Read pretrained weights, given by name or URL, from torch hub's cache.
 
     Args:
-        checkpoint: Such as ``torchvision://resnet101``.
+        checkpoint: Such as ``torchvision://resnet101``. It is downloaded if the cache lacks it.
         map_location: As for :func:`torch.load`.
 
     Raises:
-        WeightsError: If they cannot be had, or their file holds anything else.
+        WeightsError: If the weights cannot be obtained, or their file holds anything else.
     """
     path = fetch(checkpoint)
     try:
@@ -89,7 +95,7 @@ def load_from_cache(checkpoint: str, map_location: Any = None) -> dict:
         raise WeightsError(
             f"pretrained weights {checkpoint}: {error}; once removed it is downloaded again"
         ) from error
-    if checkpoint.startswith("mmcls://"):  # of a classifier, whose backbone is asked for
+    if checkpoint.startswith("mmcls://"):  # the file is a classifier's, and its backbone is wanted
         return {
             name.removeprefix("backbone."): value
             for name, value in content.get("state_dict", content).items()
@@ -99,16 +105,18 @@ def load_from_cache(checkpoint: str, map_location: Any = None) -> dict:
 
 
 def check_pretrained(model: nn.Module) -> None:
-    """Get the pretrained weights that a model asks for, and see that they fit.
+    """Get the pretrained weights that a model asks for, and check that they fit.
 
-    Parts that a file has in another shape mmengine leaves random, with no more than a warning.
-    Parts that it does not have may be meant so, such as the offsets of deformable convolutions.
+    A parameter that the file has in another shape is an error here, while mmengine would leave it
+    random with a warning. A parameter that the file does not have is none, because that can be on
+    purpose: ordinary weights lack the offsets of deformable convolutions.
 
     Args:
-        model: Built; it is left as it is.
+        model: The model as it was built. It is not changed.
 
     Raises:
-        WeightsError: If weights cannot be had, cannot be read or do not fit. Names the setting.
+        WeightsError: If weights cannot be obtained, cannot be read or do not fit. The message names
+            the setting that asks for them.
     """
     for setting, module, checkpoint, prefix in _pretrained_parts(model):
         try:
@@ -130,12 +138,12 @@ def check_pretrained(model: nn.Module) -> None:
 
 
 def fetch(checkpoint: str) -> Path:
-    """The file of pretrained weights in torch hub's cache, downloaded if it is not there.
+    """Find the file of pretrained weights in torch hub's cache, after a download if need be.
 
-    Processes that ask for the same file at a time wait for the one that downloads it.
+    If several processes ask for the same file at the same time, one downloads and the others wait.
 
     Raises:
-        WeightsError: If it cannot be had. Says where to put it by hand.
+        WeightsError: If the file cannot be obtained. The message says where to put it by hand.
     """
     url = resolve(checkpoint)
     path = Path(torch.hub.get_dir(), "checkpoints", PurePosixPath(urlsplit(url).path).name)
@@ -160,7 +168,7 @@ def resolve(checkpoint: str) -> str:
     """The URL of pretrained weights that are given by name or URL.
 
     Raises:
-        WeightsError: If the name is unknown. Gives the nearest that is known.
+        WeightsError: If the name is unknown. The message gives the most similar known name.
     """
     if checkpoint.startswith(WEB):
         return checkpoint
@@ -186,7 +194,12 @@ def _download(url: str, path: Path) -> None:
 
 
 def _pretrained_parts(model: nn.Module) -> Iterator[tuple[str, nn.Module, str, str]]:
-    """Of each module with pretrained weights: setting, module, name of the weights, key prefix."""
+    """Find the modules that ask for pretrained weights.
+
+    Yields:
+        The dotted setting that asks, the module, the name of the weights, and the prefix that the
+        keys of the module's parameters have in the file.
+    """
     for name, module in model.named_modules():
         init_cfg = getattr(module, "init_cfg", None) or []
         for entry in [init_cfg] if isinstance(init_cfg, dict) else init_cfg:
@@ -196,7 +209,7 @@ def _pretrained_parts(model: nn.Module) -> Iterator[tuple[str, nn.Module, str, s
 
 
 def _weights_below(prefix: str, content: dict) -> dict[str, Tensor]:
-    """What mmengine would load of a checkpoint for a module whose ``init_cfg`` has a prefix."""
+    """The part of a checkpoint that mmengine loads for an ``init_cfg`` with a prefix."""
     state = content.get("state_dict", content)
     state = {name.removeprefix("module."): value for name, value in state.items()}
     if not prefix:

@@ -1,9 +1,11 @@
-"""Which image comes when in a training, and how it is augmented, from its place alone.
+"""The order in which a training sees its images, and how chance augments each of them.
 
 A training that was interrupted has to go on with the batches that an undisturbed one would have
-seen. So no state is carried along: a batch follows from its number, and what chance does to an
-image from seed, epoch and the image's position in the order that all processes share. Neither the
-number of workers nor that of processes changes either.
+seen, augmented in the same way. Random generators make that hard, since their state depends on all
+that was drawn before, in several workers and processes. So nothing here depends on such a state. A
+batch follows from its number. The augmentation of an image follows from the seed of the training
+and the *place* of the image: the epoch, and the position in the order that all processes share.
+Neither changes with the number of workers or processes.
 """
 
 import os
@@ -24,19 +26,20 @@ from torch.utils.data import BatchSampler, Dataset, Sampler
 from tsd.training.interruption import SIGNALS
 
 Place = tuple[int, int, int]
-"""Epoch, position in it over all processes, index in the data set."""
+"""The epoch, the position in it counted over all processes, and the index in the data set."""
 
 
 def make_resumable(train_cfg: ConfigDict, config: ConfigDict, seed: int) -> None:
-    """Have a training read images by their place; both configs are changed.
+    """Change a config so that its training reads images by their place.
 
     Args:
-        train_cfg: Of an mmengine config.
-        config: Its ``train_dataloader``.
-        seed: Of the training.
+        train_cfg: The ``train_cfg`` of an mmengine config, changed in place.
+        config: The ``train_dataloader`` of the same config, changed in place.
+        seed: The seed of the training.
     """
     if train_cfg.type == "IterBasedTrainLoop":
-        # mmengine reads again what a resumed training has seen; an endless order we skip in.
+        # mmengine skips the batches that a resumed training has seen by reading them once more. In
+        # an endless order that is not needed: CheckpointHook skips them unread.
         train_cfg.fast_forward_on_resume = config.sampler.type == "InfiniteSampler"
     config.dataset = {"type": "PlacedDataset", "dataset": config.dataset, "seed": seed}
     config.batch_sampler = {
@@ -44,16 +47,21 @@ def make_resumable(train_cfg: ConfigDict, config: ConfigDict, seed: int) -> None
         "batches": config.get("batch_sampler"),
         "drop_last": config.pop("drop_last", False),
     }
-    # mmengine's own seeds a worker's generators, which here every image does.
+    # This replaces mmengine's function, which seeds the generators of a worker. PlacedDataset seeds
+    # them for every image.
     config.worker_init_fn = {"type": "leave_signals_to_the_training"}
 
 
 @FUNCTIONS.register_module()
 def leave_signals_to_the_training(worker: int) -> None:
-    """Have a loader's worker end with its training alone.
+    """Let a loader's worker process end when its training says so, and for no other reason.
 
-    Schedulers and Ctrl-C signal every process of a job. A worker that dies of it fails the training
-    before that has saved.
+    Schedulers and Ctrl-C send their signals to every process of a job. A worker that died of one
+    would make the training fail before it has written its checkpoint. But torch ends workers by
+    SIGTERM as well. So a thread waits for that signal and obeys it only if the training sent it.
+
+    Args:
+        worker: Number of the worker, which torch passes.
     """
     for number in set(SIGNALS) - {signal.SIGTERM}:
         signal.signal(number, signal.SIG_IGN)
@@ -69,11 +77,13 @@ def _end_when_the_training_says_so() -> None:
 
 @DATASETS.register_module()
 class PlacedDataset(Dataset):
-    """A data set that augments an image by its place; in all else the one that it holds.
+    """A data set in which the augmentation of an image follows from the place of the image.
+
+    It wraps another data set, and everything but the reading of images is that data set's.
 
     Args:
-        dataset: Config of the data set.
-        seed: Of the training.
+        dataset: Config of the wrapped data set.
+        seed: The seed of the training.
     """
 
     def __init__(self, dataset: dict, seed: int) -> None:
@@ -81,7 +91,8 @@ class PlacedDataset(Dataset):
         self.seed = seed
 
     def __getattr__(self, name: str) -> Any:
-        if name == "dataset":  # asked for before it is there: while being unpickled in a worker
+        # A worker unpickles this object, and asks for attributes before "dataset" is set.
+        if name == "dataset":
             raise AttributeError(name)
         return getattr(self.dataset, name)
 
@@ -97,7 +108,7 @@ class PlacedDataset(Dataset):
             np.random.seed(seeds[1])
             torch.default_generator.manual_seed(int(seeds[2]))
             return self.dataset[index]
-        finally:  # without workers the model draws from the same generators
+        finally:  # the model draws from the same generators where there are no workers
             random.setstate(before[0])
             np.random.set_state(before[1])
             torch.default_generator.set_state(before[2])
@@ -105,13 +116,15 @@ class PlacedDataset(Dataset):
 
 @DATA_SAMPLERS.register_module()
 class PlacedBatchSampler(BatchSampler):
-    """The batches of another batch sampler, each index with its place.
+    """A batch sampler that gives the place of each image instead of its index.
+
+    The batches themselves are those of another batch sampler.
 
     Args:
-        sampler: Of this process's share of the indices.
-        batch_size: Images a batch and process.
-        batches: Config of the other batch sampler; None for consecutive indices.
-        drop_last: For consecutive indices, whether an incomplete batch is left out.
+        sampler: Gives the indices of the images that this process reads, in order.
+        batch_size: Number of images in a batch of this process.
+        batches: Config of the other batch sampler. None makes batches of consecutive indices.
+        drop_last: Whether an incomplete last batch is left out; for consecutive indices only.
     """
 
     def __init__(
@@ -129,7 +142,7 @@ class PlacedBatchSampler(BatchSampler):
         self._skipped = 0
 
     def skip(self, batches: int) -> None:
-        """Leave out the first batches of the next iteration, without loading them."""
+        """Leave out as many batches at the start of the next pass; they are not loaded."""
         self._skipped = batches
 
     def __iter__(self) -> Iterator[list[Place]]:  # type: ignore[override]

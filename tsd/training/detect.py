@@ -1,4 +1,4 @@
-"""Inference of a trained job."""
+"""Inference: the detections of a trained job."""
 
 import time
 from collections.abc import Callable
@@ -11,21 +11,21 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from pycocotools.mask import encode
 
-from tsd.experiments.grid import Job
+from tsd.experiments.job import Job
 from tsd.results.records import DetectRecord
 from tsd.run_folder import write_json
 from tsd.training.build import augment_test, runtime_config, trained_model
 
 ANNOUNCE_EVERY = 30.0
-"""Seconds between two lines for the person who waits."""
+"""Seconds between two lines that tell a waiting person how far it is."""
 
 
 def detect(job: Job, announce: Callable[[str], None]) -> None:
-    """Write the detections of the val split, and ``detect.json`` about them.
+    """Detect objects in the val split, and write the detections and ``detect.json``.
 
     Args:
         job: A trained job.
-        announce: Takes a line for the person who waits.
+        announce: Called with lines that tell a waiting person how far it is.
     """
     config = runtime_config(job)
     detections, about = find_objects(job, config, config.get("test_time_augmentation"), announce)
@@ -36,16 +36,17 @@ def detect(job: Job, announce: Callable[[str], None]) -> None:
 def find_objects(
     job: Job, config: Config, augmentation: Config | None, announce: Callable[[str], None]
 ) -> tuple[list[dict], dict[str, Any]]:
-    """The detections on a config's test data, and the facts about the inference.
-
-    Boxes are COCO's [x, y, width, height] in pixels of the original image, category ids those of
-    the annotation file; a detector of masks adds them as run lengths.
+    """Detect objects in the test data of a config.
 
     Args:
         job: A trained job.
         config: Its runtime config.
-        augmentation: See :func:`tsd.training.build.augment_test`.
-        announce: Takes a line for the person who waits.
+        augmentation: As in :func:`tsd.training.build.augment_test`.
+        announce: Called with lines that tell a waiting person how far it is.
+
+    Returns:
+        The detections, in the format of :func:`as_coco`, and facts about the inference for
+        ``detect.json``.
     """
     model = trained_model(job)
     device = next(model.parameters()).device.type
@@ -75,11 +76,15 @@ def find_objects(
 
 
 def as_coco(sample: DetDataSample, categories: list[int]) -> list[dict]:
-    """The detections of an image in COCO's results format.
+    """Convert the detections of an image to COCO's results format.
 
     Args:
-        sample: A prediction, boxes (x1, y1, x2, y2) in pixels of the original image.
-        categories: Category id of each label.
+        sample: A prediction, with boxes (x1, y1, x2, y2) in pixels of the original image.
+        categories: Category id of each label, as in the annotation file.
+
+    Returns:
+        One entry for each detection, with its box as [x, y, width, height] in the same pixels. If
+        the detector predicts masks, they are added as COCO's run lengths.
     """
     found = sample.pred_instances.cpu()
     corners = found.bboxes.double()

@@ -1,4 +1,8 @@
-"""The hook that writes what happens in a training to plain files."""
+"""The hook that writes the course of a training to plain files.
+
+A training does not talk to MLflow, which may be slow or away. It writes files, and another process
+reads them and feeds MLflow.
+"""
 
 import json
 import math
@@ -20,22 +24,22 @@ class NonFiniteLossError(RuntimeError):
 
 
 class EventLogHook(Hook):
-    """Writes ``events.jsonl`` and ``status.json``, and says on the terminal how far it is.
+    """Writes ``events.jsonl`` and ``status.json``, and tells a waiting person how far it is.
 
-    After a resume the events beyond the checkpoint are dropped, so that each iteration stands in
-    the log once.
+    A resumed training repeats the iterations after its checkpoint. Their events are dropped from
+    the log first, so that each iteration is in it once.
 
-    Of several processes the first writes, means over all of them; a loss that is not finite ends
-    them all alike.
+    Of several processes only the first one writes, and what it writes are means over all of them.
+    They all see these means, so that a loss that is not finite ends every one of them.
 
     Args:
-        folder: Of the run.
-        announce: Takes a line for the person who waits.
-        interval: Iterations between two events; an event holds the means over them.
+        folder: Folder of the run.
+        announce: Called with lines that tell a waiting person how far it is.
+        interval: Iterations between two events. An event holds the mean losses of these iterations.
         announce_every: Seconds between two announcements.
     """
 
-    priority = "LOW"  # before the checkpoint is written, which holds what is gathered here
+    priority = "LOW"  # before CheckpointHook, whose checkpoints hold what is gathered here
 
     def __init__(
         self,
@@ -55,7 +59,7 @@ class EventLogHook(Hook):
         self._seconds_before: float | None = 0.0
 
     def before_train(self, runner: Runner) -> None:
-        """Drop events that are about to be made again."""
+        """Drop the events of iterations that are about to be repeated."""
         self._first_iteration = runner.iter
         self._started = self._announced = time.time()
         if not is_main_process():
@@ -78,7 +82,7 @@ class EventLogHook(Hook):
         data_batch: Any = None,
         outputs: dict | None = None,
     ) -> None:
-        """Gather the losses; every ``interval`` iterations write them.
+        """Gather the losses, and write their means every ``interval`` iterations.
 
         Raises:
             NonFiniteLossError: If a mean over the interval is infinite or NaN.
@@ -116,12 +120,16 @@ class EventLogHook(Hook):
         return images / (time.time() - self._started)
 
     def gathered(self) -> dict[str, Any]:
-        """What this process has of an event that is not over: sums of losses, and of how many."""
+        """What this process has gathered since the last event.
+
+        Returns:
+            ``sums``, the sum of each loss, and ``count``, the number of iterations in these sums.
+        """
         sums = {name: float(total) for name, total in self._sums.items()}
         return {"sums": sums, "count": self._count}
 
     def gather_on(self, gathered: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Continue from what :meth:`gathered` returned when a checkpoint was written."""
         self._sums.update(gathered["sums"])
         self._count = gathered["count"]
 
@@ -155,7 +163,7 @@ class EventLogHook(Hook):
 
 
 def require_finite(step: int, losses: Mapping[str, float]) -> None:
-    """Let a training end whose losses are no numbers any more.
+    """Check that all losses are finite.
 
     Raises:
         NonFiniteLossError: If one of them is infinite or NaN.
@@ -167,7 +175,11 @@ def require_finite(step: int, losses: Mapping[str, float]) -> None:
 
 
 def _step(line: str) -> float:
-    """The step of an event; a line cut by a kill counts as never."""
+    """The step of an event.
+
+    A line that was cut short when the process was killed has none. Its step counts as infinity, so
+    that the line is dropped with the events after the checkpoint.
+    """
     try:
         return json.loads(line)["step"]
     except (ValueError, KeyError):

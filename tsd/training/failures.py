@@ -1,4 +1,4 @@
-"""Which failures another attempt may cure."""
+"""Telling failures that may pass from those that every further attempt would meet again."""
 
 import torch
 
@@ -19,19 +19,20 @@ _OF_THE_PERSON = (
     NotADirectoryError,
     PermissionError,
 )
-"""Kinds of OSError: the others are full disks, file systems that are away and the like."""
+"""Kinds of OSError that somebody has to do something about. The other kinds, such as a full disk or
+a file system that is away, may be over at the next attempt."""
 
 _WORKER_DIED = "DataLoader worker (pid"
-"""How torch's message begins when a loader's worker was killed, as for the machine's memory; what
-fails within a worker comes as an error of its own kind."""
+"""The beginning of torch's message when a worker of a data loader was killed, for instance because
+the machine ran out of memory. An error within a worker has a message and a type of its own."""
 
 
 def may_pass(error: BaseException) -> bool:
-    """Whether the same job may well succeed at another time or on another machine.
+    """Whether the same job may succeed at another time or on another machine.
 
-    A setting that is wrong, data that are missing, a loss that is not finite or a GPU's memory that
-    is too small will be the same again; what is killed for the memory of the machine leaves
-    no error, or a worker that died, and is tried again.
+    It will not if a setting is wrong, if data are missing, if a loss is not finite or if the memory
+    of the GPU is too small. It may if the memory of the machine was too small, because on a cluster
+    the next attempt asks for more. Such a failure leaves no error at all, or a worker that died.
     """
     if isinstance(error, torch.OutOfMemoryError):
         return False

@@ -1,4 +1,8 @@
-"""Ending a training in order before it is killed."""
+"""Ending a training in order before it is killed.
+
+A scheduler kills a job whose time is over, or whose machine is needed for another, but it announces
+that by a signal. A training that takes notice in time can write a checkpoint, and loses nothing.
+"""
 
 import os
 import signal
@@ -7,31 +11,36 @@ from types import FrameType, TracebackType
 from typing import Self
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
-"""What schedulers send before they kill, what Ctrl-C sends, and what a user may have sent ahead of
-a time limit (``sbatch --signal=USR1@120``)."""
+"""Schedulers send the first before they kill, and Ctrl-C sends the second. A user can ask SLURM to
+send the third some time before the time limit (``sbatch --signal=USR1@120``)."""
 
 SHARE_TO_END = 0.1
-"""Of a job's time, left for its start and for the checkpoint, between these bounds:"""
+"""The share of a job's time that a training leaves unused, so that it can start and save."""
 
 SECONDS_TO_END = (60, 300)
+"""The least and the most that this share comes to."""
 
 SECONDS_TO_BE_ENDED = 300
+"""How long a training that was told to end waits for SLURM to end it."""
 
 
 class InterruptedTrainingError(Exception):
-    """A training saved its state and ended before it was done; another attempt goes on with it."""
+    """A training has ended before it was done, and has saved its state for the next attempt."""
 
 
 class Interruption:
-    """Notices that a training has to end; a context in which signals do no more than that.
+    """Knows whether a training has to end, and why.
 
-    A second Ctrl-C ends the program as ever; schedulers repeat their signals without meaning more.
+    As a context manager it takes over the signals: within the context a signal is only noted, so
+    that the training can end at the next opportunity. A second Ctrl-C ends the program at once, as
+    it does everywhere. A second signal of another kind changes nothing, since schedulers repeat
+    theirs.
 
     Args:
-        minutes: Time that the job has from now on; None for no limit.
+        minutes: Time that the job has from now on; None if there is no limit.
 
     Attributes:
-        by_scheduler: Whether SLURM said so, which will end the job itself.
+        by_scheduler: Whether SLURM told the training to end. SLURM will then end the job itself.
     """
 
     by_scheduler = False
@@ -47,15 +56,16 @@ class Interruption:
 
     @property
     def reason(self) -> str | None:
-        """Why the training has to end now; None while it need not."""
+        """Why the training has to end now; None as long as it may go on."""
         if self._deadline is not None and time.monotonic() >= self._deadline:
             return self._reason or self._limit
         return self._reason
 
     def wait_to_be_ended(self) -> None:
-        """Stay until SLURM ends the job, for the time that clusters commonly leave.
+        """Wait until SLURM ends the job.
 
-        A job that is preempted goes back into the queue if it is ended, not if it ends by itself.
+        SLURM puts a preempted job back into the queue if it has to end the job, but not if the job
+        ends by itself. The wait is limited to the time that clusters usually give.
         """
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)

@@ -3,7 +3,7 @@
 mmdet's ``OpenImagesChallengeDataset`` does the work, but not as it is: it reads image sizes from a
 pickle and the hierarchy with ``allow_pickle``, both of which run whatever code a file holds, and
 calls ``is_group_ofs`` what mmdet's metric asks for as ``is_group_of``. ``OpenImagesChallenge``
-reads the files of ``tsd.data.openimages`` as plain data.
+reads the files of ``tsd.data.openimages_format`` as plain data.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from mmdet.registry import DATASETS
 
 @DATASETS.register_module()
 class OpenImagesChallenge(OpenImagesChallengeDataset):
-    """A split as ``tsd.data.openimages.prepare`` writes it.
+    """A split as ``tsd.data.openimages_prepare.prepare`` writes it.
 
     Boxes are xyxy in pixels. In training those below one pixel in width or height are left out, as
     mmdet does with COCO's: they have no regression target.

@@ -1,8 +1,8 @@
-"""Training as several processes, one a GPU: how they find each other.
+"""How the processes of one training find each other. There is one process for each GPU.
 
-``srun`` starts them (:func:`tsd.cluster.site.launcher`), or torchrun by hand. Either way they meet
-as torch expects, by environment variables: mmengine's own launchers set a CUDA device before all
-else and cannot work without one.
+On a cluster ``srun`` starts them (:func:`tsd.cluster.site.launcher`), on a workstation a user can
+do so with torchrun. Either way they meet by environment variables, as torch expects it. mmengine
+has launchers for this too, but they begin by setting a CUDA device and fail where there is none.
 """
 
 import os
@@ -12,17 +12,22 @@ import torch
 from torch import distributed
 
 PORTS = range(20000, 30000)
-"""Below the kernel's own range; a job's number picks one, so that two on a node do not meet."""
+"""Ports at which processes may meet. They lie below those that the kernel gives out by itself. The
+number of the job picks one, so that two jobs on a node are not likely to pick the same."""
 
 
 def rank_variables(environment: Mapping[str, str]) -> dict[str, str]:
-    """What torch wants to know of this process; empty for a process that trains alone.
+    """Translate the variables that ``srun`` sets to those by which torch's processes meet.
 
     Args:
-        environment: With torchrun's variables, or those that ``srun`` gives to its tasks. The
-            first task runs where ``srun`` was called, on the first node of the allocation.
+        environment: The variables of this process. The first task of ``srun`` runs where ``srun``
+            was called, on the first node of the allocation, so that the others find it there.
+
+    Returns:
+        What has to be added to the environment: nothing for a process that trains alone, or that
+        torchrun has started, which has set the variables already.
     """
-    # Of the step: an allocation's shell has SLURM_NTASKS too, and is no task.
+    # SLURM_NTASKS would not do: the shell of an allocation has it too, without being a task.
     processes = environment.get("SLURM_STEP_NUM_TASKS", "1")
     if "TORCHELASTIC_RUN_ID" in environment or processes == "1":
         return {}
@@ -36,9 +41,12 @@ def rank_variables(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def join() -> bool:
-    """Meet the other processes of this training, if there are any; whether there are.
+    """Meet the other processes of this training, if there are any.
 
-    Each takes a GPU, or none where there is none.
+    Each process takes a GPU of its own, if the machine has GPUs.
+
+    Returns:
+        Whether there are other processes.
     """
     os.environ.update(rank_variables(os.environ))
     if "RANK" not in os.environ:

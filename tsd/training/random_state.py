@@ -1,4 +1,8 @@
-"""The state of all random generators as tensors and numbers, which checkpoints may hold."""
+"""Saving and restoring the state of all random generators.
+
+The states are made of tensors and numbers alone, because checkpoints are read as data and may hold
+nothing else (:mod:`tsd.training.checkpoints`).
+"""
 
 import random
 from typing import Any, cast
@@ -8,7 +12,7 @@ import torch
 
 
 def capture() -> dict[str, Any]:
-    """The state of Python's, numpy's and torch's generators, the current GPU's included."""
+    """Get the state of Python's, numpy's and torch's generators, and the current GPU's if any."""
     _, words, *rest = cast(tuple, np.random.get_state())
     return {
         "python": random.getstate(),
@@ -22,7 +26,8 @@ def restore(state: dict[str, Any]) -> None:
     """Put the generators back into a captured state.
 
     Args:
-        state: What :func:`capture` returned, here or on a machine with another number of GPUs.
+        state: What :func:`capture` returned, perhaps on a machine that has a GPU where this one
+            has none, or the other way round. The state of a GPU that is not there is left out.
     """
     version, numbers, gauss = state["python"]
     random.setstate((version, tuple(numbers), gauss))

@@ -15,7 +15,7 @@ from mmengine.runner import Runner
 
 from tsd import provenance
 from tsd.experiments.compile import MODEL_VERSION
-from tsd.experiments.grid import Job
+from tsd.experiments.job import Job
 from tsd.liveness import this_process
 from tsd.results.records import TrainRecord
 from tsd.run_folder import read_json, replace_durably, update_status, write_json
@@ -32,19 +32,20 @@ def train(
     announce: Callable[[str], None],
     interruption: Interruption | None = None,
 ) -> None:
-    """Train a job, from its last checkpoint where it was interrupted; write ``train.json``.
+    """Train a job and write its weights and ``train.json``.
 
-    One of several processes calls this as the others do; the first writes the files.
+    If the job was interrupted before, its training goes on from its last checkpoint. If several
+    processes train the job together, each of them calls this, and the first one writes the files.
 
     Args:
-        job: What to train.
-        tables: Ids of the tables it feeds, for its tags.
-        announce: Takes a line for the person who waits.
-        interruption: Asked whether to end early; never by default.
+        job: The job to train.
+        tables: Ids of the tables that show the job, for its tags in MLflow.
+        announce: Called with lines that tell a waiting person how far it is.
+        interruption: Asked whether to end early. By default the training never does.
 
     Raises:
-        InterruptedTrainingError: If it was to end early; the next call goes on from there.
-        NonFiniteLossError: If the training diverged.
+        InterruptedTrainingError: If the training had to end early. The next call continues it.
+        NonFiniteLossError: If a loss became infinite or NaN.
     """
     folder = job.folder
     started = time.time()
@@ -58,7 +59,7 @@ def train(
 
     config = runtime_config(job)
     make_resumable(config.train_cfg, config.train_dataloader, job.seed)
-    config.test_dataloader = None  # mmengine wants a test loop with it; inference is another step
+    config.test_dataloader = None  # mmengine would require a test loop; inference is another step
     if choice[0] is not None:
         config.load_from, config.resume = str(choice[0]), True
     config.launcher = "pytorch" if is_distributed() else "none"

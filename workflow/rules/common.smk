@@ -7,6 +7,7 @@ from snakemake.exceptions import WorkflowError
 
 from tsd.cluster.leftovers import end_leftovers, work_alone
 from tsd.cluster.site import check, open_site, requests
+from tsd.experiments.figure_kinds import extractions
 from tsd.experiments.grid import dataset_files, open_grid
 from tsd.experiments.load import DeclarationError
 from tsd.data.version import GENERATOR_VERSION

@@ -6,7 +6,7 @@
 #
 # The files lie in data/coco, which may be a link. What is there is not fetched.
 
-from tsd.data.download import ARCHIVES
+from tsd.data.coco_archives import ARCHIVES
 
 
 localrules:

@@ -39,7 +39,7 @@ rule extract:
     benchmark:
         "results/{key}/logs/{kind}.tsv"
     wildcard_constraints:
-        kind="sensitivity|proposals",
+        kind="|".join(extractions()),
     conda:
         "../../environment.yml"
     threads: GRID.scale.resources.threads

@@ -3,7 +3,7 @@ import json
 import pytest
 from PIL import Image
 
-from tsd.reporting.figures import draw_gains, draw_samples, pick_samples
+from tsd.reporting.sample_sheet import draw_samples, pick_samples
 
 
 @pytest.fixture
@@ -44,18 +44,3 @@ def test_sample_sheet_is_a_picture(data, tmp_path):
 def test_missing_data_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         draw_samples(tmp_path / "none.json", tmp_path, tmp_path / "samples.png")
-
-
-def test_gains_are_drawn_twice_and_alike_each_time(collected, tmp_path):
-    for folder in ("a", "b"):
-        draw_gains(collected, tmp_path / folder / "gains.png")
-    assert (tmp_path / "a/gains.png").stat().st_size > 1000
-    first, second = ((tmp_path / folder / "gains.svg").read_bytes() for folder in "ab")
-    assert first == second
-
-
-def test_gains_without_any_are_still_a_figure(collected, results, tmp_path):
-    results["tables"] = []
-    collected.write_text(json.dumps(results), encoding="utf-8")
-    draw_gains(collected, tmp_path / "gains.png")
-    assert (tmp_path / "gains.svg").exists()

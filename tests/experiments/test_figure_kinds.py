@@ -1,0 +1,138 @@
+import inspect
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from pkgutil import resolve_name
+
+import pytest
+import yaml
+
+from tsd.cli.main import main
+from tsd.experiments.figure_kinds import FIGURE_KINDS, FigureKind, extractions
+from tsd.experiments.grid import open_grid
+from tsd.experiments.load import DeclarationError, load_experiments
+from tsd.run_folder import RunFolder
+
+FAULTS = {
+    "unknown kind": ("figure6", {"kind": "iuo"}, r"key kind: unknown kind 'iuo'; did you .* 'iou'"),
+    "one bar too few": (
+        "figure6",
+        {"series": [{"label": "a", "run": "r50"}]},
+        r"key series: expected 2, found 1, in a figure of kind iou",
+    ),
+    "a metric without threshold": (
+        "figure6",
+        {"metrics": ["AP50", "AP"]},
+        r"key metrics: 'AP' is not measured at one IoU threshold",
+    ),
+    "metrics of several sizes": (
+        "figure6",
+        {"metrics": ["AP50", "APs60"]},
+        r"key metrics: AP50, APs60 differ in more than the IoU threshold",
+    ),
+    "metrics of boxes and masks": (
+        "figure6",
+        {"metrics": ["AP50", "mask_AP60"]},
+        r"key metrics: AP50, mask_AP60 differ in more than the IoU threshold",
+    ),
+    "published values that are too many": (
+        "figure6",
+        {"metrics": ["AP50", "AP60", "AP70", "AP80"]},
+        r"key published: 'ResNet-50' has 5 values for 4 metrics",
+    ),
+    "points where a run is needed": (
+        "figure5",
+        {"series": [{"label": "a", "points": {0.1: "r50"}}]},
+        r"key series: 'a' has to name a run, and no points",
+    ),
+    "no curve": (
+        "figure4",
+        {"series": [{"label": "a", "run": "r50"}]},
+        r"key series: at least one has to have points",
+    ),
+    "a run and points": (
+        "figure4",
+        {"series": [{"label": "a", "run": "r50", "points": {0.1: "tsd_pc"}}]},
+        r"key series: 'a' has to have either points or a run",
+    ),
+    "neither run nor points": (
+        "figure4",
+        {"series": [{"label": "a"}]},
+        r"key series: 'a' has to have either points or a run",
+    ),
+    "several metrics": (
+        "figure4",
+        {"metrics": ["AP", "AP50"]},
+        r"key metrics: expected 1, found 2",
+    ),
+    "published values that would not be drawn": (
+        "figure1",
+        {"series": [{"label": "a", "run": "r50", "published": [1.0]}]},
+        r"key published: 'a' has values, and they would not be drawn",
+    ),
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return Path(shutil.copytree("experiments", tmp_path / "experiments"))
+
+
+def change(folder, name, changes):
+    path = folder / "figures" / f"{name}.yaml"
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **changes}))
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_a_kind_requires_is_checked_when_a_figure_is_loaded(fault, folder):
+    name, changes, message = FAULTS[fault]
+    change(folder, name, changes)
+    with pytest.raises(DeclarationError, match=rf"{name}\.yaml: {message}"):
+        load_experiments(folder)
+
+
+@pytest.mark.parametrize("name", FIGURE_KINDS)
+def test_the_functions_of_a_kind_exist(name):
+    kind = FIGURE_KINDS[name]
+    assert len(inspect.signature(resolve_name(kind.draw)).parameters) == 2
+    if kind.extract is not None:
+        inspect.signature(resolve_name(kind.extract)).bind("job", "out")
+
+
+def test_what_is_extracted_has_a_file_of_its_own():
+    folder = RunFolder(Path("folder"))
+    others = {getattr(folder, name) for name in dir(RunFolder) if not name.startswith("_")}
+    for kind in extractions():
+        assert folder.extracted(kind) not in others
+
+
+def test_a_kind_that_extracts_is_a_choice_of_the_command_line(monkeypatch, capsys):
+    monkeypatch.setitem(FIGURE_KINDS, "other", FigureKind("little", "no:draw", "no:extract"))
+    monkeypatch.setitem(FIGURE_KINDS, "plain", FigureKind("nothing", "no:draw"))
+    with pytest.raises(SystemExit):
+        main(["extract", "--help"])
+    assert "{sensitivity,proposals,other}" in capsys.readouterr().out
+
+
+def test_a_figure_that_looks_into_networks_needs_what_is_extracted_from_first_seeds():
+    grid = open_grid({"scale": "smoke", "seeds": 2})
+    files = [Path(file) for file in grid.files_behind("figure5")]
+    extracted = [file for file in files if file.name == "proposals.json"]
+    assert [(file.parts[-4], file.parts[-2]) for file in extracted] == [
+        ("r50", "seed0"),
+        ("tsd_pc", "seed0"),
+    ]
+    assert {Path(file).name for file in grid.files_behind("figure6")} == {
+        "metrics.json",
+        "tracking.json",
+    }
+
+
+def test_kinds_are_known_without_what_draws_and_extracts():
+    code = (
+        "import sys, tsd.experiments.figure_kinds\n"
+        "print([name for name in ('torch', 'matplotlib', 'mmdet') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

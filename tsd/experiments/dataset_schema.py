@@ -1,0 +1,104 @@
+"""What a YAML file says of a data set."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from tsd.experiments.declaration import Declaration, Differences, Identifier
+
+
+class Split(Declaration):
+    """One split of a data set; its paths are relative to the data set's root."""
+
+    annotations: Annotated[str, Field(examples=["annotations/instances_train2017.json"])]
+    """This file holds the annotations."""
+
+    images: Annotated[str, Field(examples=["train2017/"])]
+    """This folder holds the images."""
+
+
+class Embedded(Declaration):
+    """The content of the data set that the workflow makes itself, digits on photographs."""
+
+    seed: Annotated[int, Field(examples=[0])] = 0
+    """The random choices of the images follow from this number."""
+
+    train_images: Annotated[int, Field(ge=1, examples=[24])] = 1200
+    """The training split has this many images."""
+
+    val_images: Annotated[int, Field(ge=1, examples=[12])] = 200
+    """The validation split has this many images."""
+
+    size: Annotated[int, Field(ge=32, examples=[160])] = 160
+    """Each image is this many pixels wide and high."""
+
+
+class OpenImages(Declaration):
+    """The files of a data set in Open Images' format beside its splits, relative to its root."""
+
+    labels: Annotated[str, Field(examples=["annotations/cls-label-description.csv"])]
+    """This CSV file gives the label, the name and the number of each class."""
+
+    hierarchy: Annotated[str, Field(examples=["annotations/class_label_tree.npy"])]
+    """This numpy file says, as a matrix, which class is a kind of which other."""
+
+    verified: Annotated[str, Field(examples=["annotations/validation-image-labels.csv"])]
+    """This CSV file says which classes an annotator looked for in each validation image."""
+
+
+class Dataset(Declaration):
+    """A data set, in COCO's format unless it says otherwise."""
+
+    id: Annotated[Identifier, Field(examples=["aquarium"])]
+    """Scales, runs and commands refer to the data set by this name, which is also the name of a
+    file in ``experiments/datasets/``."""
+
+    title: Annotated[str, Field(examples=["Aquarium, seven classes of sea animals"])]
+    """The report calls the data set this."""
+
+    licence: Annotated[str, Field(examples=["CC BY 4.0"])]
+    """Annotations and images are under this licence, which the report repeats."""
+
+    root: Annotated[str, Field(examples=["data/aquarium"])]
+    """All files of the data set lie in this folder; the path is absolute or relative to the
+    folder that the workflow runs in."""
+
+    train: Annotated[
+        Split, Field(examples=[{"annotations": "instances_train.json", "images": "train/"}])
+    ]
+    """Models are trained on this split."""
+
+    val: Annotated[
+        Split, Field(examples=[{"annotations": "instances_valid.json", "images": "valid/"}])
+    ]
+    """Models are evaluated on this split."""
+
+    test: Annotated[
+        Split | None,
+        Field(examples=[{"annotations": "annotations/test-dev2017.json", "images": "test2017/"}]),
+    ] = None
+    """Detections on this split can be packed for an evaluation server, which alone has its
+    annotations."""
+
+    classes: Annotated[list[str], Field(min_length=1, examples=[["fish", "jellyfish", "penguin"]])]
+    """The classes have these names, in the order in which networks number them."""
+
+    embedded: Annotated[
+        Embedded | None,
+        Field(examples=[{"seed": 0, "train_images": 24, "val_images": 12, "size": 160}]),
+    ] = None
+    """If given, the workflow makes the data set with this content."""
+
+    openimages: Annotated[
+        OpenImages | None,
+        Field(examples=[{"labels": "labels.csv", "hierarchy": "tree.npy", "verified": "seen.csv"}]),
+    ] = None
+    """If given, the data set is in the format of the Open Images Challenge and has these files
+    beside its splits."""
+
+    set: Annotated[
+        Differences,
+        Field(examples=[{"model.backbone.init_cfg.checkpoint": "weights/mobilenet_v2_1.0.pth"}]),
+    ] = {}
+    """These settings are needed on this data set; they are applied after those of the scale and
+    before those of the run."""

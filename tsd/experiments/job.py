@@ -1,0 +1,107 @@
+"""One training of the grid, and what it is compiled to."""
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from tsd.experiments.compile import compile_run, digest
+from tsd.experiments.dataset_schema import Dataset
+from tsd.experiments.scale_schema import Scale
+from tsd.experiments.schema import Backbone, Run
+from tsd.run_folder import RunFolder
+
+
+class Compiled:
+    """The compiled config of a run; one for all its seeds, which do not change it.
+
+    Args:
+        declared: What it is compiled from: run, backbone, scale and data set.
+    """
+
+    def __init__(self, *declared: Any):
+        self.declared = declared
+
+    @cached_property
+    def config(self) -> Config:
+        """The compiled config, the seed left out."""
+        return compile_run(*self.declared)
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the compiled config."""
+        return digest(self.config)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training: a run at a scale, on a data set, with a seed."""
+
+    run: Run
+    backbone: Backbone | None
+    scale: Scale
+    dataset: Dataset
+    seed: int
+    results: Path
+    grid_name: str
+    grid_options: tuple[str, ...] = ()
+    shared: Compiled | None = field(default=None, compare=False, repr=False)
+    """What its run's other seeds are compiled to."""
+
+    @cached_property
+    def compiled(self) -> Compiled:
+        """The config and its digest; of its own where it differs from the run's other seeds."""
+        declared = (self.run, self.backbone, self.scale, self.dataset)
+        if self.shared is not None and self.shared.declared == declared:
+            return self.shared
+        return Compiled(*declared)
+
+    @property
+    def config(self) -> Config:
+        """The compiled config, the seed left out."""
+        return self.compiled.config
+
+    @property
+    def digest(self) -> str:
+        """Of the compiled config."""
+        return self.compiled.digest
+
+    @property
+    def key(self) -> str:
+        """Identity of the training, and its folder below ``results``."""
+        return f"{self.grid_name}/{self.run.id}/{self.digest}/seed{self.seed}"
+
+    @property
+    def experiment(self) -> str:
+        """The MLflow experiment that holds it: one for each grid."""
+        return experiment_of(self.grid_name)
+
+    @property
+    def submission(self) -> str:
+        """What a submission rests on besides the training, which the digest leaves out."""
+        split, config = self.dataset.test, self.config.to_dict()
+        augmentation = config.get("submission_augmentation")
+        return json.dumps([split and split.model_dump(), augmentation], sort_keys=True)
+
+    @property
+    def folder(self) -> RunFolder:
+        """Where it keeps its files."""
+        return RunFolder(self.results / self.key)
+
+    @property
+    def command_line_options(self) -> list[str]:
+        """Options that name this job to ``python -m tsd``."""
+        return [
+            *self.grid_options,
+            f"--run={self.run.id}",
+            f"--seed={self.seed}",
+            f"--digest={self.digest}",
+        ]
+
+
+def experiment_of(grid_name: str) -> str:
+    """Name of the MLflow experiment of a grid."""
+    return f"tsd-{grid_name}"

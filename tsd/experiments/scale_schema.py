@@ -1,0 +1,139 @@
+"""What a YAML file says of a scale: how big a run is."""
+
+from fnmatch import fnmatchcase
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from tsd.experiments.declaration import Declaration, Differences, Identifier, Seed
+
+
+class Resources(Declaration):
+    """What one training or inference job asks for."""
+
+    threads: Annotated[int, Field(ge=1, examples=[4])] = 1
+    """Each process of a job uses this many CPU threads; a training has one process for each GPU."""
+
+    mem_mb: Annotated[int, Field(ge=1, examples=[16000])] = 4000
+    """Each process of a job uses at most this many MB of memory."""
+
+    runtime: Annotated[int, Field(ge=1, examples=[1440])] = 60
+    """A job on a cluster takes at most this many minutes; each further attempt may take that
+    much longer."""
+
+    gpus: Annotated[int, Field(ge=0, examples=[16])] = 0
+    """A training on a cluster uses this many GPUs; without a cluster it uses at most one."""
+
+
+class SettingsForBases(Declaration):
+    """What a scale changes in the runs whose base has a certain name."""
+
+    match: Annotated[str, Field(examples=["*-rcnn_r50_fpn"])]
+    """The entry applies to bases whose name fits this pattern, in which ``*`` is any text, even
+    none."""
+
+    but_not: Annotated[list[str], Field(examples=[["*cascade-rcnn_r50_fpn"]])] = []
+    """The entry does not apply to bases whose name fits one of these patterns."""
+
+    set: Annotated[Differences, Field(examples=[{"model.roi_head.bbox_head.in_channels": 48}])]
+    """Runs with such a base differ from it in these settings; ``{}`` says that they need none."""
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        """Which bases are meant: ``match``, then the patterns of ``but_not``."""
+        return (self.match, *self.but_not)
+
+    def applies_to(self, base: str) -> bool:
+        """Whether runs with this base are meant."""
+        return fnmatchcase(base, self.match) and not any(
+            fnmatchcase(base, pattern) for pattern in self.but_not
+        )
+
+
+class Scale(Declaration):
+    """How big a run is: data set, resolution, schedule, resources."""
+
+    id: Annotated[Identifier, Field(examples=["mini"])]
+    """Commands refer to the scale by this name, which is also the name of its file and of the
+    folder of its results."""
+
+    title: Annotated[str, Field(examples=["minutes a run on two CPU cores"])]
+    """These words say how big the scale is; the report shows them."""
+
+    note: Annotated[
+        str,
+        Field(
+            examples=["Its AP is not the paper's; only the direction of a gain may be compared."]
+        ),
+    ]
+    """This text says what a reader of the scale's numbers has to know; the report shows it at
+    its top."""
+
+    dataset: Annotated[Identifier, Field(examples=["coco2017"])]
+    """Runs train on this data set unless they or the user name another."""
+
+    comparable: Annotated[bool, Field(examples=[True])] = False
+    """If ``true``, numbers on the scale's own data set may be compared with the paper's. At other
+    scales only the direction of a gain may be. A scale that extends this one has to say it anew."""
+
+    seeds: Annotated[list[Seed], Field(min_length=1, examples=[[0, 1, 2]])] = [0]
+    """Each run is trained once with each of these seeds."""
+
+    resources: Annotated[
+        Resources, Field(examples=[{"threads": 4, "mem_mb": 16000, "runtime": 1440, "gpus": 16}])
+    ] = Resources()
+    """Each job asks for these resources."""
+
+    extends: Annotated[Identifier | None, Field(examples=["mini"])] = None
+    """Keys that are not given here come from this other scale; ``set``, and entries of ``bases``
+    for the same bases, are combined setting by setting, and what is given here wins."""
+
+    stands_in: Annotated[bool, Field(examples=[True])] = False
+    """If ``true``, the scale's data set also replaces those that runs name."""
+
+    only: Annotated[
+        list[Identifier] | None, Field(min_length=1, examples=[["table2", "figure6", "r50"]])
+    ] = None
+    """Only these tables, figures and runs are made unless the user asks for others; ``null``
+    means all of them."""
+
+    pretrained: Annotated[bool, Field(examples=[False])] = True
+    """If ``false``, no pretrained weights are loaded, and every network starts at random."""
+
+    set: Annotated[Differences, Field(examples=[{"auto_scale_lr.enable": True}])] = {}
+    """Every run differs from its base in these settings."""
+
+    bases: Annotated[
+        list[SettingsForBases],
+        Field(
+            examples=[
+                [{"match": "*-rcnn_r50_fpn", "set": {"model.roi_head.bbox_head.in_channels": 48}}]
+            ]
+        ),
+    ] = []
+    """Runs differ in further settings by the name of their base: every entry that applies does
+    so, in this order. Where there are entries, a run that none of them applies to is refused."""
+
+    backbones: Annotated[
+        dict[Identifier, Differences] | None,
+        Field(examples=[{"r101": {"model.backbone.depth": 18}}]),
+    ] = None
+    """Smaller networks stand for the declared backbones; each key is a backbone, and its value
+    holds the settings that make it smaller. Runs whose backbone is missing here are left out.
+    ``null`` means all backbones at their full size."""
+
+    @model_validator(mode="after")
+    def _describes_no_bases_twice(self) -> Self:
+        seen = set()
+        for entry in self.bases:
+            if entry.bases in seen:
+                raise ValueError(
+                    f"key bases: there are two entries with match {entry.match!r} and but_not "
+                    f"{entry.but_not}; write their settings into one"
+                )
+            seen.add(entry.bases)
+        return self
+
+    def has_settings_for(self, base: str) -> bool:
+        """Whether runs with this base can be made: any, unless the scale says what to change."""
+        return not self.bases or any(entry.applies_to(base) for entry in self.bases)

@@ -1,0 +1,109 @@
+"""``sensitivity.json`` and ``proposals.json``: what figures show of a trained network.
+
+Evaluation writes these files and reporting draws them. Boxes are (x1, y1, x2, y2) and points are
+(x, y), both in pixels of the original image, with the origin in its upper left corner.
+"""
+
+from pydantic import ConfigDict, Field
+
+from tsd.results.records import Record
+
+Box = tuple[float, float, float, float]
+Point = tuple[float, float]
+
+
+class _Extract(Record):
+    """Base of the classes here. The key ``class`` has another name in Python, which reserves it."""
+
+    model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True)
+
+
+class LabelledBox(_Extract):
+    """An object on an image: its box and the name of its class."""
+
+    class_name: str = Field(validation_alias="class", serialization_alias="class")
+    box: Box
+
+
+class ExampleObject(LabelledBox):
+    """An annotated object, together with the image on which a figure shows it.
+
+    ``image`` is the path of the image file, and ``image_id`` its id in the annotation file.
+    """
+
+    image: str
+    image_id: int | str
+
+
+class SensitivityMaps(ExampleObject):
+    """How the head's answers depend on where the proposal lies: both maps of one object.
+
+    ``x`` (W values) and ``y`` (H values) are the positions of the proposal's centre. Each map is a
+    list of H rows with W values from 0 to 1. ``classification`` holds the score of the object's
+    class, and ``localization`` the IoU of the regressed box with the annotated one. ``stride`` is
+    that of the pyramid level that the proposal is pooled from, in pixels of the network's input.
+    """
+
+    stride: int
+    x: list[float]
+    y: list[float]
+    classification: list[list[float]]
+    localization: list[list[float]]
+
+
+class SensitivityExtract(_Extract):
+    """``sensitivity.json``: the maps of a few objects.
+
+    ``key`` is that of the training. ``margin`` is the room that the positions have around an
+    object's box, on each side, over the box's width and height.
+    """
+
+    key: str
+    margin: float
+    instances: list[SensitivityMaps]
+
+
+class Proposal(_Extract):
+    """A proposal of the RPN, and its IoU with the object that the image was chosen for."""
+
+    box: Box
+    iou: float
+
+
+class DerivedProposals(_Extract):
+    """What TSD derives from a proposal P.
+
+    ``cls_points`` are the centres of the k × k bins of P̂_c, row by row. ``reg_box`` is P̂_r; where
+    P̂_r is point-wise, it is no box, and ``reg_points`` are the centres of its bins in its stead.
+    """
+
+    cls_points: list[Point]
+    reg_box: Box | None
+    reg_points: list[Point] | None
+
+
+class Detection(LabelledBox):
+    """A detected object with its score."""
+
+    score: float
+
+
+class ImageProposals(ExampleObject):
+    """What a detector proposes and detects on one image.
+
+    ``ground_truth`` are all annotated objects, also the one that the image was chosen for.
+    ``proposal`` is None where the RPN proposes nothing, and ``derived`` also where the head derives
+    nothing, as a sibling head does.
+    """
+
+    ground_truth: list[LabelledBox]
+    proposal: Proposal | None
+    derived: DerivedProposals | None
+    detections: list[Detection]
+
+
+class ProposalsExtract(_Extract):
+    """``proposals.json``: a few images; ``key`` is that of the training."""
+
+    key: str
+    images: list[ImageProposals]
