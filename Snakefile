@@ -34,6 +34,9 @@ rule all:
 
 
 onstart:
+    if needed("train", "track") and not needed("open_tracking"):
+        # It was opened once; whether it still takes what is written is to be known before training.
+        shell("python -m tsd open-tracking {options}", options=GRID_OPTIONS)
     if SITE and workflow.executor_settings:  # not with --touch or --executor local
         try:
             check(SITE, GRID.scale.resources)

@@ -12,20 +12,29 @@ LAYERS = {
     "models": {"models"},
     "data": {"data", "run_folder"},
     "evaluation": {"evaluation", "experiments", "models", "results", "run_folder", "training"},
-    "cluster": {"cluster", "experiments"},
+    "cluster": {"cluster", "experiments", "liveness", "run_folder"},
     "experiments": {"experiments", "run_folder", "data"},
     "results": {"results", "experiments", "run_folder"},
     "training": {
         "training",
         "data",
         "experiments",
+        "liveness",
         "models",
         "results",
         "run_folder",
         "provenance",
     },
-    "tracking": {"tracking", "results", "run_folder"},
-    "reporting": {"reporting", "data", "experiments", "results", "run_folder", "provenance"},
+    "tracking": {"tracking", "liveness", "results", "run_folder"},
+    "reporting": {
+        "reporting",
+        "data",
+        "experiments",
+        "liveness",
+        "results",
+        "run_folder",
+        "provenance",
+    },
 }
 """Package → the parts of tsd it may import."""
 

@@ -91,6 +91,19 @@ def network(monkeypatch):
     assert not answers
 
 
+def test_a_cache_that_cannot_be_made_is_told_with_the_variables_that_move_it(
+    tmp_path, network, monkeypatch
+):
+    (tmp_path / "file").touch()
+    monkeypatch.delenv("TORCH_HOME")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file" / "cache"))
+    with pytest.raises(
+        WeightsError, match=r"Not a directory.*TORCH_HOME.*XDG_CACHE_HOME"
+    ) as raised:
+        CheckpointLoader.load_checkpoint("torchvision://resnet50")
+    assert "file/cache/torch/hub/checkpoints" in str(raised.value)
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
     ("failure", "reason"),

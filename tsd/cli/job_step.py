@@ -48,7 +48,13 @@ def logged(log: Path | None, job: Job) -> Iterator[Callable[[str], None]]:
     Yields:
         A function that writes a line, marked with the run, to the terminal.
     """
-    terminal = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
+    terminal = os.fdopen(
+        os.dup(sys.stdout.fileno()),
+        "w",
+        buffering=1,
+        encoding=sys.stdout.encoding,
+        errors="backslashreplace",
+    )
     if log is not None:
         log.parent.mkdir(parents=True, exist_ok=True)
         target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -58,7 +64,8 @@ def logged(log: Path | None, job: Job) -> Iterator[Callable[[str], None]]:
         print(_attempt_heading())
 
     def announce(line: str) -> None:
-        print(f"[{job.run.id} · seed {job.seed}] {line}", file=terminal)
+        with contextlib.suppress(OSError):  # a terminal that was closed ends nothing
+            print(f"[{job.run.id} · seed {job.seed}] {line}", file=terminal)
 
     try:
         yield announce

@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+from tsd import environment
 from tsd.cli import questions, steps, training_step
 from tsd.cli.declarations import declarations
 from tsd.data.coco_format import DatasetError
@@ -16,6 +17,7 @@ from tsd.results.records import RecordError
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; a mistake of the user's ends with a message in place of a traceback."""
+    environment.settle()
     options = _parser().parse_args(arguments)
     if getattr(options, "threads", None):
         # Read by OpenMP when torch is imported, which the command does later.

@@ -16,8 +16,9 @@ from tsd.experiments.dataset_schema import Dataset, Split
 from tsd.experiments.figure_kinds import extractions
 from tsd.experiments.job import Job
 from tsd.experiments.load import DeclarationError, suggest
+from tsd.liveness import is_training
 from tsd.results.records import TrackingRecord
-from tsd.run_folder import update_status, write_json
+from tsd.run_folder import read_json, update_status, write_json
 from tsd.tracking.uri import tracking_uri
 
 
@@ -126,14 +127,18 @@ def check_run(options: Namespace) -> None:
 
 
 def open_tracking(options: Namespace) -> None:
-    """Create MLflow's store and experiment once, before jobs run side by side."""
-    from tsd.tracking.run_files import TrackingError
+    """Create MLflow's store and experiment once, before jobs run side by side, and try them."""
     from tsd.tracking.store import prepare_store
 
+    experiment = grid_of(options).experiment
     try:
-        prepare_store(tracking_uri(), [grid_of(options).experiment])
-    except TrackingError as error:
-        print(f"MLflow cannot be used, and the workflow goes on without: {error}")
+        prepare_store(tracking_uri(), [experiment])
+    except Exception as error:
+        print(
+            f"MLflow cannot be used, and the workflow goes on without it: {error}. Once that is "
+            "mended, `python -m tsd track-missing` with the same --scale and --dataset brings in "
+            "what is missing; `make reproduce` does so at its end."
+        )
 
 
 def detect(options: Namespace) -> None:
@@ -193,11 +198,22 @@ def track(options: Namespace) -> None:
 
 
 def track_missing(options: Namespace) -> None:
-    """Bring finished jobs into MLflow that could not be brought before, its store being away."""
+    """Bring jobs into MLflow that could not be brought before, its store being away.
+
+    Of jobs without results, those that failed or were interrupted are told to MLflow as such. They
+    get no record, which is for the workflow to write once there are results.
+    """
     for job in grid_of(options).jobs:
         tracked = TrackingRecord.read(job.folder.tracking)
         if tracked is not None and tracked.error is not None:
             _into_mlflow(job, print).write(job.folder.tracking)
+        elif tracked is None and job.folder.card.exists() and not _goes_on(job):
+            _into_mlflow(job, print)
+
+
+def _goes_on(job: Job) -> bool:
+    """Whether the job trains at present; then a process beside it tells MLflow of it."""
+    return is_training(read_json(job.folder.status) or {})
 
 
 def _into_mlflow(job: Job, announce: Callable[[str], None]) -> TrackingRecord:

@@ -25,6 +25,7 @@ from tsd.experiments.declaration import Differences
 from tsd.experiments.load import DeclarationError, config_file, suggest
 from tsd.experiments.scale_schema import Scale
 from tsd.experiments.schema import Backbone, Run
+from tsd.experiments.value_kinds import first_mismatch
 
 MODEL_VERSION = 1
 """Raised when the code computes something else from the same config, so that results made with
@@ -137,7 +138,7 @@ def apply_differences(content: dict[str, Any], differences: Differences, place: 
 
     Raises:
         DeclarationError: If a path does not exist, naming the part and the nearest valid one, or
-            if a plain value is replaced by one of another type.
+            if a value is of another kind than the one it replaces, at any depth of both.
     """
     for path, value in differences.items():
         *parents, last = path.split(".")
@@ -148,7 +149,7 @@ def apply_differences(content: dict[str, Any], differences: Differences, place: 
         where = f"{place}: key set: path {path!r}: {'.'.join(parents) or 'the config'}"
         for target in targets:
             for key in _existing_keys(target, last, where):
-                target[key] = _replacement(target[key], value, f"{place}: key set: path {path!r}")
+                target[key] = _replacement(target[key], value, path, place)
 
 
 def _start_at_random(model: dict[str, Any]) -> None:
@@ -169,7 +170,10 @@ def _start_at_random(model: dict[str, Any]) -> None:
                 part["init_cfg"] = {"type": "ResidualStart"}
 
 
-def _replacement(old: Any, new: Any, where: str) -> Any:
+def _replacement(old: Any, new: Any, path: str, place: str) -> Any:
+    mismatch = first_mismatch(old, new, path)
+    if mismatch is not None:
+        raise DeclarationError(f"{place}: key set: path {mismatch.path!r}: {mismatch}")
     # YAML has no tuples, and mmcv insists on them for sizes.
     if isinstance(old, tuple) and isinstance(new, list):
         new = tuple(new)
@@ -180,20 +184,7 @@ def _replacement(old: Any, new: Any, where: str) -> Any:
                 part["scale"] = tuple(part["scale"])
             if isinstance(part.get("scales"), list):
                 part["scales"] = [tuple(s) if isinstance(s, list) else s for s in part["scales"]]
-    if not _may_replace(old, new):
-        raise DeclarationError(
-            f"{where}: expected {type(old).__name__}, as in {old!r}, found {new!r}"
-        )
     return new
-
-
-def _may_replace(old: Any, new: Any) -> bool:
-    """Whether the types agree; None goes with anything, and an integer where a fraction was."""
-    if old is None or new is None or type(old) is type(new):
-        return True
-    if isinstance(old, float):
-        return isinstance(new, int) and not isinstance(new, bool)
-    return not isinstance(old, bool | int | str)
 
 
 def _existing_keys(target: Any, part: str, where: str) -> Iterable[str | int]:

@@ -21,6 +21,7 @@ from tsd.experiments.figure_kinds import FIGURE_KINDS
 from tsd.experiments.metrics import METRICS
 from tsd.experiments.scale_schema import Scale, SettingsForBases
 from tsd.experiments.schema import Backbone, Figure, Run, Table
+from tsd.experiments.strict_yaml import AmbiguousScalarError, StrictLoader
 
 CONFIG_FOLDER = Path(__file__).parent.parent / "configs"
 
@@ -189,35 +190,25 @@ def suggest(name: str, valid: Iterable[str]) -> str:
     return f"; known: {', '.join(valid) or 'none'}"
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML as plain data, in which a key given twice is a mistake rather than the last one won."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                continue  # << takes over another mapping's keys, to be overruled here
-            key = self.construct_object(key_node, deep=deep)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key {key!r} is given twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
 def read_yaml(path: Path) -> object:
     """The content of a YAML file as plain data.
 
     Raises:
-        DeclarationError: If the file is missing, is not YAML or repeats a key.
+        DeclarationError: If the file is missing, is not YAML, repeats a key or has a value without
+            quotes that can be read in two ways. Says where in the file.
     """
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), _UniqueKeyLoader)  # noqa: S506 safe
+        return yaml.load(path.read_text(encoding="utf-8"), StrictLoader)  # noqa: S506 safe
     except FileNotFoundError:
         raise DeclarationError(f"{path}: no such file") from None
+    except AmbiguousScalarError as error:
+        mark = error.problem_mark
+        place = f"{path}: line {mark.line + 1}, column {mark.column + 1}" if mark else f"{path}"
+        raise DeclarationError(f"{place}: {error.problem}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise DeclarationError(f"{path}: not valid YAML: {error}") from error
+    except OSError as error:
+        raise DeclarationError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _one_per_file(folder: Path, kind: type[AnyDeclaration]) -> dict[str, AnyDeclaration]:
@@ -255,7 +246,10 @@ def _explain(kind: type[BaseModel], error: dict[str, Any]) -> str:
         return f"unknown key {dotted!r}" + suggest(str(key), _fields_at(kind, parents))
     if error["type"] == "missing":
         return f"key {dotted!r} is missing"
-    return f"key {dotted!r}: {error['msg']}, found {error['input']!r}"
+    hint = ""
+    if error["type"] == "string_type" and not isinstance(error["input"], dict | list):
+        hint = "; put it in quotes if it is meant as text"
+    return f"key {dotted!r}: {error['msg']}, found {error['input']!r}{hint}"
 
 
 def _fields_at(kind: type[BaseModel], parents: list[Any]) -> list[str]:

@@ -1,10 +1,7 @@
 """Gathering what the runs' folders hold into the one file that reporting reads."""
 
-import socket
-import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from tsd import provenance
@@ -13,6 +10,7 @@ from tsd.experiments.job import Job
 from tsd.experiments.load import config_name
 from tsd.experiments.metrics import METRICS
 from tsd.experiments.schema import Run
+from tsd.liveness import is_training
 from tsd.results.collected import (
     RESULTS_VERSION,
     CollectedRun,
@@ -23,9 +21,6 @@ from tsd.results.collected import (
 )
 from tsd.results.records import read_records
 from tsd.run_folder import read_json
-
-SILENCE = 1800
-"""Seconds without a sign after which a job on another machine counts as interrupted."""
 
 
 def collect(grid: Grid, jobs: Iterable[Job]) -> Results:
@@ -122,9 +117,5 @@ def job_state(status: dict[str, Any], evaluated: bool) -> State:
     if step == "done":
         return State.TRAINED
     if step == "running":
-        if status["host"] == socket.gethostname():
-            alive = Path(f"/proc/{status['pid']}").exists()
-        else:
-            alive = time.time() - status["updated"] < SILENCE
-        return State.RUNNING if alive else State.INTERRUPTED
+        return State.RUNNING if is_training(status) else State.INTERRUPTED
     return State(step)

@@ -1,6 +1,7 @@
 """Cut lists to the sizes that one request may have."""
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from tsd.tracking.run_files import Event
@@ -24,5 +25,28 @@ def event_batches(events: Sequence[Event], size: int) -> Iterator[list[Event]]:
             batch, count = [], 0
         batch.append(event)
         count += len(event.metrics)
+    if batch:
+        yield batch
+
+
+def pair_batches(
+    pairs: Mapping[str, str], most: int, most_bytes: int
+) -> Iterator[list[tuple[str, str]]]:
+    """Consecutive pairs of name and value, limited in number and in size.
+
+    Args:
+        pairs: Value by name; none is larger than a request may be.
+        most: Pairs of a batch.
+        most_bytes: Size of a batch as JSON.
+    """
+    batch: list[tuple[str, str]] = []
+    size = 0
+    for pair in pairs.items():
+        added = len(json.dumps(pair))
+        if batch and (len(batch) == most or size + added > most_bytes):
+            yield batch
+            batch, size = [], 0
+        batch.append(pair)
+        size += added
     if batch:
         yield batch

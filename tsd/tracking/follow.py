@@ -1,10 +1,11 @@
 """Repeat an action beside a process until either is over."""
 
-import os
 import signal
 import sys
 import threading
 from collections.abc import Callable
+
+from tsd.liveness import is_alive, start_of
 
 
 def repeat_beside(parent_pid: int, action: Callable[[], bool], interval_s: float) -> None:
@@ -19,6 +20,7 @@ def repeat_beside(parent_pid: int, action: Callable[[], bool], interval_s: float
         action: Returns whether it was the last time.
         interval_s: Seconds between calls.
     """
+    started = start_of(parent_pid)
     hurry = threading.Event()
     before = {
         number: signal.signal(number, lambda *_: hurry.set())
@@ -28,7 +30,7 @@ def repeat_beside(parent_pid: int, action: Callable[[], bool], interval_s: float
     while not over:
         hurry.clear()
         # Asked before the action, which then sees all that the process has left.
-        gone = not _is_alive(parent_pid)
+        gone = not is_alive(parent_pid, started)
         try:
             over = action()
         except Exception as error:
@@ -38,13 +40,3 @@ def repeat_beside(parent_pid: int, action: Callable[[], bool], interval_s: float
             hurry.wait(interval_s)
     for number, handler in before.items():
         signal.signal(number, handler)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -1,17 +1,16 @@
 """What tracking reads from a run's folder, checked; nothing here knows of MLflow."""
 
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tsd.liveness import is_training
 from tsd.results.records import RecordError, Records, read_records
 from tsd.run_folder import RunFolder, read_json
 
 STATES = ("running", "interrupted", "done", "failed")
 FINAL_PREFIX = "final/"
-PARAM_LENGTH = 6000  # of MLflow
 
 
 class TrackingError(RuntimeError):
@@ -25,12 +24,12 @@ class Event:
     Args:
         step: Iterations done.
         time_ms: Unix time in milliseconds.
-        metrics: Finite values by name.
+        metrics: Values by name, as they stand in the file.
     """
 
     step: int
     time_ms: int
-    metrics: dict[str, float]
+    metrics: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -42,8 +41,8 @@ class RunFiles:
         name: For people.
         experiment: MLflow experiment it belongs to.
         tags: Of the run, and ``tsd.error`` if it failed.
-        params: Of the run, other values than text as JSON; at most PARAM_LENGTH characters each.
-        state: One of STATES.
+        params: Of the run, other values than text as JSON.
+        state: One of STATES; a training whose process is gone is interrupted.
         updated_ms: When the state was written, Unix time in milliseconds; None if not told.
         events: By increasing step.
         final: What was measured of the whole training, each metric's id after FINAL_PREFIX, as an
@@ -74,12 +73,12 @@ def read_run(folder: RunFolder) -> RunFiles:
         kind = dict if key in ("tags", "params") else str
         if not isinstance(card.get(key), kind):
             raise TrackingError(f"{folder.card}: {key!r} is missing or no {kind.__name__}")
-    if "'" in card["key"]:
-        raise TrackingError(f"{folder.card}: 'key' has a quote, which no search can contain")
     status = _read_object(folder.status)
     state = status.get("state", "running")
     if state not in STATES:
         raise TrackingError(f"{folder.status}: state {state!r} is none of {', '.join(STATES)}")
+    if state == "running" and status and not is_training(status):
+        state = "interrupted"  # killed, with no time to write that down
     error = {"tsd.error": status.get("error") or "no reason given"} if state == "failed" else {}
     try:
         records = read_records(folder)
@@ -95,7 +94,7 @@ def read_run(folder: RunFolder) -> RunFiles:
         experiment=card["experiment"],
         tags={name: str(value) for name, value in tags.items()},
         params={
-            name: (value if isinstance(value, str) else json.dumps(value))[:PARAM_LENGTH]
+            name: value if isinstance(value, str) else json.dumps(value)
             for name, value in card["params"].items()
         },
         state=state,
@@ -129,9 +128,9 @@ def _read_events(path: Path) -> list[Event]:
             event = Event(
                 step=int(entry["step"]),
                 time_ms=round(entry["time"] * 1000),
-                metrics=_finite(entry["metrics"]),
+                metrics=dict(entry["metrics"]),
             )
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
             if number == len(lines):
                 break
             raise TrackingError(f"{path}:{number}: not an event: {error!r}") from error
@@ -147,12 +146,4 @@ def _final(folder: RunFolder, records: Records) -> Event:
     # The files' time puts a later measurement after an earlier one of the same step.
     measured = (folder.train, folder.metrics, folder.latency)
     times = [path.stat().st_mtime for path in measured if path.exists()]
-    return Event(step=0, time_ms=round(max(times, default=0) * 1000), metrics=_finite(named))
-
-
-def _finite(metrics: dict[str, Any]) -> dict[str, float]:
-    return {
-        name: float(value)
-        for name, value in metrics.items()
-        if isinstance(value, int | float) and math.isfinite(value)
-    }
+    return Event(step=0, time_ms=round(max(times, default=0) * 1000), metrics=named)

@@ -6,6 +6,7 @@ cannot stop it. What the store lacks is added by the next sync, from the same fi
 
 import hashlib
 import os
+import shlex
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -18,12 +19,13 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.entities import LifecycleStage, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from tsd.run_folder import RunFolder
-from tsd.tracking.batches import chunks, event_batches
+from tsd.tracking import names
+from tsd.tracking.batches import chunks, event_batches, pair_batches
 from tsd.tracking.follow import repeat_beside
 from tsd.tracking.run_files import FINAL_PREFIX, RunFiles, TrackingError, read_run
 from tsd.tracking.uri import artifact_location, is_folder, redact, scrub
@@ -36,15 +38,21 @@ MLFLOW_STATUS = {
 }
 METRICS_PER_BATCH = 1000
 PAIRS_PER_BATCH = 100  # params or tags
-TAG_LENGTH = 5000  # of older servers; newer ones take 8000
+BYTES_PER_BATCH = 500_000  # MLflow takes 1 MB, indentation included
 RETRY_DELAYS_S = (0.2, 0.4, 0.8, 1.6, 3.2)
+
+OPENED_TAG = "tsd.opened"
+"""Tag of an experiment: when a workflow last tried whether it can write there."""
+
+STORE_ERRORS = (MlflowException, SQLAlchemyError, OSError, ImportError)
 
 T = TypeVar("T")
 
 
 def prepare_store(uri: str, experiments: Sequence[str]) -> None:
-    """Create the schema and the experiments of a store; what exists is left as it is.
+    """Create the schema and the experiments of a store, and see that each takes what is written.
 
+    An experiment that exists keeps its content; the time of this call is written into a tag of it.
     Call it once before jobs fan out: MLflow's creation of a schema races with itself.
 
     Args:
@@ -52,9 +60,17 @@ def prepare_store(uri: str, experiments: Sequence[str]) -> None:
         experiments: Names.
 
     Raises:
-        TrackingError: The store cannot be used.
+        TrackingError: The store cannot be used or an experiment was deleted. Says what to do.
     """
-    _use_store(uri, lambda client: [_experiment_id(client, name) for name in experiments])
+
+    def open_experiments(client: MlflowClient) -> None:
+        for experiment in experiments:
+            now = time.strftime("%Y-%m-%d %H:%M:%S")
+            client.set_experiment_tag(
+                _experiment_id(client, names.name(experiment)), OPENED_TAG, now
+            )
+
+    _use_store(uri, open_experiments)
 
 
 def sync_run(run_dir: Path, uri: str) -> dict[str, str]:
@@ -62,8 +78,10 @@ def sync_run(run_dir: Path, uri: str) -> dict[str, str]:
 
     The entry is found by the card's key (tag ``tsd.key``). A step up to the last one stored is
     never logged again, a param keeps its first value (tag ``tsd.param_conflict`` tells of
-    another), values that are not finite are left out. Any number of runs may be synced at once,
-    but each by one process at a time.
+    another), values that are not finite are left out. Names and values are adapted to MLflow's
+    rules (:mod:`tsd.tracking.names`). When MLflow refuses one part of a run, the other parts are
+    stored all the same, and its status above all: no run stays RUNNING for the sake of a tag. Any
+    number of runs may be synced at once, but each by one process at a time.
 
     Args:
         run_dir: The folder of one training, see ``RunFolder``.
@@ -73,17 +91,30 @@ def sync_run(run_dir: Path, uri: str) -> dict[str, str]:
         Where the entry is: ``uri`` without credentials, ``experiment_id`` and ``run_id``.
 
     Raises:
-        TrackingError: The store cannot be used or a file of the run is malformed.
+        TrackingError: The store cannot be used, has refused a part of the run, or a file of the
+            run is malformed. The next call adds what is missing.
     """
-    files = read_run(RunFolder(run_dir))
+    files = names.adapted(read_run(RunFolder(run_dir)))
 
     def ingest(client: MlflowClient) -> Run:
         run = _find_or_create_run(client, files)
-        _log_params(client, run, files.params)
-        _set_tags(client, run, files.tags)
-        _log_metrics(client, run, files)
-        _log_artifacts(client, run, files.artifacts)
-        _set_status(client, run, files)
+        parts: tuple[Callable[[], None], ...] = (
+            lambda: _log_params(client, run, files.params),
+            lambda: _set_tags(client, run, files.tags),
+            lambda: _log_metrics(client, run, files),
+            lambda: _log_artifacts(client, run, files.artifacts),
+            lambda: _set_status(client, run, files),
+        )
+        failures = []
+        for part in parts:
+            try:
+                part()
+            except STORE_ERRORS as error:
+                if _may_pass(error):
+                    raise
+                failures.append(error)
+        if failures:
+            raise failures[0]
         return run
 
     info = _use_store(uri, ingest).info
@@ -118,20 +149,45 @@ def _use_store(uri: str, action: Callable[[MlflowClient], T]) -> T:
     while True:
         try:
             return action(MlflowClient(tracking_uri=uri, registry_uri=uri))
-        except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
-            lost_race = getattr(error, "error_code", None) == "RESOURCE_ALREADY_EXISTS"
-            passing = lost_race or "database is locked" in str(error)
-            if not passing or (delay := next(delays, None)) is None:
+        except STORE_ERRORS as error:
+            if not _may_pass(error) or (delay := next(delays, None)) is None:
                 # Not chained: the cause may hold the credentials.
                 raise TrackingError(f"{redact(uri)}: {scrub(str(error), uri)}") from None
             time.sleep(delay)
 
 
+def _may_pass(error: Exception) -> bool:
+    """Whether another process was in the way."""
+    lost_race = getattr(error, "error_code", None) == "RESOURCE_ALREADY_EXISTS"
+    return lost_race or "database is locked" in str(error)
+
+
 def _experiment_id(client: MlflowClient, name: str) -> str:
+    """The id of an experiment, which is created if it does not exist.
+
+    Raises:
+        TrackingError: It was deleted. MLflow keeps its name taken and takes nothing for it.
+    """
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         return client.create_experiment(name, artifact_location(client.tracking_uri))
+    if experiment.lifecycle_stage != LifecycleStage.ACTIVE:
+        raise TrackingError(_deleted(name, experiment.experiment_id, client.tracking_uri))
     return experiment.experiment_id
+
+
+def _deleted(name: str, experiment_id: str, uri: str) -> str:
+    """What to do about an experiment that was deleted; the deletion may have been meant."""
+    shown = redact(uri)
+    # Who gave a URI with credentials has it in the environment, where mlflow finds it too.
+    store = f"MLFLOW_TRACKING_URI={shlex.quote(shown)} " if shown == uri else ""
+    restore = f"{store}mlflow experiments restore --experiment-id {experiment_id}"
+    purge = f"mlflow gc --backend-store-uri {shlex.quote(shown)} --experiment-ids {experiment_id}"
+    return (
+        f"{shown}: the experiment {name!r} was deleted in MLflow, which keeps it and its name "
+        f"until it is purged. Bring it back with `{restore}`, or remove it for good with "
+        f"`{store}{purge}`"
+    )
 
 
 def _find_or_create_run(client: MlflowClient, files: RunFiles) -> Run:
@@ -146,20 +202,20 @@ def _find_or_create_run(client: MlflowClient, files: RunFiles) -> Run:
 
 def _log_params(client: MlflowClient, run: Run, params: dict[str, str]) -> None:
     stored = run.data.params
-    new = [Param(name, value) for name, value in params.items() if name not in stored]
-    for batch in chunks(new, PAIRS_PER_BATCH):
-        client.log_batch(run.info.run_id, params=batch)
+    new = {name: value for name, value in params.items() if name not in stored}
+    for batch in pair_batches(new, PAIRS_PER_BATCH, BYTES_PER_BATCH):
+        client.log_batch(run.info.run_id, params=[Param(*pair) for pair in batch])
     changed = [name for name, value in params.items() if stored.get(name, value) != value]
     if changed:
         notes = [f"{name}: kept {stored[name]!r}, not {params[name]!r}" for name in changed]
-        _set_tags(client, run, {"tsd.param_conflict": "; ".join(notes)})
+        note = names.value("; ".join(notes), names.TAG_LENGTH)
+        _set_tags(client, run, {"tsd.param_conflict": note})
 
 
 def _set_tags(client: MlflowClient, run: Run, tags: dict[str, str]) -> None:
-    cut = {name: value[:TAG_LENGTH] for name, value in tags.items()}
-    new = [RunTag(name, v) for name, v in cut.items() if run.data.tags.get(name) != v]
-    for batch in chunks(new, PAIRS_PER_BATCH):
-        client.log_batch(run.info.run_id, tags=batch)
+    new = {name: value for name, value in tags.items() if run.data.tags.get(name) != value}
+    for batch in pair_batches(new, PAIRS_PER_BATCH, BYTES_PER_BATCH):
+        client.log_batch(run.info.run_id, tags=[RunTag(*pair) for pair in batch])
 
 
 def _log_metrics(client: MlflowClient, run: Run, files: RunFiles) -> None:
@@ -184,7 +240,7 @@ def _log_artifacts(client: MlflowClient, run: Run, paths: list[Path]) -> None:
     for path in paths:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        tag = f"tsd.sha256.{path.name}"
+        tag = names.name(f"tsd.sha256.{path.name}")
         if run.data.tags.get(tag) != digest:
             client.log_artifact(run.info.run_id, str(path))
             client.set_tag(run.info.run_id, tag, digest)

@@ -151,6 +151,13 @@ def fetch(checkpoint: str) -> Path:
         return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WeightsError(
+            f"pretrained weights {checkpoint} belong in torch hub's cache, and there cannot be a "
+            f"folder {path.parent} ({error.strerror}). Set TORCH_HOME to a folder that can be "
+            "written to, or XDG_CACHE_HOME for the caches of all programs"
+        ) from error
+    try:
         with FileLock(f"{path}.lock"):
             if not path.is_file():
                 _download(url, path)

@@ -2,7 +2,6 @@
 
 import os
 import resource
-import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from mmengine.runner import Runner
 from tsd import provenance
 from tsd.experiments.compile import MODEL_VERSION
 from tsd.experiments.job import Job
+from tsd.liveness import this_process
 from tsd.results.records import TrainRecord
 from tsd.run_folder import read_json, replace_durably, update_status, write_json
 from tsd.training.build import inference_parameters, runtime_config
@@ -94,8 +94,7 @@ def _begin(job: Job, tables: list[str], attempts: int) -> None:
         error=None,
         permanent=None,
         attempts=attempts,
-        pid=os.getpid(),
-        host=socket.gethostname(),
+        **this_process(),
         scheduler_job=os.environ.get("SLURM_JOB_ID"),
     )
 

@@ -74,3 +74,8 @@ def job_options(wildcards):
 def checked_data(wildcards):
     """The file that says that a job's data set is sound."""
     return f"results/{GRID.name}/datasets/{job_at(wildcards).dataset.id}.json"
+
+
+def needed(*names):
+    """Whether jobs of these rules are to run; known once the workflow starts."""
+    return any(job.rule.name in names for job in workflow.dag.needrun_jobs())

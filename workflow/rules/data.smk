@@ -1,5 +1,5 @@
 # Before anything trains: the data set is made where it is embedded, and checked, MLflow's
-# store is opened. None of the edges is `ancient`: upstream of one, a job that has to run hides from
+# store is opened (by the Snakefile's onstart where it has been opened before). None of the edges is `ancient`: upstream of one, a job that has to run hides from
 # Snakemake what else has to.
 
 
@@ -66,4 +66,4 @@ rule open_tracking:
     params:
         options=GRID_OPTIONS,
     shell:
-        "python -m tsd open-tracking {params.options} > {log} 2>&1"
+        "python -m tsd open-tracking {params.options} 2>&1 | tee {log}"
