@@ -100,7 +100,7 @@ def compile_run(run: Run, backbone: Backbone | None, scale: Scale, dataset: Data
     if backbone is not None and scale.backbones is not None:
         apply_differences(content, scale.backbones[backbone.id], scale.origin)
     _use_dataset(content, dataset)
-    _use_weights(content["model"], dataset.weights.get(backbone_id(run, scale)))
+    _use_weights(content["model"], backbone_id(run, scale), dataset)
     apply_differences(content, dataset.set, dataset.origin)
     apply_differences(content, run.set, run.origin)
     if not scale.pretrained:
@@ -130,11 +130,15 @@ def pretrained_part(model: dict[str, Any]) -> dict[str, Any] | None:
     return None
 
 
-def _use_weights(model: dict[str, Any], checkpoint: str | None) -> None:
-    """Have the backbone start from these weights, in place, where it starts from any."""
+def _use_weights(model: dict[str, Any], backbone: str | None, dataset: Dataset) -> None:
+    """Have a model start, in place, from the data set's weights for its backbone.
+
+    Models with a backbone that the data set has no weights for, or that starts at random, stay as
+    they are.
+    """
     part = pretrained_part(model)
-    if checkpoint is not None and part is not None:
-        part["checkpoint"] = checkpoint
+    if part is not None and backbone in dataset.weights:
+        part["checkpoint"] = dataset.weights[backbone]
 
 
 @functools.cache

@@ -102,8 +102,8 @@ class Dataset(Declaration):
     ] = {}
     """Backbones start from these pretrained weights instead of their own. Each key is the name of a
     declared backbone. Its value is a file, relative to the folder that the workflow runs in, or a
-    name that mmengine knows, such as ``open-mmlab://mmdet/mobilenet_v2``. Runs with other backbones,
-    and runs that start at random, are as they were."""
+    name that mmengine knows, such as ``open-mmlab://mmdet/mobilenet_v2``. Nothing changes for runs
+    with other backbones, nor for runs that start at random."""
 
     set: Annotated[
         Differences, Field(examples=[{"train_dataloader.dataset.pipeline.RandomFlip.prob": 0.0}])
