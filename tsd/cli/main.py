@@ -39,6 +39,10 @@ def _parser() -> argparse.ArgumentParser:
     grid.add_argument("--dataset", help="id or YAML file; the scale's own by default")
     seeds = argparse.ArgumentParser(add_help=False, parents=[grid])
     seeds.add_argument("--seeds", help="how many of each run; the scale's own by default")
+    wanted = argparse.ArgumentParser(add_help=False, parents=[seeds])
+    wanted.add_argument(
+        "--only", help="tables, figures and runs with commas, or all; the scale's own by default"
+    )
     data = argparse.ArgumentParser(add_help=False)
     data.add_argument("--data", required=True, help="which of the grid's data sets")
     out = argparse.ArgumentParser(add_help=False)
@@ -61,17 +65,17 @@ def _parser() -> argparse.ArgumentParser:
         ("latency", steps.latency, [job], "time of an image through a trained job's network"),
         ("evaluate", steps.evaluate, [job], "metrics from dumped detections"),
         ("track", steps.track, [job, out], "bring a job's files into MLflow"),
-        ("track-missing", steps.track_missing, [seeds], "bring into MLflow what is not there yet"),
-        ("report", steps.report, [seeds], "collect what there is and write the whole report"),
-        ("status", questions.status, [seeds], "the grid: evaluated, running, failed, pending"),
-        ("headline", questions.headline, [seeds], "the report's tables as text"),
-        ("cost", questions.cost, [seeds], "GPU hours of the grid, by table"),
+        ("track-missing", steps.track_missing, [wanted], "bring into MLflow what is not there yet"),
+        ("report", steps.report, [wanted], "collect what there is and write the whole report"),
+        ("status", questions.status, [wanted], "the grid: evaluated, running, failed, pending"),
+        ("headline", questions.headline, [wanted], "the report's tables as text"),
+        ("cost", questions.cost, [wanted], "GPU hours of the grid, by table"),
         ("declarations", declarations, [], "write the documentation of the YAML files"),
         ("bench", questions.bench, [], "speed and memory of the method, as ratios"),
     ):
         commands.add_parser(name, parents=parents, help=help_text).set_defaults(command=command)
 
-    collect = commands.add_parser("collect", parents=[seeds, out], help="gather all results")
+    collect = commands.add_parser("collect", parents=[wanted, out], help="gather all results")
     collect.add_argument("--target", help="only the runs behind this table or figure")
     collect.set_defaults(command=steps.collect)
     page = commands.add_parser("page", parents=[grid, collected], help="write the report's pages")

@@ -14,6 +14,7 @@ from tsd.cli.job_step import grid_of, job_of, logged
 from tsd.experiments.data_formats import format_of
 from tsd.experiments.dataset_schema import Dataset, Split
 from tsd.experiments.figure_kinds import extractions
+from tsd.experiments.grid import possible
 from tsd.experiments.job import Job
 from tsd.experiments.load import DeclarationError, suggest
 from tsd.liveness import is_training
@@ -203,7 +204,7 @@ def track_missing(options: Namespace) -> None:
     Of jobs without results, those that failed or were interrupted are told to MLflow as such. They
     get no record, which is for the workflow to write once there are results.
     """
-    for job in grid_of(options).jobs:
+    for job in possible(grid_of(options).found):
         tracked = TrackingRecord.read(job.folder.tracking)
         if tracked is not None and tracked.error is not None:
             _into_mlflow(job, print).write(job.folder.tracking)
@@ -230,10 +231,13 @@ def _into_mlflow(job: Job, announce: Callable[[str], None]) -> TrackingRecord:
 def collect(options: Namespace) -> None:
     """Gather the results of all runs, or of those behind a table or a figure."""
     from tsd.reporting.collect import collect as collect_results
+    from tsd.reporting.collect import collect_all
 
     grid = grid_of(options)
-    jobs = grid.jobs_for(options.target) if options.target else grid.jobs
-    collect_results(grid, jobs).write(options.out)
+    if options.target:
+        collect_results(grid, grid.jobs_for(options.target)).write(options.out)
+    else:
+        collect_all(grid).write(options.out)
 
 
 def table(options: Namespace) -> None:
@@ -274,11 +278,11 @@ def page(options: Namespace) -> None:
 
 def report(options: Namespace) -> None:
     """Collect what there is and write the whole report: after a failure, or in between."""
-    from tsd.reporting.collect import collect as collect_results
+    from tsd.reporting.collect import collect_all
     from tsd.reporting.page import write_pages, write_parts
 
     grid = grid_of(options)
     collected = grid.unfinished_report_folder / "results.json"
-    collect_results(grid, grid.jobs).write(collected)
+    collect_all(grid).write(collected)
     write_parts(collected)
     print(f"report: {write_pages(collected)}")

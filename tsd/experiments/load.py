@@ -57,13 +57,9 @@ class Experiments:
     def scale(self, name: str) -> Scale:
         """The scale of that id, or of that YAML file, or a :class:`DeclarationError`."""
         scale = _look_up_or_read(self.scales, name, "scale", Scale)
+        _check_scale(scale.origin, scale, self)
         if scale.extends is None:
             return scale
-        if scale.extends not in self.scales:
-            raise DeclarationError(
-                f"{scale.origin}: key extends: unknown scale {scale.extends!r}"
-                + suggest(scale.extends, self.scales)
-            )
         below = self.scale(scale.extends)
         said = {key: getattr(scale, key) for key in scale.model_fields_set}
         combined = {
@@ -77,7 +73,9 @@ class Experiments:
 
     def dataset(self, name: str) -> Dataset:
         """The data set of that id, or of that YAML file, or a :class:`DeclarationError`."""
-        return _look_up_or_read(self.datasets, name, "data set", Dataset)
+        dataset = _look_up_or_read(self.datasets, name, "data set", Dataset)
+        _check_dataset(dataset, self)
+        return dataset
 
     @property
     def targets(self) -> list[str]:
@@ -146,6 +144,8 @@ def load_experiments(folder: Path) -> Experiments:
         _check_figure(figure, experiments)
     for scale in experiments.scales.values():
         _check_scale(f"{folder / 'scales' / f'{scale.id}.yaml'}", scale, experiments)
+    for dataset in experiments.datasets.values():
+        _check_dataset(dataset, experiments)
     return experiments
 
 
@@ -239,7 +239,7 @@ def validate(kind: type[AnyDeclaration], content: object, place: str) -> AnyDecl
 def _explain(kind: type[BaseModel], error: dict[str, Any]) -> str:
     """One pydantic error in a sentence that names the key, if it is about one."""
     if not error["loc"]:
-        return str(error["msg"])
+        return str(error["msg"]).removeprefix("Value error, ")
     *parents, key = error["loc"]
     dotted = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
@@ -335,8 +335,10 @@ def _check_scale(place: str, scale: Scale, experiments: Experiments) -> None:
             f"{place}: key dataset: unknown data set {scale.dataset!r}"
             + suggest(scale.dataset, experiments.datasets)
         )
+    standing_in = [entry.backbone for entry in scale.bases if entry.backbone is not None]
     for key, names, valid in (
         ("backbones", scale.backbones or (), experiments.backbones),
+        ("bases", standing_in, experiments.backbones),
         ("only", scale.only or (), experiments.targets),
     ):
         for name in names:
@@ -357,6 +359,15 @@ def _check_scale(place: str, scale: Scale, experiments: Experiments) -> None:
         scale = experiments.scales[scale.extends]
 
 
+def _check_dataset(dataset: Dataset, experiments: Experiments) -> None:
+    for name in dataset.weights:
+        if name not in experiments.backbones:
+            raise DeclarationError(
+                f"{dataset.origin}: key weights: unknown backbone {name!r}"
+                + suggest(name, experiments.backbones)
+            )
+
+
 def _combined(below: list[SettingsForBases], own: list[SettingsForBases]) -> list[SettingsForBases]:
     """The settings by base of a scale and of the one that it extends, those of the latter first.
 
@@ -364,9 +375,11 @@ def _combined(below: list[SettingsForBases], own: list[SettingsForBases]) -> lis
     """
     entries = {entry.bases: entry for entry in below}
     for entry in own:
-        settings = entries[entry.bases].set if entry.bases in entries else {}
-        changed = {"set": {**settings, **entry.set}}
-        entries[entry.bases] = entry.model_copy(update=changed)
+        extended = entries.get(entry.bases)
+        if extended is not None:
+            said = {key: getattr(entry, key) for key in entry.model_fields_set}
+            entry = extended.model_copy(update={**said, "set": {**extended.set, **entry.set}})
+        entries[entry.bases] = entry
     return list(entries.values())
 
 

@@ -35,6 +35,10 @@ class SettingsForBases(Declaration):
     but_not: Annotated[list[str], Field(examples=[["*cascade-rcnn_r50_fpn"]])] = []
     """The entry does not apply to bases whose name fits one of these patterns."""
 
+    backbone: Annotated[Identifier | None, Field(examples=["mobilenetv2"])] = None
+    """If given, the settings of this entry put this declared backbone in the place of the base's
+    own. A data set's ``weights`` for that backbone are then for these runs too."""
+
     set: Annotated[Differences, Field(examples=[{"model.roi_head.bbox_head.in_channels": 48}])]
     """Runs with such a base differ from it in these settings; ``{}`` says that they need none."""
 
@@ -137,3 +141,8 @@ class Scale(Declaration):
     def has_settings_for(self, base: str) -> bool:
         """Whether runs with this base can be made: any, unless the scale says what to change."""
         return not self.bases or any(entry.applies_to(base) for entry in self.bases)
+
+    def backbone_for(self, base: str) -> str | None:
+        """Id of the declared backbone that stands for the own one of a base; None if none does."""
+        named = [entry.backbone for entry in self.bases if entry.applies_to(base)]
+        return next((name for name in reversed(named) if name is not None), None)

@@ -98,6 +98,8 @@ def measure(results: Results, name: str | None, metric: str) -> Measured:
     run = results.runs[name]
     if not run.at_scale:
         return Measured(State.NOT_AT_SCALE, {}, 0)
+    if run.mistake is not None:
+        return Measured(State.NOT_POSSIBLE, {}, 0)
     found = {seed: training.metrics.get(metric) for seed, training in sorted(run.seeds.items())}
     values = {seed: v for seed, v in found.items() if v is not None and math.isfinite(v)}
     if values:
@@ -122,6 +124,8 @@ def run_state(results: Results, name: str) -> State:
     run = results.runs[name]
     if not run.at_scale:
         return State.NOT_AT_SCALE
+    if run.mistake is not None:
+        return State.NOT_POSSIBLE
     states = [training.state for training in run.seeds.values()]
     if State.EVALUATED in states:
         return State.EVALUATED if set(states) == {State.EVALUATED} else State.PARTIAL

@@ -1,6 +1,6 @@
 """Gathering what the runs' folders hold into the one file that reporting reads."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,13 +23,31 @@ from tsd.results.records import read_records
 from tsd.run_folder import read_json
 
 
-def collect(grid: Grid, jobs: Iterable[Job]) -> Results:
+def collect_all(grid: Grid) -> Results:
+    """The results of a whole grid, for its report.
+
+    What nobody asks for and has no results is shown as not run, and is not compiled.
+
+    Args:
+        grid: The grid.
+
+    Raises:
+        RecordError: A file of a training is malformed.
+    """
+    shown = grid.shown
+    return collect(grid, shown, {job.run.id for job in grid.jobs} - {job.run.id for job in shown})
+
+
+def collect(grid: Grid, jobs: Iterable[Job], not_run: Collection[str] = ()) -> Results:
     """The results of the given jobs with all that is needed to present them.
+
+    A run that cannot be made from what is declared is shown with the reason.
 
     Args:
         grid: The jobs' grid.
-        jobs: Those to gather. Runs without a job among them are left out, unless the scale does
-            not have them, which a report says.
+        jobs: Those to gather; they are compiled.
+        not_run: Ids of runs that are known not to have run; they are not compiled. Other runs
+            without a job are left out, unless the scale does not have them, which a report says.
 
     Raises:
         RecordError: A file of a training is malformed.
@@ -37,10 +55,13 @@ def collect(grid: Grid, jobs: Iterable[Job]) -> Results:
     head, dirty = provenance.commit()
     experiments, scale = grid.experiments, grid.scale
     runs = {run.id: _declared(grid, run) for run in experiments.runs.values() if not grid.has(run)}
+    runs |= {name: _not_run(grid, experiments.run(name)) for name in not_run}
     for job in jobs:
         if job.run.id not in runs:
-            runs[job.run.id] = _declared(grid, job.run, job.digest)
-        runs[job.run.id].seeds[job.seed] = collect_job(job)
+            runs[job.run.id] = _declared(grid, job.run, job)
+        if job.mistake is None:
+            runs[job.run.id].seeds[job.seed] = collect_job(job)
+    in_order = {name: runs[name] for name in experiments.runs if name in runs}
     return Results(
         version=RESULTS_VERSION,
         name=grid.name,
@@ -56,15 +77,23 @@ def collect(grid: Grid, jobs: Iterable[Job]) -> Results:
         figures=list(experiments.figures.values()),
         claims=list(grid.claims),
         inconsistencies=list(grid.inconsistencies),
-        runs=runs,
+        runs=in_order,
     )
 
 
-def _declared(grid: Grid, run: Run, digest: str | None = None) -> CollectedRun:
+def _not_run(grid: Grid, run: Run) -> CollectedRun:
+    """A run of the scale with all its seeds pending, which takes no compiling."""
+    declared = _declared(grid, run)
+    pending = {job.seed: Training(state=State.PENDING) for job in grid.jobs_of(run.id)}
+    return declared.model_copy(update={"at_scale": True, "seeds": pending})
+
+
+def _declared(grid: Grid, run: Run, job: Job | None = None) -> CollectedRun:
     """A run as it is declared, its seeds still to be filled in.
 
-    Without a digest it is a run that the scale does not have.
+    Without one of its jobs it is a run that the scale does not have.
     """
+    mistake = job.mistake if job else None
     return CollectedRun(
         why=run.why,
         base=run.base,
@@ -73,8 +102,9 @@ def _declared(grid: Grid, run: Run, digest: str | None = None) -> CollectedRun:
         dataset=grid.dataset_of(run).id,
         set=run.set,
         tables=grid.experiments.tables_of(run.id),
-        digest=digest,
-        at_scale=digest is not None,
+        digest=job.digest if job and mistake is None else None,
+        at_scale=job is not None,
+        mistake=mistake,
         seeds={},
     )
 

@@ -86,6 +86,9 @@ def remarks(verdict: Verdict, results: Results) -> list[str]:
     absent = [name for name in known if not results.runs[name].at_scale]
     if absent:
         said.append(f"This scale does not have the run{'s' * (len(absent) > 1)} {_listed(absent)}.")
+    broken = [name for name in known if results.runs[name].mistake is not None]
+    if broken:
+        said.append(f"The run{'s' * (len(broken) > 1)} {_listed(broken)} cannot be made.")
     if 0 < len(found) < len(evidence):
         said.append(f"There are results for {len(found)} of {len(evidence)} comparisons.")
     if found and any(e.expected != e.claimed for e in evidence):

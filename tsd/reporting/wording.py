@@ -26,6 +26,7 @@ LEGEND = {
     State.NOT_MEASURED: "not measured: finished, but this was not looked at",
     State.NOT_DECLARED: "literature: published values only, no run stands for the row",
     State.NOT_AT_SCALE: "not at this scale: nothing small stands for the run's backbone",
+    State.NOT_POSSIBLE: "not possible: what is declared does not make a training, as said above",
     State.NOT_COLLECTED: "not collected: the run was left out when these results were gathered",
 }
 
@@ -96,10 +97,14 @@ def legend(rows: Iterable[FilledRow]) -> list[str]:
 
 
 def failures(run: CollectedRun | None) -> list[str]:
-    """Say, for each failed seed of a run, why it failed: the first line of its error."""
+    """Say why a run cannot be made, or why each of its failed seeds failed, in a line each."""
+    if run is None:
+        return []
+    if run.mistake is not None:
+        return [f"cannot be made: {first_line(run.mistake)}"]
     return [
         f"seed {seed} failed: {first_line(training.error)}"
-        for seed, training in (run.seeds if run else {}).items()
+        for seed, training in run.seeds.items()
         if training.state is State.FAILED
     ]
 

@@ -30,7 +30,7 @@ from tsd.run_folder import write_text
 Declared = TypeVar("Declared", Table, Figure)
 
 
-RESULTS_VERSION: Literal[1] = 1
+RESULTS_VERSION: Literal[2] = 2
 """Raised when the content of ``results.json`` changes in a way that its readers notice."""
 
 
@@ -52,6 +52,7 @@ class State(StrEnum):
     NOT_MEASURED = "not measured"
     NOT_DECLARED = "not declared"
     NOT_AT_SCALE = "not at this scale"
+    NOT_POSSIBLE = "not possible"
     NOT_COLLECTED = "not collected"
 
 
@@ -66,13 +67,16 @@ class _Part(BaseModel):
 class Training(_Part):
     """One seed of a run: its state, what was measured of it, and how it was made.
 
+    ``folder`` is None where nobody asked for the run, since the folder's name follows from the
+    compiled config.
+
     ``iteration`` and ``max_iterations`` say how far it came, ``seconds_left`` how long it may take
     while it runs. ``scheduler_job`` is the id of its SLURM job. ``metrics`` is empty until the
     training is evaluated.
     """
 
     state: State
-    folder: str
+    folder: str | None = None
     error: str | None = None
     iteration: int | None = None
     max_iterations: int | None = None
@@ -87,7 +91,12 @@ class Training(_Part):
 
 
 class CollectedRun(_Part):
-    """A declared run with its trainings by seed; without any where the scale does not have it."""
+    """A declared run with its trainings by seed.
+
+    A run without trainings is one that the scale does not have, or one that cannot be made from
+    what is declared; then ``mistake`` says why. ``digest`` is None for those, and for a run that
+    nobody asked for.
+    """
 
     why: str
     base: str
@@ -98,6 +107,7 @@ class CollectedRun(_Part):
     tables: list[str]
     digest: str | None
     at_scale: bool
+    mistake: str | None = None
     seeds: dict[int, Training]
 
 
@@ -120,7 +130,7 @@ class Results(_Part):
     ``version`` is ``RESULTS_VERSION`` of the project that wrote it.
     """
 
-    version: Literal[1]
+    version: Literal[2]
     name: str
     generated: str
     commit: str | None

@@ -52,8 +52,8 @@ class Record(BaseModel):
 class TrainRecord(Record):
     """``train.json``: a finished training, and what is needed to repeat it.
 
-    ``seconds`` (of all attempts), ``throughput`` and ``peak_memory_mib`` are None in the files of
-    trainings that ended before these were measured.
+    ``seconds`` (of all attempts), ``throughput``, ``peak_memory_mib`` and ``weights_sha256`` are
+    None in the files of trainings that ended before these were written down.
     """
 
     key: str
@@ -76,6 +76,7 @@ class TrainRecord(Record):
     threads: int
     processes: int = 1
     batch: int | None = None
+    weights_sha256: str | None = Field(None, description="sum of the file of weights")
 
     @property
     def metrics(self) -> Metrics:
