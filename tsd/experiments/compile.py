@@ -119,19 +119,19 @@ def backbone_id(run: Run, scale: Scale) -> str | None:
     return run.backbone or scale.backbone_for(run.base)
 
 
-def pretrained_part(model: dict[str, Any]) -> dict[str, Any] | None:
+def pretrained_part(model: dict[str, Any] | None) -> dict[str, Any] | None:
     """The part of a compiled model that says which weights its backbone starts from.
 
     Args:
-        model: The compiled model.
+        model: The compiled model; None where a run takes it away.
 
     Returns:
         The ``init_cfg`` with the key ``checkpoint``; None if the backbone starts at random.
     """
-    backbone = model.get("backbone")
+    backbone = model.get("backbone") if isinstance(model, dict) else None
     starts = backbone.get("init_cfg") if isinstance(backbone, dict) else None
     for start in [starts] if isinstance(starts, dict) else starts or ():
-        if start.get("type") == "Pretrained":
+        if isinstance(start, dict) and start.get("type") == "Pretrained":
             return start
     return None
 

@@ -124,7 +124,7 @@ class Job:
     def starts_from(self) -> str | None:
         """The pretrained weights that its backbone starts from; None if it starts at random."""
         part = pretrained_part(self.config.to_dict()["model"])
-        return None if part is None else part["checkpoint"]
+        return None if part is None else part.get("checkpoint")
 
     @property
     def key(self) -> str:

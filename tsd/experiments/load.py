@@ -19,7 +19,7 @@ from tsd.experiments.dataset_schema import Dataset
 from tsd.experiments.declaration import Declaration
 from tsd.experiments.figure_kinds import FIGURE_KINDS
 from tsd.experiments.metrics import METRICS
-from tsd.experiments.scale_schema import Scale, SettingsForBases
+from tsd.experiments.scale_schema import Scale, combined_bases
 from tsd.experiments.schema import Backbone, Figure, Run, Table
 from tsd.experiments.strict_yaml import AmbiguousScalarError, StrictLoader
 
@@ -67,7 +67,7 @@ class Experiments:
             "extends": None,
             "comparable": scale.comparable,  # what differs from a comparable scale need not be one
             "set": {**below.set, **scale.set},
-            "bases": _combined(below.bases, scale.bases),
+            "bases": combined_bases(below.bases, scale.bases),
         }
         return below.model_copy(update=combined).with_origin(scale.origin)
 
@@ -366,21 +366,6 @@ def _check_dataset(dataset: Dataset, experiments: Experiments) -> None:
                 f"{dataset.origin}: key weights: unknown backbone {name!r}"
                 + suggest(name, experiments.backbones)
             )
-
-
-def _combined(below: list[SettingsForBases], own: list[SettingsForBases]) -> list[SettingsForBases]:
-    """The settings by base of a scale and of the one that it extends, those of the latter first.
-
-    Entries for the same bases become one, in which what the scale itself says comes last.
-    """
-    entries = {entry.bases: entry for entry in below}
-    for entry in own:
-        extended = entries.get(entry.bases)
-        if extended is not None:
-            said = {key: getattr(entry, key) for key in entry.model_fields_set}
-            entry = extended.model_copy(update={**said, "set": {**extended.set, **entry.set}})
-        entries[entry.bases] = entry
-    return list(entries.values())
 
 
 def _look_up(declared: dict[str, AnyDeclaration], name: str, kind: str) -> AnyDeclaration:

@@ -146,3 +146,20 @@ class Scale(Declaration):
         """Id of the declared backbone that stands for the own one of a base; None if none does."""
         named = [entry.backbone for entry in self.bases if entry.applies_to(base)]
         return next((name for name in reversed(named) if name is not None), None)
+
+
+def combined_bases(
+    below: list[SettingsForBases], own: list[SettingsForBases]
+) -> list[SettingsForBases]:
+    """The settings by base of a scale and of the one that it extends, those of the latter first.
+
+    Entries for the same bases become one, in which what the scale itself says comes last.
+    """
+    entries = {entry.bases: entry for entry in below}
+    for entry in own:
+        extended = entries.get(entry.bases)
+        if extended is not None:
+            said = {key: getattr(entry, key) for key in entry.model_fields_set}
+            entry = extended.model_copy(update={**said, "set": {**extended.set, **entry.set}})
+        entries[entry.bases] = entry
+    return list(entries.values())

@@ -88,7 +88,8 @@ def train(
     torch.save({"state_dict": model.state_dict()}, partial)
     replace_durably(partial, folder.weights)
     record = _record(job, runner, model, attempts, started, event_log.images_per_second(runner))
-    if earlier is not None and earlier.weights_sha256 == record.weights_sha256:
+    made_none = record.throughput is None
+    if earlier is not None and made_none and earlier.weights_sha256 == record.weights_sha256:
         record = earlier  # the last checkpoint gave back weights that were damaged or deleted
     record.write(folder.trained)
     keep_record(job)
