@@ -1,6 +1,6 @@
 """What a YAML file says of a data set."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -95,6 +95,13 @@ class Dataset(Declaration):
     ] = None
     """If given, the data set is in the format of the Open Images Challenge and has these files
     beside its splits."""
+
+    fetched_by: Annotated[
+        Literal["coco2017", "coco2017_testdev", "coco2014_minival"] | None,
+        Field(examples=["coco2017"]),
+    ] = None
+    """The target of the workflow with this name fetches the data set into ``data/coco``. Where
+    files of the data set are missing, the message about them names it."""
 
     set: Annotated[
         Differences,

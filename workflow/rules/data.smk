@@ -43,7 +43,10 @@ rule check_data:
         "../../environment.yml"
     params:
         options=GRID_OPTIONS,
-        dataset=lambda wildcards: DATASETS[wildcards.dataset].model_dump_json(),
+        # How the data set may be fetched is no reason to check it again, nor to train again.
+        dataset=lambda wildcards: DATASETS[wildcards.dataset].model_dump_json(
+            exclude={"fetched_by"}
+        ),
     shell:
         "python -m tsd check-data {params.options} --data {wildcards.dataset:q} --out {output:q}"
         " 2>&1 | tee {log}"
