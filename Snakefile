@@ -34,6 +34,7 @@ rule all:
 
 
 onstart:
+    tell_of_missing_data()
     if needed("train", "track") and not needed("open_tracking"):
         # It was opened once; whether it still takes what is written is to be known before training.
         shell("python -m tsd open-tracking {options}", options=GRID_OPTIONS)

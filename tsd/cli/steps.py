@@ -11,6 +11,7 @@ from pkgutil import resolve_name
 from typing import Any
 
 from tsd.cli.job_step import grid_of, job_of, logged
+from tsd.data.coco_format import DatasetError
 from tsd.experiments.data_formats import format_of
 from tsd.experiments.dataset_schema import Dataset, Split
 from tsd.experiments.figure_kinds import extractions
@@ -72,7 +73,12 @@ def check_data(options: Namespace) -> None:
     check_split = resolve_name(data_format.check)
     reports, orders = {}, {}
     for name, split in (("train", dataset.train), ("val", dataset.val)):
-        found = check_split(*data_format.check_arguments(split))
+        try:
+            found = check_split(*data_format.check_arguments(split))
+        except DatasetError as error:
+            if dataset.fetched_by is None:
+                raise
+            raise DatasetError(f"{error}. {data_format.remedy}") from error
         reports[name] = asdict(found)
         orders[name] = list(found.per_class)
         print(f"data set {dataset.id}, {name}: {found.images} images, {found.annotations} objects")

@@ -56,6 +56,26 @@ class DataFormat:
         }
 
     @property
+    def missing(self) -> list[Path]:
+        """The files and folders of images that are not there.
+
+        Nothing is missing from an embedded data set, which is made when it is needed.
+        """
+        if self.dataset.embedded is not None:
+            return []
+        root = Path(self.dataset.root)
+        splits = (self.dataset.train, self.dataset.val)
+        places = [*self.files.values(), *(root / split.images for split in splits)]
+        return [place for place in places if not place.exists()]
+
+    @property
+    def remedy(self) -> str:
+        """What to do where something of the data set is missing or damaged."""
+        if self.dataset.fetched_by is not None:
+            return f"`snakemake {self.dataset.fetched_by}` fetches this data set into data/coco"
+        return f"put it there, or correct the paths in {self.dataset.origin}"
+
+    @property
     def sampler(self) -> dict[str, Any] | None:
         """The sampler of the training loader; None leaves it as the base or the scale has it."""
         return None

@@ -1,6 +1,6 @@
 """What a YAML file says of a data set."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -108,6 +108,13 @@ class Dataset(Declaration):
     declared backbone. Its value is a file, relative to the folder that the workflow runs in, or a
     name that mmengine knows, such as ``open-mmlab://mmdet/mobilenet_v2``. Nothing changes for runs
     with other backbones, nor for runs that start at random."""
+
+    fetched_by: Annotated[
+        Literal["coco2017", "coco2017_testdev", "coco2014_minival"] | None,
+        Field(examples=["coco2017"]),
+    ] = None
+    """The target of the workflow with this name fetches the data set into ``data/coco``. Where
+    files of the data set are missing, the message about them names it."""
 
     set: Annotated[
         Differences, Field(examples=[{"train_dataloader.dataset.pipeline.RandomFlip.prob": 0.0}])

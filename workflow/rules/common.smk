@@ -10,6 +10,7 @@ from snakemake.exceptions import WorkflowError
 
 from tsd.cluster.leftovers import end_leftovers, work_alone
 from tsd.cluster.site import check, open_site, requests
+from tsd.experiments.data_formats import format_of
 from tsd.experiments.figure_kinds import extractions
 from tsd.experiments.compile import content_of_dataset
 from tsd.experiments.grid import dataset_files, open_grid, possible
@@ -145,3 +146,24 @@ def what_training_waits_for(wildcards):
         job.folder.model,
         f"results/{GRID.name}/tracking-store",
     ]
+
+
+def tell_of_missing_data():
+    """Name the data sets to be checked that are not there, before other jobs run in vain.
+
+    Where some are there, what needs these goes on, as it does beside a training that fails.
+    """
+    planned = {
+        job.wildcards.dataset
+        for job in workflow.dag.needrun_jobs()
+        if job.rule.name == "check_data"
+    }
+    told = []
+    for name in sorted(planned):
+        wanted = format_of(DATASETS[name])
+        if missing := wanted.missing:
+            more = f" and {len(missing) - 1} more are" if len(missing) > 1 else " is"
+            told.append(f"data set {name}: {missing[0]}{more} missing: {wanted.remedy}")
+    if told and len(told) == len(planned):
+        raise WorkflowError("\n".join(told))
+    print(*told, sep="\n", end="\n" if told else "")
