@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from tsd.experiments import figure_checks
+from tsd.experiments.data_formats import format_of
 from tsd.experiments.dataset_schema import Dataset
 from tsd.experiments.declaration import Declaration
 from tsd.experiments.figure_kinds import FIGURE_KINDS
@@ -76,7 +77,9 @@ class Experiments:
 
     def dataset(self, name: str) -> Dataset:
         """The data set of that id, or of that YAML file, or a :class:`DeclarationError`."""
-        return _look_up_or_read(self.datasets, name, "data set", Dataset)
+        dataset = _look_up_or_read(self.datasets, name, "data set", Dataset)
+        _check_dataset(dataset)
+        return dataset
 
     @property
     def targets(self) -> list[str]:
@@ -137,6 +140,8 @@ def load_experiments(folder: Path) -> Experiments:
         scales=_one_per_file(folder / "scales", Scale),
         datasets=_one_per_file(folder / "datasets", Dataset),
     )
+    for dataset in experiments.datasets.values():
+        _check_dataset(dataset)
     for run in runs.values():
         _check_run(run, experiments)
     for table in experiments.tables.values():
@@ -273,6 +278,12 @@ def _types_in(annotation: object) -> Iterable[type]:
         yield annotation
     for part in get_args(annotation):
         yield from _types_in(part)
+
+
+def _check_dataset(dataset: Dataset) -> None:
+    mistake = format_of(dataset).mistake
+    if mistake is not None:
+        raise DeclarationError(f"{dataset.origin}: {mistake}")
 
 
 def _check_run(run: Run, experiments: Experiments) -> None:
