@@ -10,7 +10,7 @@ import pytest
 
 LAYERS = {
     "models": {"models"},
-    "data": {"data"},
+    "data": {"data", "run_folder"},
     "evaluation": {
         "evaluation",
         "data",

@@ -8,10 +8,11 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from pkgutil import resolve_name
+from typing import Any
 
 from tsd.cli.job_step import grid_of, job_of, logged
 from tsd.experiments.data_formats import format_of
-from tsd.experiments.dataset_schema import Dataset
+from tsd.experiments.dataset_schema import Dataset, Split
 from tsd.experiments.figure_kinds import extractions
 from tsd.experiments.job import Job
 from tsd.experiments.load import DeclarationError, suggest
@@ -83,7 +84,22 @@ def check_data(options: Namespace) -> None:
             f"{dataset.origin}: {dataset.train.annotations} and {dataset.val.annotations} list the "
             f"classes in different orders: {orders['train']} and {orders['val']}"
         )
+    for name, split in (("train", dataset.train), ("val", dataset.val)):
+        reports[name]["pixels"] = _check_pixels(options, dataset, name, split)
     write_json(options.out, {"dataset": dataset.model_dump(), **reports})
+
+
+def _check_pixels(options: Namespace, dataset: Dataset, name: str, split: Split) -> dict[str, Any]:
+    """Check the images of a split, and say what is to be known of them."""
+    from tsd.data.image_check import check_images
+    from tsd.data.image_manifest import manifest_path
+
+    file, folder = Path(dataset.root) / split.annotations, Path(dataset.root) / split.images
+    images = resolve_name(format_of(dataset).images)(file)
+    found = check_images(file, folder, images, manifest_path(options.results, folder))
+    for line in found.told():
+        print(f"  {name}: {line}")
+    return asdict(found)
 
 
 def check_run(options: Namespace) -> None:

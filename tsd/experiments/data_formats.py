@@ -5,9 +5,9 @@ something that depends on it asks the format: the compiler, how loaders are poin
 which files tell one content from another; the workflow, which files the data set consists of; the
 commands, what checks the data, measures detections and writes a submission.
 
-Checking, measuring and submitting are named here, as ``"module:function"``, and not imported,
-because what measures and submits needs torch, which declarations never import. Whoever calls such
-a function looks it up with :func:`pkgutil.resolve_name`.
+Functions that check, list images, measure and submit are named here, as ``"module:function"``, and
+not imported, because what measures and submits needs torch, which declarations never import.
+Whoever calls such a function looks it up with :func:`pkgutil.resolve_name`.
 
 A new format is a class here, with a line in :func:`format_of` that says which data sets have it.
 """
@@ -36,6 +36,8 @@ class DataFormat:
         is_in_file_order: Names the function that says whether a file of annotations lists the
             classes in the order of the declaration. It takes the file and the classes. None where
             every such file does.
+        images: Names the function that yields the images of a split (``AnnotatedImage``), as its
+            annotation file, the function's argument, describes them.
         measure: Names the function that measures a job's detections. It takes the job and
             returns the record that becomes ``metrics.json``.
         write_submission: Names the function that writes detections as the server of the test set
@@ -48,6 +50,7 @@ class DataFormat:
     count_masks: ClassVar[str | None] = None
     ceiling: ClassVar[str | None] = None
     is_in_file_order: ClassVar[str | None] = None
+    images: ClassVar[str]
     measure: ClassVar[str]
     write_submission: ClassVar[str]
 
@@ -93,6 +96,7 @@ class CocoFormat(DataFormat):
     count_masks = "tsd.data.coco_check:count_masks"
     ceiling = "tsd.evaluation.ceiling:box_ceiling"
     is_in_file_order = "tsd.data.labels:is_in_file_order"
+    images = "tsd.data.annotated_images:images_of_coco"
     measure = "tsd.evaluation.measure:measure_coco"
     write_submission = "tsd.evaluation.submission:write_for_coco"
 
@@ -114,6 +118,7 @@ class OpenImagesFormat(DataFormat):
 
     common: OpenImages
     check = "tsd.data.openimages_check:check_split"
+    images = "tsd.data.annotated_images:images_of_openimages"
     measure = "tsd.evaluation.measure:measure_openimages"
     write_submission = "tsd.evaluation.submission:write_for_openimages"
 

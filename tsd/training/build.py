@@ -17,6 +17,7 @@ from tsd.experiments.label_order import require_label_order
 from tsd.results.records import TrainRecord
 from tsd.training.checkpoints import load_as_data
 from tsd.training.coco_labels import label_by_name
+from tsd.training.image_loading import load_in_frame
 from tsd.training.mask_loading import load_usable_masks
 
 META_KEYS = ("img_id", "img_path", "ori_shape", "img_shape", "scale_factor")
@@ -50,6 +51,7 @@ def runtime_config(job: Job) -> Config:
                 part["type"] = "BN"
     label_by_name(config)
     load_usable_masks(config)
+    load_in_frame(config)
     return config
 
 
