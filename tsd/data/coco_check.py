@@ -98,6 +98,7 @@ def check_split(
         masks={mask: masks[mask] for mask in Mask},
         notes=[
             *_about_names(annotation_file, labels),
+            *_about_flags(annotation_file, counts),
             *notes,
             *_about_repeats(annotation_file, objects),
         ],
@@ -220,6 +221,16 @@ def _about_names(file: Path, labels: Labels) -> Iterable[str]:
         yield (
             f"{file}: {len(others) + 1} of 'categories' have the name {name!r}. The one with id "
             f"{taken} is taken, since only it has annotations."
+        )
+
+
+def _about_flags(file: Path, counts: Mapping[Fate, int]) -> Iterable[str]:
+    number = counts.get(Fate.FLAGGED, 0) + counts.get(Fate.EVALUATED_THOUGH_FLAGGED, 0)
+    if number:
+        yield (
+            f"{file}: {counted(number, 'object has', 'objects have')} 'ignore': 1. To training "
+            "this is background, while COCO's evaluation asks for it. Remove the flag where it is an "
+            "object, and set 'iscrowd' to 1 where it is to count in neither."
         )
 
 

@@ -281,6 +281,16 @@ def use_split(loader: dict[str, Any], dataset: Dataset, split: Split) -> None:
             format_of(dataset).point_at(part, split)
 
 
+def smallest_side(config: Config) -> float:
+    """The side in pixels below which a compiled config leaves images out of training; 0 for none.
+
+    Where data sets are wrapped in others, the largest of all.
+    """
+    loaded = dictionaries(config.train_dataloader.to_dict())
+    filters = [part.get("filter_cfg") or {} for part in loaded]
+    return max((found.get("min_size", 0) for found in filters), default=0)
+
+
 def dictionaries(content: Any) -> Iterator[dict[str, Any]]:
     """Every dictionary in nested dictionaries and lists, the outermost first."""
     if isinstance(content, dict):

@@ -83,10 +83,14 @@ class DataFormat:
         loaded["data_prefix"] = {"img": split.images}
         loaded["metainfo"] = {"classes": tuple(self.dataset.classes)}
 
+    def places(self, split: Split) -> tuple[Path, Path]:
+        """The annotation file and the image folder of a split."""
+        root = Path(self.dataset.root)
+        return root / split.annotations, root / split.images
+
     def check_arguments(self, split: Split) -> tuple[Any, ...]:
         """Arguments of the function that ``check`` names: annotations, images, classes."""
-        root = Path(self.dataset.root)
-        return (root / split.annotations, root / split.images, self.dataset.classes)
+        return (*self.places(split), self.dataset.classes)
 
 
 class CocoFormat(DataFormat):

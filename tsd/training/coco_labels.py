@@ -65,7 +65,7 @@ def label_by_name(config: Config) -> None:
         ValueError: Annotations are read by another class of data sets, which numbers labels in a
             manner of its own.
     """
-    for part in dictionaries(config):
+    for part in dictionaries(list(config.values())):
         if "ann_file" in part and "metainfo" in part:
             kind = DATASETS.get(part["type"])
             if kind is CocoDataset:

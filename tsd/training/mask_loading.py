@@ -33,6 +33,6 @@ class LoadUsableMasks(LoadAnnotations):
 
 def load_usable_masks(config: Config) -> None:
     """Have a config, in place, leave out objects without a usable mask wherever it loads masks."""
-    for part in dictionaries(config):
+    for part in dictionaries(list(config.values())):
         if part.get("type") in REPLACED and part.get("with_mask"):
             part["type"] = "LoadUsableMasks"
