@@ -229,8 +229,8 @@ def _about_flags(file: Path, counts: Mapping[Fate, int]) -> Iterable[str]:
     if number:
         yield (
             f"{file}: {counted(number, 'object has', 'objects have')} 'ignore': 1. To training "
-            "this is background, while COCO's evaluation asks for it. Remove the flag where it is an "
-            "object, and set 'iscrowd' to 1 where it is to count in neither."
+            "this is background, while COCO's evaluation asks for it. Remove the flag where it is "
+            "an object, and set 'iscrowd' to 1 where it is to count in neither."
         )
 
 

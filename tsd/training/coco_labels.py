@@ -31,6 +31,7 @@ class AnnotationsByName(COCO):
         self._file = Path(annotation_file)
         self.dataset = read_json_file(self._file)
         self.createIndex()
+        self.img_ann_map, self.cat_img_map = self.imgToAnns, self.catToImgs  # mmdet's names
 
     def get_cat_ids(
         self,
