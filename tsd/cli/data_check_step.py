@@ -166,11 +166,12 @@ def _about_ceiling(ceiling: Ceiling | None) -> Iterator[str]:
     if ceiling is None or ceiling.AP is None:
         return
     if ceiling.objects_beyond:
+        most = counted(ceiling.max_detections, "detection", "detections")
         yield (
             f"{counted(ceiling.objects_beyond, 'object', 'objects')} of val, in "
             f"{counted(ceiling.images_beyond, 'image', 'images')}, cannot be found by any "
-            f"detector: only {ceiling.max_detections} detections of an image count. The key "
-            "max_detections of the data set's declaration changes that."
+            f"detector: of an image no more than {most} may be reported. The key max_detections "
+            "of the data set's declaration changes that."
         )
     if ceiling.AP < 99.95:
         yield (

@@ -11,6 +11,7 @@ from pkgutil import resolve_name
 
 from tsd.cli.job_step import grid_of, job_of, logged
 from tsd.cli.mask_check import check_masks
+from tsd.data.coco_format import counted
 from tsd.experiments.data_formats import format_of
 from tsd.experiments.figure_kinds import extractions
 from tsd.experiments.job import Job
@@ -45,8 +46,12 @@ def divide_coco2014(options: Namespace) -> None:
     annotations = options.root / "annotations"
     minival = options.minival or annotations / "instances_val2017.json"
     found = divide(annotations, minival)
-    print(f"trainval35k: {found.train_images} images, {found.train_annotations} annotations")
-    print(f"minival: {found.minival_images} images, {found.minival_annotations} annotations")
+    for name, images, annotations in (
+        ("trainval35k", found.train_images, found.train_annotations),
+        ("minival", found.minival_images, found.minival_annotations),
+    ):
+        held = counted(images, "image", "images"), counted(annotations, "annotation", "annotations")
+        print(f"{name}: {', '.join(held)}")
     print(f"annotations that {minival} has otherwise: {found.differing}")
     write_json(options.out, asdict(found))
 
