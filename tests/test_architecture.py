@@ -11,10 +11,18 @@ import pytest
 LAYERS = {
     "models": {"models"},
     "data": {"data", "run_folder"},
-    "evaluation": {"evaluation", "experiments", "models", "results", "run_folder", "training"},
+    "evaluation": {
+        "evaluation",
+        "data",
+        "experiments",
+        "models",
+        "results",
+        "run_folder",
+        "training",
+    },
     "cluster": {"cluster", "experiments", "liveness", "run_folder"},
     "experiments": {"experiments", "run_folder", "data"},
-    "results": {"results", "experiments", "run_folder"},
+    "results": {"results", "data", "experiments", "run_folder"},
     "training": {
         "training",
         "data",

@@ -72,8 +72,8 @@ def photographs(tmp_path):
 @pytest.mark.parametrize(
     ("size", "counts", "told"),
     [
-        ((64, 48), {"turned": 0, "not_turned": 1}, "val: 1 images are not turned"),
-        ((48, 64), {"turned": 1, "not_turned": 0}, "val: 1 images are turned"),
+        ((64, 48), {"turned": 0, "not_turned": 1}, "val: 1 image is not turned"),
+        ((48, 64), {"turned": 1, "not_turned": 0}, "val: 1 image is turned"),
     ],
 )
 def test_the_frame_of_the_images_is_told(size, counts, told, check, photographs, capsys):

@@ -63,7 +63,7 @@ def test_what_is_done_about_exif_orientation_is_counted_and_told(check):
     assert (report.turned, report.not_turned, report.assumed) == (2, 1, 3)
     turned, not_turned, assumed = report.told()
     assert turned.startswith("2 images are turned")
-    assert not_turned.startswith("1 images are not turned, though their EXIF data say so")
+    assert not_turned.startswith("1 image is not turned, though their EXIF data say so")
     assert assumed.startswith("3 images are turned")
     assert "do not tell" in assumed
 

@@ -8,30 +8,18 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any
 
 from tsd.cli.job_step import grid_of, job_of, logged
-from tsd.data.coco_format import DatasetError
+from tsd.cli.mask_check import check_masks
+from tsd.data.coco_format import counted
 from tsd.experiments.data_formats import format_of
-from tsd.experiments.dataset_schema import Dataset, Split
 from tsd.experiments.figure_kinds import extractions
 from tsd.experiments.grid import possible
 from tsd.experiments.job import Job
-from tsd.experiments.load import DeclarationError, suggest
 from tsd.liveness import is_training
 from tsd.results.records import TrackingRecord
 from tsd.run_folder import read_json, update_status, write_json
 from tsd.tracking.uri import tracking_uri
-
-
-def _dataset(options: Namespace) -> Dataset:
-    """The data set of the grid that the options name."""
-    datasets = grid_of(options).datasets
-    if options.data not in datasets:
-        raise DeclarationError(
-            f"no run of the grid uses a data set {options.data!r}" + suggest(options.data, datasets)
-        )
-    return datasets[options.data]
 
 
 def make_data(options: Namespace) -> None:
@@ -60,71 +48,31 @@ def divide_coco2014(options: Namespace) -> None:
     annotations = options.root / "annotations"
     minival = options.minival or annotations / "instances_val2017.json"
     found = divide(annotations, minival)
-    print(f"trainval35k: {found.train_images} images, {found.train_annotations} annotations")
-    print(f"minival: {found.minival_images} images, {found.minival_annotations} annotations")
+    for name, images, annotations in (
+        ("trainval35k", found.train_images, found.train_annotations),
+        ("minival", found.minival_images, found.minival_annotations),
+    ):
+        held = counted(images, "image", "images"), counted(annotations, "annotation", "annotations")
+        print(f"{name}: {', '.join(held)}")
     print(f"annotations that {minival} has otherwise: {found.differing}")
     write_json(options.out, asdict(found))
 
 
 def check_data(options: Namespace) -> None:
-    """Check both splits; say how large they are."""
-    dataset = _dataset(options)
-    data_format = format_of(dataset)
-    check_split = resolve_name(data_format.check)
-    reports, orders = {}, {}
-    for name, split in (("train", dataset.train), ("val", dataset.val)):
-        try:
-            found = check_split(*data_format.check_arguments(split))
-        except DatasetError as error:
-            if dataset.fetched_by is None:
-                raise
-            raise DatasetError(f"{error}. {data_format.remedy}") from error
-        reports[name] = asdict(found)
-        orders[name] = list(found.per_class)
-        print(f"data set {dataset.id}, {name}: {found.images} images, {found.annotations} objects")
-        if found.zero_area:
-            print(
-                f"  {found.zero_area} boxes without area: training leaves them out, "
-                "evaluation counts each as an object that is missed"
-            )
-    if orders["train"] != orders["val"]:
-        raise DeclarationError(
-            f"{dataset.origin}: {dataset.train.annotations} and {dataset.val.annotations} list the "
-            f"classes in different orders: {orders['train']} and {orders['val']}"
-        )
-    for name, split in (("train", dataset.train), ("val", dataset.val)):
-        reports[name]["pixels"] = _check_pixels(options, dataset, name, split)
-    write_json(options.out, {"dataset": dataset.model_dump(), **reports})
+    """Check both splits of a data set."""
+    from tsd.cli.data_check_step import check_data as check
 
-
-PUBLISHED_LOOKED_AT = 1000
-"""So many image files of a split are opened where all are known to be what was published."""
-
-
-def _check_pixels(options: Namespace, dataset: Dataset, name: str, split: Split) -> dict[str, Any]:
-    """Check the images of a split, and say what is to be known of them."""
-    from tsd.data.image_check import check_images
-    from tsd.data.image_manifest import manifest_path
-
-    file, folder = Path(dataset.root) / split.annotations, Path(dataset.root) / split.images
-    images = list(resolve_name(format_of(dataset).images)(file))
-    if dataset.published and len(images) > PUBLISHED_LOOKED_AT:
-        step = len(images) / PUBLISHED_LOOKED_AT
-        print(
-            f"  {name}: {PUBLISHED_LOOKED_AT} of {len(images)} image files are looked at, evenly "
-            "spread over the split, because the data set is declared as published"
-        )
-        images = [images[int(place * step)] for place in range(PUBLISHED_LOOKED_AT)]
-    found = check_images(file, folder, images, manifest_path(options.results, folder))
-    for line in found.told():
-        print(f"  {name}: {line}")
-    return asdict(found)
+    check(options)
 
 
 def check_run(options: Namespace) -> None:
-    """Build a job's model and count its parameters, so that a setting which cannot be is found."""
+    """Build a job's model and count its parameters, so that a setting which cannot be is found.
+
+    A run with masks also needs data with masks.
+    """
     job = job_of(options)
-    with logged(options.log, job):
+    with logged(options.log, job) as announce:
+        check_masks(job, announce)
         from tsd.training.build import build_model, inference_parameters
         from tsd.training.checkpoints import check_pretrained
 

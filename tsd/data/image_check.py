@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tsd.data.annotated_images import AnnotatedImage, Box
-from tsd.data.coco_format import EXAMPLES, DatasetError
+from tsd.data.coco_format import EXAMPLES, DatasetError, counted
 from tsd.data.image_files import LARGEST_SIDE, MOST_PIXELS, Fault, ImageFile
 from tsd.data.image_frame import EXCHANGING, STORED_AS_SHOWN, Frame, frame_of, shown_size
 from tsd.data.image_manifest import content_of, read_images
@@ -48,18 +48,39 @@ class ImageReport:
 
     def told(self) -> list[str]:
         """What a person should know of the images, a line each; nothing where all is plain."""
-        lines = {
-            "images are turned as their EXIF data say, to the size that is annotated": self.turned,
-            "images are not turned, though their EXIF data say so: the annotated width and height "
-            "are those of the stored picture": self.not_turned,
-            "images are turned as their EXIF data say, but their width and height do not tell "
-            "whether that was done before they were annotated: look at the sheet of samples in "
-            "the report": self.assumed,
-            "images have an alpha channel, which is left out: what is transparent has the colour "
-            "that is stored beneath": self.alpha,
-            "image files hold several pictures, of which the first is read": self.several,
-        }
-        return [f"{count} {text}" for text, count in lines.items() if count]
+        one_image, images = "image is", "images are"
+        lines = (
+            (
+                self.turned,
+                (one_image, images),
+                "turned as their EXIF data say, to the size that is annotated",
+            ),
+            (
+                self.not_turned,
+                (one_image, images),
+                "not turned, though their EXIF data say so: the annotated width and height are "
+                "those of the stored picture",
+            ),
+            (
+                self.assumed,
+                (one_image, images),
+                "turned as their EXIF data say, but their width and height do not tell whether "
+                "that was done before they were annotated: look at the sheet of samples in the "
+                "report",
+            ),
+            (
+                self.alpha,
+                ("image has", "images have"),
+                "an alpha channel, which is left out: what is transparent has the colour that is "
+                "stored beneath",
+            ),
+            (
+                self.several,
+                ("image file holds", "image files hold"),
+                "several pictures, of which the first is read",
+            ),
+        )
+        return [f"{counted(count, *subject)} {text}" for count, subject, text in lines if count]
 
 
 def check_images(
@@ -212,8 +233,8 @@ def _contradictions(
             yield (
                 f"{annotation_file}: 'width' and 'height' are those of {of}, but boxes reach out "
                 f"of that and fit {other}, in images that their EXIF data turn: {_some(named)}, "
-                f"{sum(out.values())} boxes in all; exchange 'width' and 'height' of these images "
-                "if their boxes are right, or correct the boxes"
+                f"{counted(sum(out.values()), 'box', 'boxes')} in all; exchange 'width' and "
+                "'height' of these images if their boxes are right, or correct the boxes"
             )
 
 

@@ -6,6 +6,9 @@ from pydantic import Field, model_validator
 
 from tsd.experiments.declaration import Declaration, Differences, Identifier
 
+MAX_DETECTIONS = 100
+"""How many detections count in COCO's protocol."""
+
 
 class Split(Declaration):
     """One split of a data set; its paths are relative to the data set's root."""
@@ -86,6 +89,13 @@ class Dataset(Declaration):
     published: Annotated[bool, Field(examples=[True])] = False
     """If ``true``, the images are those of a published archive, which nobody changes. They are
     then no part of what tells one content of the data set from another."""
+
+    max_detections: Annotated[
+        int, Field(ge=1, examples=[300], exclude_if=lambda most: most == MAX_DETECTIONS)
+    ] = MAX_DETECTIONS
+    """A detector reports at most this many objects of an image, and evaluation counts no more of
+    them in an image and class. COCO's protocol has 100; a data set with more objects in an image
+    needs more, or no detector can find them all. Metrics keep their names."""
 
     embedded: Annotated[
         Embedded | None,

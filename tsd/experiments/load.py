@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from tsd.experiments import figure_checks
+from tsd.experiments.data_formats import format_of
 from tsd.experiments.dataset_schema import Dataset
 from tsd.experiments.declaration import Declaration
 from tsd.experiments.figure_kinds import FIGURE_KINDS
@@ -360,6 +361,9 @@ def _check_scale(place: str, scale: Scale, experiments: Experiments) -> None:
 
 
 def _check_dataset(dataset: Dataset, experiments: Experiments) -> None:
+    mistake = format_of(dataset).mistake
+    if mistake is not None:
+        raise DeclarationError(f"{dataset.origin}: {mistake}")
     for name in dataset.weights:
         if name not in experiments.backbones:
             raise DeclarationError(

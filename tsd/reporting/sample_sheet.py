@@ -1,6 +1,5 @@
 """A contact sheet of the validation images with what is annotated on them."""
 
-import json
 import math
 import textwrap
 from collections import defaultdict
@@ -14,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Rectangle
 
+from tsd.data.coco_format import read_json_file
 from tsd.reporting.drawing import message_picture
 from tsd.reporting.photos import read_photo
 
@@ -47,7 +47,7 @@ def pick_samples(annotation_file: Path, image_folder: Path, count: int) -> list[
         image_folder: Folder that the file names of the images are relative to.
         count: Number of images at most.
     """
-    content: dict[str, Any] = json.loads(annotation_file.read_text(encoding="utf-8"))
+    content: dict[str, Any] = read_json_file(annotation_file)
     names = {entry["id"]: entry["name"] for entry in content["categories"]}
     order = {category: position for position, category in enumerate(names)}
     objects = defaultdict(list)

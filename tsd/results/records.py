@@ -53,7 +53,8 @@ class TrainRecord(Record):
     """``train.json``: a finished training, and what is needed to repeat it.
 
     ``seconds`` (of all attempts), ``throughput``, ``peak_memory_mib`` and ``weights_sha256`` are
-    None in the files of trainings that ended before these were written down.
+    None in the files of trainings that ended before these were written down, and so is
+    ``classes`` (:mod:`tsd.experiments.label_order`).
     """
 
     key: str
@@ -77,6 +78,7 @@ class TrainRecord(Record):
     processes: int = 1
     batch: int | None = None
     weights_sha256: str | None = Field(None, description="sum of the file of weights")
+    classes: list[str] | None = Field(None, description="in the order of the network's labels")
 
     @property
     def metrics(self) -> Metrics:
@@ -91,13 +93,14 @@ class TrainRecord(Record):
 
 
 class DetectRecord(Record):
-    """``detect.json``: an inference on the val split."""
+    """``detect.json``: an inference on the val split; ``classes`` as in :class:`TrainRecord`."""
 
     key: str
     images: int
     detections: int
     seconds_per_image: float
     device: str
+    classes: list[str] | None = None
 
 
 class EvaluationRecord(Record):

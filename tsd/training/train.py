@@ -24,6 +24,7 @@ from tsd.training.data_order import make_resumable
 from tsd.training.event_log import EventLogHook
 from tsd.training.finished import finished_training, keep_record, recorded_training, sha256
 from tsd.training.interruption import Interruption
+from tsd.training.label_order_hook import LabelOrderHook
 
 
 def train(
@@ -46,6 +47,8 @@ def train(
         interruption: Asked whether to end early. By default the training never does.
 
     Raises:
+        LabelOrderError: If the last checkpoint has its labels in another order than the declared
+            classes, since an earlier version of this project wrote it.
         InterruptedTrainingError: If the training had to end early. The next call continues it.
         NonFiniteLossError: If a loss became infinite or NaN.
     """
@@ -79,6 +82,7 @@ def train(
     runner.register_hook(
         CheckpointHook(folder.work, event_log, interruption or Interruption(), announce)
     )
+    runner.register_hook(LabelOrderHook(job.dataset, folder.path))
     model = runner.train()
     if not is_main_process():
         return
@@ -163,6 +167,7 @@ def _record(
         processes=runner.world_size,
         batch=runner.world_size * runner.cfg.train_dataloader.batch_size,
         weights_sha256=sha256(folder.weights),
+        classes=job.dataset.classes,
     )
 
 
