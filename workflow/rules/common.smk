@@ -17,6 +17,7 @@ from tsd.experiments.grid import dataset_files, open_grid, possible
 from tsd.experiments.load import DeclarationError
 from tsd.experiments.planning import impossible, unused_weights
 from tsd.data.version import GENERATOR_VERSION
+from tsd.results.data_check import CHECK_VERSION
 from tsd.tracking.uri import redact, tracking_uri
 
 try:

@@ -43,18 +43,16 @@ rule check_data:
         "../../environment.yml"
     params:
         options=GRID_OPTIONS,
-<<<<<<< HEAD
-        dataset=lambda wildcards: DATASETS[wildcards.dataset].model_dump_json(),
+        # How the data set may be fetched is no reason to check it again, nor to train again.
+        dataset=lambda wildcards: DATASETS[wildcards.dataset].model_dump_json(
+            exclude={"fetched_by"}
+        ),
         # Where images are replaced, neither the YAML nor the annotations need to be newer.
         content=lambda wildcards: json.dumps(
             content_of_dataset(DATASETS[wildcards.dataset], GRID.results),
             sort_keys=True,
-=======
-        # How the data set may be fetched is no reason to check it again, nor to train again.
-        dataset=lambda wildcards: DATASETS[wildcards.dataset].model_dump_json(
-            exclude={"fetched_by"}
->>>>>>> refs/heads/robust
         ),
+        version=CHECK_VERSION,
     shell:
         "python -m tsd check-data {params.options} --data {wildcards.dataset:q} --out {output:q}"
         " 2>&1 | tee {log}"
