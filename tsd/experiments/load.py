@@ -78,7 +78,8 @@ class Experiments:
     def dataset(self, name: str) -> Dataset:
         """The data set of that id, or of that YAML file, or a :class:`DeclarationError`."""
         dataset = _look_up_or_read(self.datasets, name, "data set", Dataset)
-        _check_dataset(dataset)
+        if (mistake := format_of(dataset).mistake) is not None:
+            raise DeclarationError(f"{dataset.origin}: {mistake}")
         return dataset
 
     @property
@@ -140,8 +141,6 @@ def load_experiments(folder: Path) -> Experiments:
         scales=_one_per_file(folder / "scales", Scale),
         datasets=_one_per_file(folder / "datasets", Dataset),
     )
-    for dataset in experiments.datasets.values():
-        _check_dataset(dataset)
     for run in runs.values():
         _check_run(run, experiments)
     for table in experiments.tables.values():
@@ -278,12 +277,6 @@ def _types_in(annotation: object) -> Iterable[type]:
         yield annotation
     for part in get_args(annotation):
         yield from _types_in(part)
-
-
-def _check_dataset(dataset: Dataset) -> None:
-    mistake = format_of(dataset).mistake
-    if mistake is not None:
-        raise DeclarationError(f"{dataset.origin}: {mistake}")
 
 
 def _check_run(run: Run, experiments: Experiments) -> None:
