@@ -271,7 +271,13 @@ def test_bad_detection_file_is_named(tmp_path):
         (lambda c: c.pop("images"), r"instances\.json: no 'images'"),
         (lambda c: c["categories"].clear(), r"instances\.json: 'categories' is empty"),
         (lambda c: c["categories"][1].pop("name"), r"categories\[1\]: no 'name'"),
-        (lambda c: c["categories"][1].update(name="cat"), r"names used twice: 'cat'"),
+        (
+            lambda c: (
+                c["categories"][1].update(name="cat"),
+                c["annotations"].append({**c["annotations"][0], "category_id": 20}),
+            ),
+            r"the name 'cat': id 10 with 1 annotation, id 20",
+        ),
         (lambda c: c["annotations"][0].pop("area"), r"annotations\[0\]: no 'area'"),
         (lambda c: c["annotations"][0].update(bbox=None), r"annotations\[0\]: bbox is not four"),
     ],

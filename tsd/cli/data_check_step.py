@@ -7,6 +7,7 @@ from pkgutil import resolve_name
 
 from tsd.cli.job_step import grid_of
 from tsd.data.annotated_images import AnnotatedImage
+from tsd.data.box_check import BoxError
 from tsd.data.coco_format import DatasetError, counted, some_of
 from tsd.data.image_check import ImageReport, check_images
 from tsd.data.image_manifest import manifest_path, read_images
@@ -29,11 +30,16 @@ def check_data(options: Namespace) -> None:
     dataset = _dataset(grid, options.data)
     data_format = format_of(dataset)
     side = _smallest_side(grid, dataset)
-    train = _check_annotations(data_format, dataset.train, Purpose.TRAINING, side)
-    val = _check_annotations(data_format, dataset.val, Purpose.EVALUATION, 0)
+    splits = {"train": dataset.train, "val": dataset.val}
+    try:
+        train = _check_annotations(data_format, dataset.train, Purpose.TRAINING, side)
+        val = _check_annotations(data_format, dataset.val, Purpose.EVALUATION, 0)
+    except BoxError:
+        for split in splits.values():
+            _check_images(data_format, split, options.results)  # images of another size come first
+        raise
     pixels = {
-        name: _check_images(data_format, split, options.results)
-        for name, split in (("train", dataset.train), ("val", dataset.val))
+        name: _check_images(data_format, split, options.results) for name, split in splits.items()
     }
     shared = _images_in_both(data_format, options.results)
     ceiling = None
