@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tsd.experiments.grid import open_grid
@@ -101,6 +101,7 @@ def test_what_has_one_meaning_is_read(written, meaning):
     assert load(f"a: {written}") == {"a": meaning}
 
 
+@settings(deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False) | st.integers())
 def test_a_number_as_python_writes_it_is_itself_or_is_told_how_to_be(number):
     for written in (repr(number), repr(number).upper(), f"{number:e}", f"{number:g}"):
@@ -113,6 +114,7 @@ def test_a_number_as_python_writes_it_is_itself_or_is_told_how_to_be(number):
         assert float(read) == float(written)
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("0123456789+-.eE_:ox"), min_size=1, max_size=8))
 def test_nothing_that_looks_like_a_number_is_read_as_text(written):
     try:

@@ -3,7 +3,7 @@
 import copy
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tsd.experiments.compile import apply_differences
@@ -43,11 +43,13 @@ def at(config, keys):
     return config
 
 
+@settings(deadline=None)
 @given(CONFIGS)
 def test_a_config_may_stand_for_itself(config):
     assert first_mismatch(config, copy.deepcopy(config), "set") is None
 
 
+@settings(deadline=None)
 @given(CONFIGS, st.data())
 def test_a_plain_value_of_another_kind_is_found_wherever_it_is_and_one_of_its_kind_passes(
     config, data

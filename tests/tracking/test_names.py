@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlflow.utils import validation
 
@@ -28,6 +28,7 @@ def read_back(name):
     return re.sub("_U([0-9A-F]*)_", lambda m: chr(int(m[1], 16)) if m[1] else "", name)
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_mlflow_takes_every_name(text):
     name = names.name(text)
@@ -42,6 +43,7 @@ def test_mlflow_takes_every_name(text):
     assert len(name) <= validation.MAX_ENTITY_KEY_LENGTH
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_a_name_that_is_not_cut_can_be_read_back(text):
     name = names.name(text)
@@ -51,6 +53,7 @@ def test_a_name_that_is_not_cut_can_be_read_back(text):
         assert len(name) == names.NAME_LENGTH
 
 
+@settings(deadline=None)
 @given(st.lists(TEXTS, unique=True, max_size=6))
 def test_different_names_stay_different(texts):
     assert len({names.name(text) for text in texts}) == len(texts)
@@ -101,6 +104,7 @@ def test_a_star_is_escaped_where_it_stands():
     assert escaped == "model.roi_head.bbox_head._U2A_.fc_out_channels"
 
 
+@settings(deadline=None)
 @given(TEXTS, st.sampled_from([names.NAME_LENGTH, names.TAG_LENGTH, names.PARAM_LENGTH]))
 def test_a_value_is_storable_and_within_its_length(text, length):
     value = names.value(text, length)
@@ -123,6 +127,7 @@ NUMBERS = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(NUMBERS)
 def test_mlflow_takes_every_measurement(number):
     measured = names.measurement(number)
@@ -133,6 +138,7 @@ def test_mlflow_takes_every_measurement(number):
         assert measured == float(number)
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(TEXTS, TEXTS, max_size=5),
     st.dictionaries(TEXTS, NUMBERS, max_size=5),

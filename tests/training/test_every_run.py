@@ -9,6 +9,7 @@ from mmengine.runner import Runner
 
 from tsd.experiments.load import load_experiments
 from tsd.training.build import inference_parameters, runtime_config
+from tsd.training.check import check_optimizer
 
 EVERY_RUN = sorted(load_experiments(Path("experiments")).runs)
 
@@ -26,6 +27,7 @@ def test_a_step_and_a_prediction(run, smoke_grid, unset_memory_is_nan):
     config = runtime_config(smoke_grid.jobs_of(run)[0])
     torch.manual_seed(0)
     model = MODELS.build(config.model)
+    check_optimizer(model, config, run)
     model.init_weights()
     for name, values in model.state_dict().items():
         assert values.isfinite().all(), name

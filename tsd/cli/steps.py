@@ -66,19 +66,16 @@ def check_data(options: Namespace) -> None:
 
 
 def check_run(options: Namespace) -> None:
-    """Build a job's model and count its parameters, so that a setting which cannot be is found.
+    """Build what a job trains, so that a setting which cannot be is found before it does.
 
     A run with masks also needs data with masks.
     """
     job = job_of(options)
     with logged(options.log, job) as announce:
         check_masks(job, announce)
-        from tsd.training.build import build_model, inference_parameters
-        from tsd.training.checkpoints import check_pretrained
+        from tsd.training.check import check_job
 
-        model = build_model(job)
-        check_pretrained(model)
-        write_json(job.folder.model, {"parameters": inference_parameters(model)})
+        write_json(job.folder.model, {"parameters": check_job(job, announce)})
 
 
 def open_tracking(options: Namespace) -> None:

@@ -43,6 +43,7 @@ class DataFormat:
         write_submission: Names the function that writes detections as the server of the test set
             takes them. It takes the job, its detections in COCO's results format and a folder, and
             returns the file that it has written there.
+        read_by: Names the class of data sets, in mmdet's registry, that reads it.
     """
 
     dataset: Dataset
@@ -53,6 +54,7 @@ class DataFormat:
     images: ClassVar[str]
     measure: ClassVar[str]
     write_submission: ClassVar[str]
+    read_by: ClassVar[str]
 
     @property
     def files(self) -> dict[str, Path]:
@@ -123,6 +125,7 @@ class CocoFormat(DataFormat):
     images = "tsd.data.annotated_images:images_of_coco"
     measure = "tsd.evaluation.measure:measure_coco"
     write_submission = "tsd.evaluation.submission:write_for_coco"
+    read_by = "CocoDataset"
 
     @property
     def mistake(self) -> str | None:
@@ -145,6 +148,7 @@ class OpenImagesFormat(DataFormat):
     images = "tsd.data.annotated_images:images_of_openimages"
     measure = "tsd.evaluation.measure:measure_openimages"
     write_submission = "tsd.evaluation.submission:write_for_openimages"
+    read_by = "OpenImagesChallenge"
 
     @property
     def files(self) -> dict[str, Path]:
@@ -166,7 +170,7 @@ class OpenImagesFormat(DataFormat):
     def point_at(self, loaded: dict[str, Any], split: Split) -> None:
         """As for every format, and by the class of data sets that reads this one."""
         super().point_at(loaded, split)
-        loaded["type"] = "OpenImagesChallenge"
+        loaded["type"] = self.read_by
         loaded["label_file"] = self.common.labels
         loaded["hierarchy_file"] = self.common.hierarchy
         loaded.pop("filter_cfg", None)  # only COCO's class of data sets knows it

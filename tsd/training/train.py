@@ -15,6 +15,7 @@ from mmengine.runner import Runner
 from tsd import provenance
 from tsd.experiments.compile import MODEL_VERSION
 from tsd.experiments.job import Job
+from tsd.experiments.schedule import check_schedule
 from tsd.liveness import this_process
 from tsd.results.records import TrainRecord
 from tsd.run_folder import read_json, replace_durably, update_status, write_json
@@ -51,6 +52,7 @@ def train(
             classes, since an earlier version of this project wrote it.
         InterruptedTrainingError: If the training had to end early. The next call continues it.
         NonFiniteLossError: If a loss became infinite or NaN.
+        DeclarationError: If the schedule does not fit a training on this many images.
     """
     folder = job.folder
     started = time.time()
@@ -77,6 +79,7 @@ def train(
         config.load_from, config.resume = str(latest), True
     config.launcher = "pytorch" if is_distributed() else "none"
     runner = Runner.from_cfg(config)
+    _check_schedule(job, len(runner.train_loop.dataloader), announce)
     event_log = EventLogHook(folder, announce)
     runner.register_hook(event_log)
     runner.register_hook(
@@ -108,6 +111,14 @@ def _confirm(job: Job, announce: Callable[[str], None]) -> None:
     if (read_json(job.folder.status) or {}).get("state") in ("running", "interrupted"):
         update_status(job.folder, state="done", seconds_left=0)
     announce(f"was trained before, as {job.folder.train} says: there is nothing to train")
+
+
+def _check_schedule(job: Job, epoch_length: int, announce: Callable[[str], None]) -> None:
+    """Check what of the schedule depends on the data, which the check before did without."""
+    known = check_schedule(job.config, job.run.origin)
+    for remark in check_schedule(job.config, job.run.origin, epoch_length):
+        if is_main_process() and remark not in known:
+            announce(remark)
 
 
 def _begin(job: Job, tables: list[str], attempts: int) -> None:
