@@ -38,7 +38,7 @@ def record():
         train=split(Purpose.TRAINING, Fate.TRAINED, Fate.CROWD, Fate.FLAGGED),
         val=split(Purpose.EVALUATION, Fate.EVALUATED, Fate.NEVER_FOUND, Fate.OTHER_CLASS),
         pixels={"val": ImageReport(2, "00", 1, 0, 0, 0, 0)},
-        ceiling=Ceiling(max_detections=100, objects_beyond=3, images_beyond=1, AP=98.5),
+        ceiling=Ceiling(max_detections=100, objects_beyond=3, images_beyond=1, ap=98.5),
         classes_without_training_objects=["dog"],
         images_in_both=1,
         notes=["The class 'dog' has no object in train."],

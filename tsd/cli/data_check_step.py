@@ -193,7 +193,7 @@ def _about_shared_images(shared: list[tuple[str, str]]) -> Iterator[str]:
 
 
 def _about_ceiling(ceiling: Ceiling | None) -> Iterator[str]:
-    if ceiling is None or ceiling.AP is None:
+    if ceiling is None or ceiling.ap is None:
         return
     if ceiling.objects_beyond:
         most = counted(ceiling.max_detections, "detection", "detections")
@@ -203,8 +203,8 @@ def _about_ceiling(ceiling: Ceiling | None) -> Iterator[str]:
             f"detector: of an image no more than {most} may be reported. The key max_detections "
             "of the data set's declaration changes that."
         )
-    if ceiling.AP < 99.95:
+    if ceiling.ap < 99.95:
         yield (
-            f"A perfect detector reaches an AP of {ceiling.AP:.1f} on val, computed by evaluating "
+            f"A perfect detector reaches an AP of {ceiling.ap:.1f} on val, computed by evaluating "
             "the annotated boxes themselves, clipped to their images and as many as count."
         )
