@@ -126,9 +126,7 @@ class Dataset(Declaration):
     """The target of the workflow with this name fetches the data set into ``data/coco``. Where
     files of the data set are missing, the message about them names it."""
 
-    set: Annotated[
-        Differences, Field(examples=[{"train_dataloader.dataset.pipeline.RandomFlip.prob": 0.0}])
-    ] = {}
+    set: Annotated[Differences, Field(examples=[{"train_dataloader.batch_size": 2}])] = {}
     """These settings are needed on this data set; they are applied after those of the scale and
     before those of the run. They cannot change models, which differ from run to run."""
 
