@@ -1,5 +1,6 @@
 """What a YAML file says of a data set."""
 
+import re
 from typing import Annotated
 
 from pydantic import Field
@@ -63,6 +64,11 @@ class Dataset(Declaration):
     """All files of the data set lie in this folder; the path is absolute or relative to the
     folder that the workflow runs in."""
 
+    same_as: Annotated[Identifier | None, Field(examples=["coco2017"])] = None
+    """If given, the data set has the images and annotations of this declared one under other
+    names, as another release or copy of it has. Numbers on it then count as numbers on that data
+    set, so that they may be compared with the paper's."""
+
     train: Annotated[
         Split, Field(examples=[{"annotations": "instances_train.json", "images": "train/"}])
     ]
@@ -102,3 +108,8 @@ class Dataset(Declaration):
     ] = {}
     """These settings are needed on this data set; they are applied after those of the scale and
     before those of the run."""
+
+    @property
+    def name(self) -> str:
+        """What texts call the data set: its title up to the first comma, bracket or the like."""
+        return re.split(r"\s*[,;:(]", self.title)[0] or self.title

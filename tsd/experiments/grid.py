@@ -65,7 +65,7 @@ class Grid:
     @property
     def is_paper(self) -> bool:
         """Whether its numbers may be compared with the paper's."""
-        return self.scale.comparable and self.dataset.id == self.scale.dataset
+        return self.scale.comparable and self._is(self.dataset, self.scale.dataset)
 
     @property
     def report_folder(self) -> Path:
@@ -85,6 +85,27 @@ class Grid:
         if self.stands_in or run.dataset is None:
             return self.dataset
         return self.experiments.dataset(run.dataset)
+
+    def is_about_these_data(self, run: Run) -> bool:
+        """Whether a run trains on the data set that it names; any does that names none."""
+        return run.dataset is None or self._is(self.dataset_of(run), run.dataset)
+
+    def _is(self, dataset: Dataset, name: str) -> bool:
+        """Whether a data set is the one of that id, or the same under another."""
+        declared = self.experiments.datasets.get(name)
+        return (dataset.same_as or dataset.id) == (declared and declared.same_as or name)
+
+    def dataset_of_paper(self, run: Run) -> Dataset | None:
+        """The data set of the paper's numbers for a run; None where no scale is comparable."""
+        scales = (self.scale, *self.experiments.scales.values())
+        own = next((scale.dataset for scale in scales if scale.comparable), None)
+        name = run.dataset or own
+        return None if name is None else self.experiments.datasets.get(name)
+
+    def is_on_papers_data(self, run: Run) -> bool:
+        """Whether a run trains on the data set of the paper's numbers for it."""
+        papers = self.dataset_of_paper(run)
+        return papers is not None and self._is(self.dataset_of(run), papers.id)
 
     @property
     def datasets(self) -> dict[str, Dataset]:
@@ -117,8 +138,19 @@ class Grid:
         return [job for run in runs if self.has(run) for job in self.jobs_of(run.id)]
 
     def has(self, run: Run) -> bool:
-        """Whether the scale has something to stand for the run's base and for its backbone."""
-        return self._has_backbone(run) and self.scale.has_settings_for(run.base)
+        """Whether the run can be made.
+
+        The scale has to have something to stand for its base and for its backbone. On a user's
+        data set there are no runs that are about another one: there they would repeat other runs.
+        """
+        return (
+            self._has_backbone(run)
+            and self._has_data(run)
+            and self.scale.has_settings_for(run.base)
+        )
+
+    def _has_data(self, run: Run) -> bool:
+        return self.dataset.id == self.scale.dataset or self.is_about_these_data(run)
 
     def _has_backbone(self, run: Run) -> bool:
         stand_ins = self.scale.backbones
@@ -156,6 +188,11 @@ class Grid:
                 f"so that run {declared.id} cannot be made at scale {self.scale.id}"
                 + suggest(str(declared.backbone), self.scale.backbones or ())
             )
+        if not self._has_data(declared):
+            raise DeclarationError(
+                f"{declared.origin}: key dataset: run {declared.id} is about {declared.dataset!r}, "
+                f"and there is no such run on the data set {self.dataset.id!r}"
+            )
         backbone = self.experiments.backbones[declared.backbone] if declared.backbone else None
         parts = (declared, backbone, self.scale, self.dataset_of(declared))
         return Job(
@@ -183,10 +220,12 @@ class Grid:
         """The trainings behind a table, a figure or a run.
 
         A table's include the baselines of its rows. Runs are left out if nothing stands for their
-        backbone, but not if nothing stands for their base: the config of such a run is an error.
+        backbone or if they are about other data than the user's, but not if nothing stands for
+        their base: the config of such a run is an error.
         """
         runs = map(self.experiments.run, self.experiments.runs_for(target))
-        return [job for run in runs if self._has_backbone(run) for job in self.jobs_of(run.id)]
+        there = [run for run in runs if self._has_backbone(run) and self._has_data(run)]
+        return [job for run in there for job in self.jobs_of(run.id)]
 
     def files_behind(self, target: str) -> list[str]:
         """The files that a table, a figure or a run is made from: its trainings' results.

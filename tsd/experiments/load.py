@@ -75,7 +75,13 @@ class Experiments:
 
     def dataset(self, name: str) -> Dataset:
         """The data set of that id, or of that YAML file, or a :class:`DeclarationError`."""
-        return _look_up_or_read(self.datasets, name, "data set", Dataset)
+        dataset = _look_up_or_read(self.datasets, name, "data set", Dataset)
+        if dataset.same_as is not None and dataset.same_as not in self.datasets:
+            raise DeclarationError(
+                f"{dataset.origin}: key same_as: unknown data set {dataset.same_as!r}"
+                + suggest(dataset.same_as, self.datasets)
+            )
+        return dataset
 
     @property
     def targets(self) -> list[str]:
@@ -142,6 +148,8 @@ def load_experiments(folder: Path) -> Experiments:
         _check_table(folder / "tables" / f"{table.id}.yaml", table, experiments)
     for figure in experiments.figures.values():
         _check_figure(figure, experiments)
+    for name in experiments.datasets:
+        experiments.dataset(name)
     for scale in experiments.scales.values():
         _check_scale(f"{folder / 'scales' / f'{scale.id}.yaml'}", scale, experiments)
     return experiments

@@ -45,6 +45,7 @@ class Cell:
         metric: Id of the metric.
         measured: What our run gave.
         published: What the paper printed.
+        is_comparable: Whether what was measured may be set against what the paper printed.
         gain: Measured mean minus that of the row's baseline run.
         gain_sd: Standard error of the gain; None unless run and baseline have two seeds each.
         published_gain: The same difference between the paper's values.
@@ -53,14 +54,15 @@ class Cell:
     metric: str
     measured: Measured
     published: float | None
+    is_comparable: bool
     gain: float | None
     gain_sd: float | None
     published_gain: float | None
 
     @property
     def difference(self) -> float | None:
-        """Measured minus published."""
-        return minus(self.measured.mean, self.published)
+        """Measured minus published; None where the two may not be compared."""
+        return minus(self.measured.mean, self.published) if self.is_comparable else None
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,8 @@ def measure(results: Results, name: str | None, metric: str) -> Measured:
     if name not in results.runs:
         return Measured(State.NOT_COLLECTED, {}, 0)
     run = results.runs[name]
-    if not run.at_scale:
-        return Measured(State.NOT_AT_SCALE, {}, 0)
+    if not run.is_shown:
+        return Measured(run_state(results, name), {}, 0)
     found = {seed: training.metrics.get(metric) for seed, training in sorted(run.seeds.items())}
     values = {seed: v for seed, v in found.items() if v is not None and math.isfinite(v)}
     if values:
@@ -120,6 +122,8 @@ def run_state(results: Results, name: str) -> State:
     if name not in results.runs:
         return State.NOT_COLLECTED
     run = results.runs[name]
+    if not run.is_about_these_data:
+        return State.NOT_ON_THESE_DATA
     if not run.at_scale:
         return State.NOT_AT_SCALE
     states = [training.state for training in run.seeds.values()]
@@ -146,13 +150,15 @@ def fill_cell(results: Results, table: Table, row: Row, metric: str) -> Cell:
     """Compute one metric of one row."""
     measured = measure(results, row.run, metric)
     published = row.published.get(metric)
+    is_comparable = row.run in results.runs and results.runs[row.run].is_comparable
     if row.baseline is None:
-        return Cell(metric, measured, published, None, None, None)
+        return Cell(metric, measured, published, is_comparable, None, None, None)
     baseline = measure(results, row.baseline, metric)
     return Cell(
         metric,
         measured,
         published,
+        is_comparable,
         gain=minus(measured.mean, baseline.mean),
         gain_sd=gain_sd(measured, baseline),
         published_gain=minus(published, published_of(results, table, row.baseline, metric)),

@@ -12,6 +12,7 @@ from tsd.experiments.grid import Grid
 from tsd.experiments.job import Job
 from tsd.experiments.load import config_name
 from tsd.experiments.metrics import METRICS
+from tsd.experiments.network import network_name
 from tsd.experiments.schema import Run
 from tsd.results.collected import (
     RESULTS_VERSION,
@@ -44,7 +45,7 @@ def collect(grid: Grid, jobs: Iterable[Job]) -> Results:
     runs = {run.id: _declared(grid, run) for run in experiments.runs.values() if not grid.has(run)}
     for job in jobs:
         if job.run.id not in runs:
-            runs[job.run.id] = _declared(grid, job.run, job.digest)
+            runs[job.run.id] = _declared(grid, job.run, job)
         runs[job.run.id].seeds[job.seed] = collect_job(job)
     return Results(
         version=RESULTS_VERSION,
@@ -53,7 +54,11 @@ def collect(grid: Grid, jobs: Iterable[Job]) -> Results:
         commit=head,
         dirty=dirty,
         scale=CollectedScale(
-            id=scale.id, title=scale.title, note=scale.note, is_paper=grid.is_paper
+            id=scale.id,
+            title=scale.title,
+            note=scale.note,
+            comparable=scale.comparable,
+            is_paper=grid.is_paper,
         ),
         dataset=grid.dataset,
         metrics=METRICS,
@@ -65,21 +70,31 @@ def collect(grid: Grid, jobs: Iterable[Job]) -> Results:
     )
 
 
-def _declared(grid: Grid, run: Run, digest: str | None = None) -> CollectedRun:
+def _declared(grid: Grid, run: Run, job: Job | None = None) -> CollectedRun:
     """A run as it is declared, its seeds still to be filled in.
 
-    Without a digest it is a run that the scale does not have.
+    Args:
+        grid: The grid.
+        run: The run.
+        job: One of its trainings; None where the scale does not have the run.
     """
+    papers_data = grid.dataset_of_paper(run)
+    is_on_papers_data = grid.is_on_papers_data(run)
     return CollectedRun(
         why=run.why,
         base=run.base,
         base_file=config_name(run.base),
         backbone=run.backbone,
+        network=job and network_name(job.config),
         dataset=grid.dataset_of(run).id,
+        papers_data=papers_data and papers_data.name,
+        is_about_these_data=grid.is_about_these_data(run),
+        is_on_papers_data=is_on_papers_data,
+        is_comparable=grid.scale.comparable and is_on_papers_data,
         set=run.set,
         tables=grid.experiments.tables_of(run.id),
-        digest=digest,
-        at_scale=digest is not None,
+        digest=job and job.digest,
+        at_scale=job is not None,
         seeds={},
     )
 
@@ -114,7 +129,7 @@ def job_state(status: dict[str, Any], evaluated: bool) -> State:
         status: Content of ``status.json``, empty where there is none.
         evaluated: Whether the evaluation is there.
     """
-    step = status.get("state", "pending")
+    step = status.get("state", State.NOT_RUN)
     if evaluated and step in ("done", "failed"):
         # A new training removes the evaluation when it starts, so that this evaluation belongs to
         # the present weights. The step that failed is a later one, such as the latency.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from tsd.experiments.comparisons import Comparison, Range
 from tsd.experiments.metrics import Metric
 from tsd.reporting.verdicts import Evidence, Outcome, Verdict
-from tsd.reporting.wording import number, own_decimals, signed
+from tsd.reporting.wording import listed, number, own_decimals, signed
 from tsd.results.collected import Results
 
 SYMBOLS = {
@@ -70,7 +70,7 @@ def tally(verdicts: Sequence[Verdict]) -> str:
         for outcome in present(verdicts)
     }
     words = [f"{count} {COUNTED[outcome][count != 1]}" for outcome, count in counts.items()]
-    return f"Of {len(verdicts)} claim{'s' * (len(verdicts) != 1)}, {_listed(words)}."
+    return f"Of {len(verdicts)} claim{'s' * (len(verdicts) != 1)}, {listed(words)}."
 
 
 def remarks(verdict: Verdict, results: Results) -> list[str]:
@@ -85,7 +85,7 @@ def remarks(verdict: Verdict, results: Results) -> list[str]:
     known = [name for name in verdict.claim.runs if name in results.runs]
     absent = [name for name in known if not results.runs[name].at_scale]
     if absent:
-        said.append(f"This scale does not have the run{'s' * (len(absent) > 1)} {_listed(absent)}.")
+        said.append(f"This scale does not have the run{'s' * (len(absent) > 1)} {listed(absent)}.")
     if 0 < len(found) < len(evidence):
         said.append(f"There are results for {len(found)} of {len(evidence)} comparisons.")
     if found and any(e.expected != e.claimed for e in evidence):
@@ -190,7 +190,7 @@ def _clause(
     """Say where the numbers of some comparisons should lie, a range that they share once."""
     texts = [_range_text(comparison, where, metrics) for comparison, where in ranges]
     if len(set(texts)) > 1:
-        return f"the numbers should be {_listed(texts)}, in this order"
+        return f"the numbers should be {listed(texts)}, in this order"
     return f"{'the' if len(texts) == 1 else 'each'} number should be {texts[0]}"
 
 
@@ -215,7 +215,3 @@ def _writer(comparison: Comparison) -> Callable[[float | None, int], str]:
     """Return how the numbers of a comparison are written: differences with their sign."""
     return signed if comparison.is_signed else number
 
-
-def _listed(words: Sequence[str]) -> str:
-    """List words in a sentence, with an "and" before the last."""
-    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]

@@ -10,7 +10,7 @@ from tsd.reporting.cells import Cell, FilledRow
 from tsd.results.collected import CollectedRun, State
 
 NOTHING = "—"
-WORDS = {State.MISSING: "n/a", State.PENDING: "not run", State.NOT_DECLARED: "literature"}
+WORDS = {State.MISSING: "n/a", State.NOT_RUN: "not run", State.NOT_DECLARED: "literature"}
 SPREAD = (
     "±: after a measured value its sample standard deviation over seeds, "
     "after a gain the standard error of the difference of the two means"
@@ -21,7 +21,7 @@ LEGEND = {
     State.INTERRUPTED: "interrupted: stopped before its end, to be resumed",
     State.RUNNING: "running: still in training",
     State.TRAINED: "trained: not evaluated yet",
-    State.PENDING: "not run: not started",
+    State.NOT_RUN: "not run: not started",
     State.MISSING: "n/a: finished, but there was nothing to measure",
     State.NOT_MEASURED: "not measured: finished, but this was not looked at",
     State.NOT_DECLARED: "literature: published values only, no run stands for the row",
@@ -121,6 +121,17 @@ def row_name(row: Row) -> str:
         head if cell == "✓" else f"{head} {cell}" for head, cell in row.attributes.items()
     ]
     return f"{row.label} ({', '.join(attributes)})" if attributes else row.label
+
+
+def listed(words: Iterable[str]) -> str:
+    """List words in a sentence, with an "and" before the last."""
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def listed_once(words: Iterable[str]) -> str:
+    """List words in a sentence, equal ones once."""
+    return listed(dict.fromkeys(words))
 
 
 def width(text: str) -> int:

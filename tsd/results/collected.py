@@ -30,7 +30,7 @@ from tsd.run_folder import write_text
 Declared = TypeVar("Declared", Table, Figure)
 
 
-RESULTS_VERSION: Literal[1] = 1
+RESULTS_VERSION: Literal[2] = 2
 """Raised when the content of ``results.json`` changes in a way that its readers notice."""
 
 
@@ -47,15 +47,16 @@ class State(StrEnum):
     INTERRUPTED = "interrupted"
     RUNNING = "running"
     TRAINED = "trained"
-    PENDING = "pending"
+    NOT_RUN = "not run"
     MISSING = "missing"
     NOT_MEASURED = "not measured"
     NOT_DECLARED = "not declared"
+    NOT_ON_THESE_DATA = "not on this data"
     NOT_AT_SCALE = "not at this scale"
     NOT_COLLECTED = "not collected"
 
 
-UNFINISHED = (State.FAILED, State.INTERRUPTED, State.RUNNING, State.TRAINED, State.PENDING)
+UNFINISHED = (State.FAILED, State.INTERRUPTED, State.RUNNING, State.TRAINED, State.NOT_RUN)
 """States of a training without results; the one a reader has to know of first comes first."""
 
 
@@ -87,30 +88,48 @@ class Training(_Part):
 
 
 class CollectedRun(_Part):
-    """A declared run with its trainings by seed; without any where the scale does not have it."""
+    """A declared run with its trainings by seed; without any where the scale does not have it.
+
+    ``network`` names the network that is trained, which at a small scale is another one than the
+    paper's. ``dataset`` is the id of the data set that it is trained on. ``papers_data`` is what
+    texts call the data set of the paper's numbers for the run. ``is_about_these_data`` is false
+    where the run names a data set, and another one stands in for it. ``is_comparable`` says whether
+    its numbers may be set against the paper's.
+    """
 
     why: str
     base: str
     base_file: str
     backbone: str | None
+    network: str | None
     dataset: str
+    papers_data: str | None
+    is_about_these_data: bool
+    is_on_papers_data: bool
+    is_comparable: bool
     set: Differences
     tables: list[str]
     digest: str | None
     at_scale: bool
     seeds: dict[int, Training]
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether its trainings fill rows and decide claims."""
+        return self.at_scale and self.is_about_these_data
+
 
 class CollectedScale(_Part):
     """What a reader has to know of the scale.
 
-    ``is_paper`` says whether numbers may be compared with the paper's: the scale is declared as
-    comparable and the data set is its own.
+    ``comparable`` is what the scale's declaration says. ``is_paper`` says whether numbers may be
+    compared with the paper's: the scale is comparable, and the data set is its own.
     """
 
     id: str
     title: str
     note: str
+    comparable: bool
     is_paper: bool
 
 
@@ -120,7 +139,7 @@ class Results(_Part):
     ``version`` is ``RESULTS_VERSION`` of the project that wrote it.
     """
 
-    version: Literal[1]
+    version: Literal[2]
     name: str
     generated: str
     commit: str | None
