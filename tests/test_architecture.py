@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,28 @@ def test_a_package_imports_only_what_lies_below_it(package):
     for path in files:
         parts = {name.split(".")[1] for name in imports_of(path) if name.startswith("tsd.")}
         assert parts <= LAYERS[package], f"{path} imports {parts - LAYERS[package]}"
+
+
+def test_no_module_imports_itself_by_a_detour():
+    modules = {
+        str(path.with_suffix("")).replace("/", "."): path for path in Path("tsd").rglob("*.py")
+    }
+    graph = {
+        module: {
+            found
+            for name in imports_of(path)
+            for found in (name, name.rpartition(".")[0])
+            if found in modules and found != module
+        }
+        for module, path in modules.items()
+    }
+    assert any(graph.values())
+    TopologicalSorter(graph).prepare()  # raises a CycleError that names the circle
+
+
+def test_no_file_is_too_long_to_have_one_purpose():
+    for path in [*Path("tsd").rglob("*.py"), *Path("tests").rglob("*.py")]:
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, path
 
 
 def test_every_package_has_its_layer():

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from tsd.cli.main import main
+from tsd.experiments import figure_checks
 from tsd.experiments.figure_kinds import FIGURE_KINDS, FigureKind, extractions
 from tsd.experiments.grid import open_grid
 from tsd.experiments.load import DeclarationError, load_experiments
@@ -82,6 +83,12 @@ def folder(tmp_path):
 def change(folder, name, changes):
     path = folder / "figures" / f"{name}.yaml"
     path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **changes}))
+
+
+@pytest.mark.parametrize("name", FIGURE_KINDS)
+def test_what_a_kind_requires_exists(name):
+    for requirement in FIGURE_KINDS[name].requires:
+        assert callable(getattr(figure_checks, requirement))
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -1,9 +1,7 @@
 """The worked example in the documents, followed to the letter."""
 
 import importlib.util
-import re
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -12,17 +10,17 @@ from mmdet.registry import MODELS
 from mmengine.runner import Runner
 
 from tests.models import test_manners
+from tests.projects import ROOT, blocks
 from tsd.experiments.schema import Run
 from tsd.models.manners import registered_manners
 from tsd.training.build import runtime_config
 
-DOCUMENT = Path("docs/adding-a-manner.md")
+HEADING = "A manner of derived proposal"
 
 
 def block(language):
-    """The one block of a language that names the new manner."""
-    found = re.findall(rf"```{language}\n(.*?)```", DOCUMENT.read_text(), re.S)
-    (source,) = [source for source in found if "row-wise" in source]
+    """The one block of a language in the worked example."""
+    (source,) = blocks(ROOT / "CONTRIBUTING.md", language, HEADING)
     return source
 
 

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 import tsd.reporting
+from tests.projects import ROOT, blocks
 from tests.reporting.conftest import train_record
 from tsd.cli.main import main
 from tsd.experiments import figure_kinds
@@ -18,18 +19,19 @@ from tsd.experiments.metrics import EVALUATION_VERSION
 from tsd.results.records import EvaluationRecord
 from tsd.run_folder import write_json
 
-DOCUMENT = Path("docs/adding-a-figure.md")
+DOCUMENT, HEADING = ROOT / "CONTRIBUTING.md", "A kind of figure"
 
 
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.S)
+def example(language):
+    """The blocks of a language in the worked example."""
+    return blocks(DOCUMENT, language, HEADING)
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """Declarations with the example's figure, its kind being known and its module importable."""
-    module, entry = blocks("python")
-    (declaration,) = blocks("yaml")
+    module, entry = example("python")
+    (declaration,) = example("yaml")
     name = re.search(r"tsd/reporting/(\w+\.py)", DOCUMENT.read_text(encoding="utf-8")).group(1)
     (tmp_path / "reporting").mkdir()
     (tmp_path / "reporting" / name).write_text(module, encoding="utf-8")
@@ -47,7 +49,7 @@ def folder(tmp_path, monkeypatch):
 
 def figure_by_command(folder, results, out):
     """Run what Snakemake runs for the example's figure; give its caption and its drawing."""
-    (declaration,) = blocks("yaml")
+    (declaration,) = example("yaml")
     name = yaml.safe_load(declaration)["id"]
     options = [f"--experiments={folder}", "--scale=smoke", f"--results={results}"]
     main(["collect", *options, f"--target={name}", f"--out={out / 'part.json'}"])

@@ -262,7 +262,7 @@ def test_a_metric_is_added_to_the_finished_grid_as_contributing_says(project):
     metrics = project / "tsd/experiments/metrics.py"
     before, end, after = metrics.read_text().partition("    )\n}\n")
     assert end
-    metrics.write_text(before + declaration + end + after)
+    metrics.write_text(f"{before}{declaration.strip()},\n{end}{after}")
 
     planned = dry_run(project, "only=tsd_joint")
     assert planned["evaluate"] == planned["track"] == planned["collect"] == planned["report"] == 1

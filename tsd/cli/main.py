@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         ("track", steps.track, [job, out], "bring a job's files into MLflow"),
         ("track-missing", steps.track_missing, [seeds], "bring into MLflow what is not there yet"),
         ("report", steps.report, [seeds], "collect what there is and write the whole report"),
-        ("status", questions.status, [seeds], "the grid: done, running, failed, pending"),
+        ("status", questions.status, [seeds], "the grid: evaluated, running, failed, pending"),
         ("headline", questions.headline, [seeds], "the report's tables as text"),
         ("cost", questions.cost, [seeds], "GPU hours of the grid, by table"),
         ("declarations", declarations, [], "write the documentation of the YAML files"),

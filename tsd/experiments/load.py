@@ -14,6 +14,7 @@ from typing import Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from tsd.experiments import figure_checks
 from tsd.experiments.dataset_schema import Dataset
 from tsd.experiments.declaration import Declaration
 from tsd.experiments.figure_kinds import FIGURE_KINDS
@@ -337,7 +338,7 @@ def _check_figure(figure: Figure, experiments: Experiments) -> None:
             )
     _check_metrics(figure.origin, figure.metrics)
     for requirement in FIGURE_KINDS[figure.kind].requires:
-        mistake = requirement(figure)
+        mistake = getattr(figure_checks, requirement)(figure)
         if mistake is not None:
             raise DeclarationError(f"{figure.origin}: {mistake}, in a figure of kind {figure.kind}")
 

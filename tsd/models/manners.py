@@ -3,7 +3,7 @@
 The paper compares three: P̂ is P itself ("–" in Table 4), P moved as a whole (Prop.w), or P with
 every bin moved by itself (Point.w). Each manner is a class here, and everything in which it differs
 from the others is in that class: no other module asks which manner it deals with. A config names a
-manner by the name under which its class is registered. ``docs/adding-a-manner.md`` adds a fourth.
+manner by the name under which its class is registered. ``CONTRIBUTING.md`` adds a fourth.
 
 Letters
     N    number of RoIs
@@ -120,20 +120,20 @@ class Shared(Manner):
 class LearntManner(Manner):
     """A manner that predicts offsets by two layers of its own, layers 2 and 3 of F_c or F_r.
 
-    A subclass says in ``grid`` how many offsets that is.
+    A subclass says in ``offsets`` how many offsets that is.
     """
 
     learns = True
 
     @classmethod
-    def grid(cls, bins: int) -> tuple[int, int]:
+    def offsets(cls, bins: int) -> tuple[int, int]:
         """Number of rows and of columns of offsets that are predicted for each RoI."""
         raise NotImplementedError
 
     @classmethod
     def layers(cls, channels: int, bins: int) -> list[nn.Module]:
         """Layer 2, as wide as layer 1, and layer 3, which gives x and y of each offset."""
-        rows, columns = cls.grid(bins)
+        rows, columns = cls.offsets(bins)
         return [
             nn.Linear(channels, channels),
             nn.ReLU(),
@@ -152,7 +152,7 @@ class LearntManner(Manner):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Offsets, Tensor[N, rows, columns, 2], from layer 1's output, Tensor[N, channels]."""
-        return super().forward(hidden).unflatten(1, (*self.grid(self.bins), 2))
+        return super().forward(hidden).unflatten(1, (*self.offsets(self.bins), 2))
 
 
 @MODELS.register_module(name="proposal-wise")
@@ -162,7 +162,7 @@ class ProposalWise(LearntManner):
     translates_box = True
 
     @classmethod
-    def grid(cls, bins: int) -> tuple[int, int]:
+    def offsets(cls, bins: int) -> tuple[int, int]:
         """There is one offset."""
         return 1, 1
 
@@ -181,7 +181,7 @@ class PointWise(LearntManner):
     """P̂ is P with each of its k × k bins moved by itself (Point.w, Eq. 5 and 6)."""
 
     @classmethod
-    def grid(cls, bins: int) -> tuple[int, int]:
+    def offsets(cls, bins: int) -> tuple[int, int]:
         """Each bin has an offset."""
         return bins, bins
 

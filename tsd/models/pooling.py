@@ -5,7 +5,7 @@ Letters
     B        number of images in a batch
     L        number of pyramid levels, each of which is a Tensor[B, C, H_l, W_l]
     C        channels of a level
-    kh, kw   rows and columns of bins in the pooled grid (k × k in the paper, 7 × 7)
+    kh, kw   rows and columns of bins of a pooled RoI (k × k in the paper, 7 × 7)
     S        samples along each side of a bin, so that a bin averages |G(x, y)| = S² points (Eq. 6)
 
 Boxes are (x1, y1, x2, y2) in pixels of the network's input, RoIs are (batch index, x1, y1, x2, y2).

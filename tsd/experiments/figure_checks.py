@@ -1,0 +1,80 @@
+"""What kinds of figure may require of a declared figure.
+
+Each function takes the figure and returns what is wrong with it, or None where nothing is. The text
+begins with the key at fault, as in ``key series: expected 2, found 3``.
+:mod:`tsd.experiments.figure_kinds` names those of each kind.
+"""
+
+from tsd.experiments.metrics import METRICS
+from tsd.experiments.schema import Figure
+
+
+def one_series(figure: Figure) -> str | None:
+    """Require a single series."""
+    return _series(figure, 1)
+
+
+def two_series(figure: Figure) -> str | None:
+    """Require two series, which are compared."""
+    return _series(figure, 2)
+
+
+def _series(figure: Figure, count: int) -> str | None:
+    found = len(figure.series)
+    return None if found == count else f"key series: expected {count}, found {found}"
+
+
+def runs_without_points(figure: Figure) -> str | None:
+    """Require that each series stands for one run."""
+    for series in figure.series:
+        if series.run is None or series.points:
+            return f"key series: {series.label!r} has to name a run, and no points"
+    return None
+
+
+def curves_of_points(figure: Figure) -> str | None:
+    """Require that each series has either points or a run, and at least one of them points."""
+    for series in figure.series:
+        if (series.run is None) == (not series.points):
+            return f"key series: {series.label!r} has to have either points or a run"
+    if not any(series.points for series in figure.series):
+        return "key series: at least one has to have points"
+    return None
+
+
+def one_metric(figure: Figure) -> str | None:
+    """Require a single metric."""
+    found = len(figure.metrics)
+    return None if found == 1 else f"key metrics: expected 1, found {found}"
+
+
+def metrics_over_thresholds(figure: Figure) -> str | None:
+    """Require metrics at an IoU threshold each, which differ in nothing else."""
+    measured = set()
+    for name in figure.metrics:
+        arguments = dict(METRICS[name].arguments)
+        if arguments.pop("iou", None) is None:
+            return f"key metrics: {name!r} is not measured at one IoU threshold, as AP50 is"
+        measured.add((METRICS[name].of_masks, *arguments.items()))
+    if len(measured) > 1:
+        return f"key metrics: {', '.join(figure.metrics)} differ in more than the IoU threshold"
+    return None
+
+
+def published_for_each_metric(figure: Figure) -> str | None:
+    """Require that a series publishes either nothing or a value for each metric."""
+    for series in figure.series:
+        if series.published is not None and len(series.published) != len(figure.metrics):
+            return (
+                f"key published: {series.label!r} has {len(series.published)} values for "
+                f"{len(figure.metrics)} metrics"
+            )
+    return None
+
+
+def nothing_published(figure: Figure) -> str | None:
+    """Require that no series has published values, because they would not be drawn."""
+    for series in figure.series:
+        if series.published is not None:
+            return f"key published: {series.label!r} has values, and they would not be drawn"
+    return None
