@@ -112,6 +112,10 @@ class Grid:
         """The data sets of all trainings, by id."""
         return {job.dataset.id: job.dataset for job in self.jobs}
 
+    def data_check(self, dataset: str) -> Path:
+        """The file that says what was found when the data set of that id was checked."""
+        return self.results / self.name / "datasets" / f"{dataset}.json"
+
     def presentation(self) -> str:
         """A digest of all that a report shows without training for it: texts, published values."""
         shown = {
@@ -230,13 +234,14 @@ class Grid:
     def files_behind(self, target: str) -> list[str]:
         """The files that a table, a figure or a run is made from: its trainings' results.
 
-        A table with a runtime needs each training's latency too, and a figure that looks into the
+        With them come what the check of their data found. A table with a runtime needs each training's latency too, and a figure that looks into the
         network what was extracted from its runs' first seeds.
         """
         jobs = self.jobs_for(target)
         files = [
             job.folder.path / name for job in jobs for name in ("metrics.json", "tracking.json")
         ]
+        files += [self.data_check(name) for name in dict.fromkeys(job.dataset.id for job in jobs)]
         table, figure = (
             self.experiments.tables.get(target),
             self.experiments.figures.get(target),

@@ -132,6 +132,23 @@ def run_state(results: Results, name: str) -> State:
     return next(state for state in UNFINISHED if state in states)
 
 
+def training_id(results: Results, run: str) -> str:
+    """Tell trainings apart by what is trained: runs that differ by name alone have the same id.
+
+    At a small scale the same network may stand for two, and then both runs compile to the same
+    config. What they measure is one piece of evidence, not two.
+
+    Args:
+        results: What was collected.
+        run: Id of a run.
+
+    Returns:
+        The digest of the compiled config, or the run's own id where it is not compiled.
+    """
+    collected = results.runs.get(run)
+    return run if collected is None or collected.digest is None else collected.digest
+
+
 def gain_sd(run: Measured, baseline: Measured) -> float | None:
     """Return the standard error of a difference of means over independent seeds."""
     if run.sd is None or baseline.sd is None:
@@ -154,6 +171,8 @@ def fill_cell(results: Results, table: Table, row: Row, metric: str) -> Cell:
     if row.baseline is None:
         return Cell(metric, measured, published, is_comparable, None, None, None)
     baseline = measure(results, row.baseline, metric)
+    if row.run is not None and training_id(results, row.run) == training_id(results, row.baseline):
+        baseline = Measured(State.MISSING, {}, 0)  # nothing is gained over oneself
     return Cell(
         metric,
         measured,

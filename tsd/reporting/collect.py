@@ -16,12 +16,14 @@ from tsd.experiments.network import network_name
 from tsd.experiments.schema import Run
 from tsd.results.collected import (
     RESULTS_VERSION,
+    CollectedData,
     CollectedRun,
     CollectedScale,
     Results,
     State,
     Training,
 )
+from tsd.results.data_check import DataCheck
 from tsd.results.records import read_records
 from tsd.run_folder import read_json
 
@@ -61,6 +63,7 @@ def collect(grid: Grid, jobs: Iterable[Job]) -> Results:
             is_paper=grid.is_paper,
         ),
         dataset=grid.dataset,
+        data=_data(grid, runs),
         metrics=METRICS,
         tables=list(experiments.tables.values()),
         figures=list(experiments.figures.values()),
@@ -68,6 +71,18 @@ def collect(grid: Grid, jobs: Iterable[Job]) -> Results:
         inconsistencies=list(grid.inconsistencies),
         runs=runs,
     )
+
+
+def _data(grid: Grid, runs: Iterable[str]) -> dict[str, CollectedData]:
+    """The data sets of the grid and of some runs, by id, with what their check found."""
+    declared = map(grid.experiments.run, runs)
+    datasets = [grid.dataset, *(grid.dataset_of(run) for run in declared)]
+    return {
+        dataset.id: CollectedData(
+            dataset=dataset, check=DataCheck.read_current(grid.data_check(dataset.id))
+        )
+        for dataset in {dataset.id: dataset for dataset in datasets}.values()
+    }
 
 
 def _declared(grid: Grid, run: Run, job: Job | None = None) -> CollectedRun:

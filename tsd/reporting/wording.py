@@ -2,7 +2,7 @@
 
 import datetime
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from tsd.experiments.metrics import Metric
 from tsd.experiments.schema import Row
@@ -33,6 +33,20 @@ LEGEND = {
 def number(value: float | None, decimals: int) -> str:
     """Write a value; a dash for None, and a real minus sign."""
     return NOTHING if value is None else f"{value:z.{decimals}f}".replace("-", "−")
+
+
+def count(amount: int | None, noun: str = "", plural: str | None = None) -> str:
+    """Write how many there are of something, thousands apart; a dash for None.
+
+    Args:
+        amount: How many.
+        noun: What they are; without it the number stands alone.
+        plural: The word for several, if it is not the noun with an "s".
+    """
+    if amount is None:
+        return NOTHING
+    word = noun if amount == 1 or not noun else plural or f"{noun}s"
+    return f"{amount:,} {word}".strip()
 
 
 def printed(value: float | None, decimals: int) -> str:
@@ -123,15 +137,15 @@ def row_name(row: Row) -> str:
     return f"{row.label} ({', '.join(attributes)})" if attributes else row.label
 
 
-def listed(words: Iterable[str]) -> str:
-    """List words in a sentence, with an "and" before the last."""
-    *others, last = words
+def listed(words: Sequence[str]) -> str:
+    """List words in a sentence, with an "and" before the last; the empty text for none."""
+    *others, last = words or [""]
     return f"{', '.join(others)} and {last}" if others else last
 
 
 def listed_once(words: Iterable[str]) -> str:
     """List words in a sentence, equal ones once."""
-    return listed(dict.fromkeys(words))
+    return listed(list(dict.fromkeys(words)))
 
 
 def width(text: str) -> int:

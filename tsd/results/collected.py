@@ -18,6 +18,7 @@ from tsd.experiments.declaration import Differences
 from tsd.experiments.inconsistencies import Inconsistency
 from tsd.experiments.metrics import Metric
 from tsd.experiments.schema import Figure, Table
+from tsd.results.data_check import DataCheck
 from tsd.results.records import (
     DetectRecord,
     LatencyRecord,
@@ -119,6 +120,13 @@ class CollectedRun(_Part):
         return self.at_scale and self.is_about_these_data
 
 
+class CollectedData(_Part):
+    """A data set that runs are trained on, and what its check found; None before the check."""
+
+    dataset: Dataset
+    check: DataCheck | None
+
+
 class CollectedScale(_Part):
     """What a reader has to know of the scale.
 
@@ -136,7 +144,7 @@ class CollectedScale(_Part):
 class Results(_Part):
     """The content of ``results.json``; ``name`` is that of the grid.
 
-    ``version`` is ``RESULTS_VERSION`` of the project that wrote it.
+    ``dataset`` is that of the grid, and ``data`` are those of all runs by their ids. ``version`` is ``RESULTS_VERSION`` of the project that wrote it.
     """
 
     version: Literal[2]
@@ -146,6 +154,7 @@ class Results(_Part):
     dirty: bool
     scale: CollectedScale
     dataset: Dataset
+    data: dict[str, CollectedData]
     metrics: dict[str, Metric]
     tables: list[Table]
     figures: list[Figure]

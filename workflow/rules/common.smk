@@ -71,4 +71,4 @@ def job_options(wildcards):
 
 def checked_data(wildcards):
     """The file that says that a job's data set is sound."""
-    return f"results/{GRID.name}/datasets/{job_at(wildcards).dataset.id}.json"
+    return str(GRID.data_check(job_at(wildcards).dataset.id))
