@@ -14,7 +14,7 @@ LAYERS = {
     "evaluation": {"evaluation", "experiments", "models", "results", "run_folder", "training"},
     "cluster": {"cluster", "experiments"},
     "experiments": {"experiments", "run_folder", "data"},
-    "results": {"results", "experiments", "run_folder"},
+    "results": {"results", "data", "experiments", "run_folder"},
     "training": {"training", "experiments", "models", "results", "run_folder", "provenance"},
     "tracking": {"tracking", "results", "run_folder"},
     "reporting": {"reporting", "experiments", "results", "run_folder", "provenance"},
