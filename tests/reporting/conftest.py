@@ -1,5 +1,7 @@
 """Collected results made by hand, from which the tests of reporting start."""
 
+import itertools
+
 import pytest
 
 from tsd.experiments.dataset_schema import Dataset, Split
@@ -8,6 +10,7 @@ from tsd.experiments.schema import Figure, Row, Series, Table
 from tsd.reporting.declared_figure import draw_declared
 from tsd.results.collected import (
     RESULTS_VERSION,
+    CollectedData,
     CollectedRun,
     CollectedScale,
     Results,
@@ -26,8 +29,8 @@ def training(state="evaluated", error=None, **metrics):
     return Training(
         state=State(state),
         error=error,
-        iteration=None if state == "pending" else 412,
-        max_iterations=None if state == "pending" else 900,
+        iteration=None if state == "not run" else 412,
+        max_iterations=None if state == "not run" else 900,
         folder="results/mini/some/ab12cd34ef/seed0",
         tracking=TrackingRecord(experiment_id="1", run_id="f00d") if evaluated else None,
         train=train_record() if evaluated else None,
@@ -59,16 +62,24 @@ def train_record(**changes):
     )
 
 
+DIGESTS = (f"{number:010x}" for number in itertools.count(0xAB12CD34EF))
+
+
 def run(*trainings, tables=("options",), differences=None):
-    """A run with its trainings, the first with seed 0."""
+    """A run with its trainings, the first with seed 0, and a digest that no other run has."""
     return CollectedRun(
         why="To be measured.",
         base="faster-rcnn_r50_fpn",
         base_file="tsd/configs/faster-rcnn_r50_fpn.py",
         backbone=None,
+        network="ResNet-18, FPN-48, 160 px",
         dataset="embedded",
+        papers_data="COCO 2017",
+        is_about_these_data=True,
+        is_on_papers_data=True,
+        is_comparable=False,
         set=differences or {},
-        digest="ab12cd34ef",
+        digest=next(DIGESTS),
         at_scale=True,
         tables=list(tables),
         seeds=dict(enumerate(trainings)),
@@ -110,22 +121,29 @@ def figure(name, kind, *series, metrics=("AP",)):
 
 
 def make_results(tables, runs, is_paper=False):
+    """Collected results, which may be compared with the paper's at its scale."""
+    for one in runs.values():
+        one.is_comparable = is_paper
+    dataset = Dataset(
+        id="embedded",
+        title="Digits, made by hand",
+        licence="CC BY 4.0",
+        root="data/absent",
+        train=Split(annotations="annotations/train.json", images="train/"),
+        val=Split(annotations="annotations/val.json", images="val/"),
+        classes=["one"],
+    )
     return Results(
         version=RESULTS_VERSION,
         name="mini",
         generated="2026-01-01T12:00:00+00:00",
         commit="fedcba9876543210",
         dirty=False,
-        scale=CollectedScale(id="mini", title="minutes", note="A note.", is_paper=is_paper),
-        dataset=Dataset(
-            id="embedded",
-            title="Digits",
-            licence="CC BY 4.0",
-            root="data/absent",
-            train=Split(annotations="annotations/train.json", images="train/"),
-            val=Split(annotations="annotations/val.json", images="val/"),
-            classes=["one"],
+        scale=CollectedScale(
+            id="mini", title="minutes", note="A note.", comparable=is_paper, is_paper=is_paper
         ),
+        dataset=dataset,
+        data={"embedded": CollectedData(dataset=dataset, check=None)},
         metrics=dict(METRICS),
         tables=tables,
         figures=[],
@@ -166,7 +184,7 @@ def results():
         "single": run(training(params=3.1, AP=29.0, APl=float("nan"))),
         "failing": run(training("failed", REASON + "\n  File x")),
         "half": run(training("failed", REASON), training(params=3.0, AP=33.0, APl=1.0)),
-        "waiting": run(training("pending")),
+        "waiting": run(training("not run")),
         "stopped": run(training("interrupted")),
         "going": run(training("running")),
     }

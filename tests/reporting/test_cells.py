@@ -41,7 +41,7 @@ def test_one_seed_has_no_spread_and_gives_no_gain_one(results):
         ("Baseline", State.EVALUATED),
         ("Fails", State.FAILED),
         ("Half fails", State.PARTIAL),
-        ("Waits", State.PENDING),
+        ("Waits", State.NOT_RUN),
         ("Stopped", State.INTERRUPTED),
         ("Runs", State.RUNNING),
         ("Only published", State.NOT_DECLARED),
@@ -58,7 +58,7 @@ def test_state(results, label, state):
         ("base", State.EVALUATED),
         ("failing", State.FAILED),
         ("half", State.PARTIAL),
-        ("waiting", State.PENDING),
+        ("waiting", State.NOT_RUN),
         ("absent", State.NOT_COLLECTED),
     ],
 )
@@ -88,7 +88,7 @@ def test_nothing_measured_is_missing(results, label):
 
 
 def test_failure_is_told_before_other_states():
-    runs = {"a": run(training("pending"), training("failed", "why"), training("running"))}
+    runs = {"a": run(training("not run"), training("failed", "why"), training("running"))}
     assert measure(make_results([], runs), "a", "AP").state is State.FAILED
 
 

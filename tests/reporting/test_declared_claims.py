@@ -33,7 +33,7 @@ def declared():
 
 def test_every_declared_claim_is_judged_and_worded(declared):
     judged = judge(declared)
-    assert {v.outcome for v in judged} == {Outcome.NOT_RUN}
+    assert {v.outcome for v in judged} == {Outcome.NO_RESULTS}
     assert [v.claim for v in judged] == declared.claims
     for v in judged:
         assert expectation(v, declared.metrics).endswith(".")

@@ -131,7 +131,7 @@ def test_banner_of_the_papers_scale(results, collected):
 )
 def test_seed_caveat_counts_finished_seeds(seeds, phrase, caveat):
     runs = {
-        str(number): run(training("pending"), *[training(AP=1.0)] * count)
+        str(number): run(training("not run"), *[training(AP=1.0)] * count)
         for number, count in enumerate(seeds)
     }
     results = make_results([], runs)
@@ -141,7 +141,7 @@ def test_seed_caveat_counts_finished_seeds(seeds, phrase, caveat):
 
 def test_state_counts_and_directions(results):
     counts = summary.state_counts(results)
-    assert counts == {"evaluated": 6, "failed": 2, "interrupted": 1, "running": 1, "pending": 1}
+    assert counts == {"evaluated": 6, "failed": 2, "interrupted": 1, "running": 1, "not run": 1}
     agreements = {(g.row.run, g.agrees) for g in summary.compared_gains(results)}
     assert agreements == {("better", True), ("single", False), ("half", True)}
 
@@ -169,7 +169,7 @@ def test_what_fails_after_the_metrics_takes_nothing_from_them():
 
 def test_report_without_any_result(collected, results):
     for entry in results.runs.values():
-        entry.seeds = {0: training("pending")}
+        entry.seeds = {0: training("not run")}
     results.write(collected)
     assert "No run has finished" in whole_report(collected).read_text(encoding="utf-8")
 

@@ -32,7 +32,7 @@ def test_csv_leaves_what_is_missing_empty_and_says_why(results):
     for line in lines_of(results):
         assert bool(line["measured"]) == (line["state"] in ("evaluated", "partial"))
     waiting = next(line for line in lines_of(results) if line["run"] == "waiting")
-    assert (waiting["state"], waiting["seeds"], waiting["gain"]) == ("pending", "", "")
+    assert (waiting["state"], waiting["seeds"], waiting["gain"]) == ("not run", "", "")
 
 
 def test_csv_keeps_all_digits(results):

@@ -185,7 +185,7 @@ def test_a_section_says_the_verdict_in_words_and_by_a_sign(suffix):
         assert outcome in text.lower()
         assert SYMBOLS[outcome] in text
         assert verdict_texts.LEGEND[outcome] in text
-    assert verdict_texts.LEGEND[Outcome.PARTLY_RUN] not in text
+    assert verdict_texts.LEGEND[Outcome.PARTIAL_RESULTS] not in text
     assert "+3.0 (95%: " in text
     assert "Of 3 claims, 1 holds, 1 does not hold and 1 is undecided." in text
 

@@ -15,8 +15,8 @@ from tsd.experiments.dataset_schema import Dataset
 from tsd.experiments.figure_kinds import extractions
 from tsd.experiments.job import Job
 from tsd.experiments.load import DeclarationError, suggest
-from tsd.results.records import TrackingRecord
-from tsd.run_folder import update_status, write_json
+from tsd.results.records import EvaluationRecord, TrackingRecord
+from tsd.run_folder import update_status, write_json, write_text
 from tsd.tracking.uri import tracking_uri
 
 
@@ -147,7 +147,9 @@ def evaluate(options: Namespace) -> None:
     job = job_of(options)
     with logged(options.log, job):
         measure = resolve_name(format_of(job.dataset).measure)
-        measure(job).write(job.folder.metrics)
+        evaluation: EvaluationRecord = measure(job)
+        write_text(job.folder.per_class, evaluation.per_class_csv())
+        evaluation.write(job.folder.metrics)
         update_status(job.folder, state="done", error=None)
 
 

@@ -93,7 +93,8 @@ class Grid:
     def _is(self, dataset: Dataset, name: str) -> bool:
         """Whether a data set is the one of that id, or the same under another."""
         declared = self.experiments.datasets.get(name)
-        return (dataset.same_as or dataset.id) == (declared and declared.same_as or name)
+        original = name if declared is None else declared.same_as or name
+        return (dataset.same_as or dataset.id) == original
 
     def dataset_of_paper(self, run: Run) -> Dataset | None:
         """The data set of the paper's numbers for a run; None where no scale is comparable."""
@@ -234,8 +235,9 @@ class Grid:
     def files_behind(self, target: str) -> list[str]:
         """The files that a table, a figure or a run is made from: its trainings' results.
 
-        With them come what the check of their data found. A table with a runtime needs each training's latency too, and a figure that looks into the
-        network what was extracted from its runs' first seeds.
+        With them comes what the check of their data found. A table with a runtime needs each
+        training's latency too, and a figure that looks into the network what was extracted from
+        its runs' first seeds.
         """
         jobs = self.jobs_for(target)
         files = [

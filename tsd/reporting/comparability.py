@@ -7,7 +7,7 @@ trainings at hand is said here in sentences.
 from collections.abc import Iterable
 
 from tsd.experiments.schema import Table
-from tsd.reporting.cells import FilledRow
+from tsd.reporting.cells import FilledRow, training_id
 from tsd.reporting.wording import listed_once
 from tsd.results.collected import CollectedRun, Results
 
@@ -43,14 +43,12 @@ def data_remark(results: Results, names: Iterable[str | None]) -> str:
     Returns:
         A sentence; the empty text where there is nothing to say.
     """
-    elsewhere = [
-        run for run in shown_runs(results, names).values() if not run.is_on_papers_data
-    ]
+    elsewhere = [run for run in shown_runs(results, names).values() if not run.is_on_papers_data]
     if not elsewhere:
         return ""
     here = listed_once(data_name(results, run) for run in elsewhere)
     papers = listed_once(papers_data_name(run) for run in elsewhere)
-    return f"What is measured here is measured on {here}, the paper’s numbers on {papers}."
+    return f"Measured values are of {here}, the paper’s of {papers}."
 
 
 def difference_remark(results: Results, rows: Iterable[FilledRow]) -> str:
@@ -67,12 +65,12 @@ def difference_remark(results: Results, rows: Iterable[FilledRow]) -> str:
     apart = [run for run in shown if not run.is_comparable]
     if not apart:
         return ""
-    causes = [] if results.scale.comparable else ["this scale is not the paper’s"]
+    causes = [] if results.scale.comparable else ["the scale is not the paper’s"]
     if not all(run.is_on_papers_data for run in apart):
-        causes.append("these data are not the paper’s")
+        causes.append("the data are not the paper’s")
     return (
-        f"The difference of the two numbers (Δ) is left out because {' and '.join(causes)}: "
-        "only the direction of a gain may be compared."
+        f"Δ, which is measured minus paper, is left out because {' and '.join(causes)}: only the "
+        "direction of a gain may be compared."
     )
 
 
@@ -99,10 +97,8 @@ def other_data_remark(results: Results, table: Table) -> str:
     if not absent:
         return ""
     papers = listed_once(papers_data_name(run) for run in absent)
-    return (
-        f"not on this data: the row is about {papers}, and a training on "
-        f"{listed_once(data_name(results, run) for run in absent)} cannot stand for it"
-    )
+    here = listed_once(data_name(results, run) for run in absent)
+    return f"The rows marked “not on this data” are about {papers}, not about {here}."
 
 
 def networks(results: Results, names: Iterable[str | None]) -> dict[str, list[str]]:
@@ -136,3 +132,21 @@ def networks_text(results: Results, names: Iterable[str | None]) -> str:
     described = "; ".join(f"{network} ({', '.join(runs)})" for network, runs in groups.items())
     return f"The networks are {described}."
 
+
+def same_training_remarks(results: Results, table: Table) -> list[str]:
+    """Say which rows of a table show one and the same training under several names.
+
+    Args:
+        results: What was collected.
+        table: The table.
+    """
+    alike: dict[str, list[str]] = {}
+    named = (name for row in table.rows for name in (row.run, row.baseline))
+    for name in shown_runs(results, named):
+        alike.setdefault(training_id(results, name), []).append(name)
+    return [
+        f"The runs {listed_once(names)} are one and the same training here, whose network stands "
+        "for several of the paper’s; it counts once as evidence."
+        for names in alike.values()
+        if len(names) > 1
+    ]

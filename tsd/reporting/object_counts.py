@@ -5,7 +5,7 @@ therefore shown with the number of objects that it was measured on, as the check
 it, and with a warning where they are few.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from tsd.experiments.metrics import Metric, Step
 from tsd.reporting.comparability import shown_runs
@@ -57,7 +57,7 @@ def size_of(metric: Metric) -> str:
 
 
 def object_remarks(
-    results: Results, names: Iterable[str | None], metrics: Iterable[str]
+    results: Results, names: Sequence[str | None], metrics: Sequence[str]
 ) -> list[str]:
     """Say how many objects some metrics of some runs rest on, and warn where they are few.
 
@@ -69,18 +69,40 @@ def object_remarks(
     Returns:
         A sentence on the numbers and one of warning; either is missing where it has nothing to say.
     """
-    dataset = data_of(results, names)
-    by_count: dict[int, list[str]] = {}
-    for metric in metrics:
-        objects = objects_behind(results, dataset, metric)
-        if objects is not None:
-            by_count.setdefault(objects, []).append(results.metrics[metric].title)
+    by_count = _titles_by_count(results, names, metrics)
     if not by_count:
         return []
     rest = [
         f"{listed(titles)} {'rests' if len(titles) == 1 else 'rest'} on {count(objects, 'object')}"
         for objects, titles in by_count.items()
     ]
+    warning = few_objects(results, names, metrics)
+    return [f"In the validation set, {'; '.join(rest)}.", *([warning] if warning else [])]
+
+
+def few_objects(results: Results, names: Sequence[str | None], metrics: Sequence[str]) -> str:
+    """Warn of metrics that rest on few objects; the empty text where none does.
+
+    Args:
+        results: What was collected.
+        names: Ids of the runs.
+        metrics: Ids of the metrics.
+    """
+    by_count = _titles_by_count(results, names, metrics)
     few = [title for objects, titles in by_count.items() if objects < FEW for title in titles]
-    warning = [f"Fewer than {FEW} objects are behind {listed(few)}: chance decides there."]
-    return [f"In the validation set, {'; '.join(rest)}.", *(warning if few else [])]
+    if not few:
+        return ""
+    return f"Fewer than {FEW} objects are behind {listed(few)}, so that chance decides there."
+
+
+def _titles_by_count(
+    results: Results, names: Sequence[str | None], metrics: Sequence[str]
+) -> dict[int, list[str]]:
+    """Group the titles of metrics by the number of objects that they rest on."""
+    dataset = data_of(results, names)
+    titles: dict[int, list[str]] = {}
+    for metric in metrics:
+        objects = objects_behind(results, dataset, metric)
+        if objects is not None:
+            titles.setdefault(objects, []).append(results.metrics[metric].title)
+    return titles

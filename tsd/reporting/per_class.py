@@ -7,6 +7,8 @@ from statistics import fmean, stdev
 
 import pandas
 
+from tsd.reporting.comparability import networks_text
+from tsd.reporting.object_counts import FEW
 from tsd.results.collected import CollectedRun, Results
 
 MOST_CLASSES = 20
@@ -17,6 +19,20 @@ MOST_RUNS = 6
 
 FILE = "per_class.csv"
 
+COLUMNS = (
+    "run",
+    "network",
+    "digest",
+    "dataset",
+    "class",
+    "train_objects",
+    "val_objects",
+    "seeds",
+    "AP",
+    "sd",
+)
+"""Of the CSV file, which has a line for each run and class."""
+
 
 @dataclass(frozen=True)
 class ClassRow:
@@ -26,6 +42,11 @@ class ClassRow:
     train_objects: int | None
     val_objects: int | None
     precision: dict[str, float | None]
+
+    @property
+    def is_rare(self) -> bool:
+        """Whether its AP rests on few objects."""
+        return self.val_objects is not None and self.val_objects < FEW
 
 
 @dataclass(frozen=True)
@@ -64,21 +85,58 @@ def class_tables(results: Results) -> list[ClassTable]:
     return tables
 
 
+def caption(results: Results, table: ClassTable) -> str:
+    """Say what a table of AP by class shows, and what it leaves out.
+
+    Args:
+        results: What was collected.
+        table: The table.
+    """
+    said = [
+        "AP in percent of each class of the validation set of "
+        f"“{results.data[table.dataset].dataset.name}”, as a mean over the seeds, the classes with "
+        "most objects first."
+    ]
+    said.append(networks_text(results, table.runs))
+    if len(table.rows) < table.classes:
+        said.append(
+            f"The {len(table.rows)} of {table.classes} classes with most objects are shown."
+        )
+    if len(table.runs) < table.all_runs:
+        said.append(
+            f"The {len(table.runs)} of {table.all_runs} runs are shown that most tables and "
+            "figures are about."
+        )
+    if any(row.is_rare for row in table.rows):
+        said.append(f"Where fewer than {FEW} objects are behind an AP, chance decides.")
+    return " ".join(said)
+
+
 def to_csv(results: Results) -> str:
     """Write a line for each run and class, in full precision; an empty field is a missing value.
 
     Args:
         results: What was collected.
     """
-    heads = ("run", "network", "digest", "dataset", "class", "train_objects", "val_objects")
     lines = [
-        (name, run.network, run.digest, run.dataset, row.name, row.train_objects, row.val_objects)
-        + (" ".join(map(str, _seeds(run))), row.precision[name], _spread(run, row.name))
+        {
+            "run": name,
+            "network": run.network,
+            "digest": run.digest,
+            "dataset": run.dataset,
+            "class": row.name,
+            "train_objects": row.train_objects,
+            "val_objects": row.val_objects,
+            "seeds": " ".join(map(str, _seeds(run))),
+            "AP": row.precision[name],
+            "sd": _spread(run, row.name),
+        }
         for name, run in results.runs.items()
         if _classes(run)
         for row in _rows(results, run.dataset, [name])
     ]
-    frame = pandas.DataFrame(lines, columns=[*heads, "seeds", "AP", "sd"])
+    counts = {"train_objects": "Int64", "val_objects": "Int64"}
+    frame = pandas.DataFrame(lines, columns=COLUMNS).astype(counts)
     text: str = frame.to_csv(index=False, lineterminator="\n")
     return text
 
@@ -101,8 +159,8 @@ def _rows(results: Results, dataset: str, names: list[str]) -> list[ClassRow]:
     rows = [
         ClassRow(
             one,
-            check and check.train.per_class.get(one),
-            check and check.val.per_class.get(one),
+            None if check is None else check.train.per_class.get(one),
+            None if check is None else check.val.per_class.get(one),
             {name: _mean(run, one) for name, run in runs.items()},
         )
         for one in classes

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from tsd.experiments.comparisons import Comparison, Range
 from tsd.experiments.metrics import Metric
-from tsd.reporting.cells import run_state
-from tsd.reporting.comparability import data_name, networks, papers_data_name
+from tsd.reporting.comparability import data_name, networks_text, papers_data_name
+from tsd.reporting.object_counts import few_objects
 from tsd.reporting.verdicts import Evidence, Outcome, Verdict
 from tsd.reporting.wording import listed, listed_once, number, own_decimals, signed
-from tsd.results.collected import Results, State
+from tsd.results.collected import Results
 
 SYMBOLS = {
     Outcome.HOLDS: "✓",
@@ -26,7 +26,8 @@ LEGEND = {
     Outcome.DOES_NOT: "A claim does not hold if at least one interval lies wholly outside that "
     "range, even after it has been widened for the number of comparisons that the claim makes.",
     Outcome.UNDECIDED: "A claim is undecided if neither can be said of it: the seeds differ too "
-    "much from each other, they are too few for an interval, or only the paper’s conditions can decide.",
+    "much from each other, they are too few for an interval, or only the paper’s conditions can "
+    "decide.",
     Outcome.PARTIAL_RESULTS: "A claim has partial results if some of its comparisons were not "
     "measured here and none of the others speaks against it.",
     Outcome.NO_RESULTS: "A claim has no results if none of its comparisons was measured here.",
@@ -49,6 +50,21 @@ PAPERS_OWN = {
     Outcome.NO_RESULTS: "The paper prints no numbers that could bear it out.",
 }
 """What is said of the paper's own numbers."""
+
+
+def groups(verdicts: Sequence[Verdict]) -> dict[str, list[Verdict]]:
+    """Part the claims that anything was measured for from the others.
+
+    Args:
+        verdicts: The claims, judged.
+
+    Returns:
+        Heading → claims, groups without a claim left out.
+    """
+    absent = [verdict for verdict in verdicts if verdict.outcome is Outcome.NO_RESULTS]
+    found = [verdict for verdict in verdicts if verdict.outcome is not Outcome.NO_RESULTS]
+    parts = {"Claims with results": found, "Claims without results": absent}
+    return {heading: part for heading, part in parts.items() if part}
 
 
 def present(verdicts: Iterable[Verdict]) -> list[Outcome]:
@@ -85,9 +101,10 @@ def remarks(verdict: Verdict, results: Results) -> list[str]:
     evidence, said = verdict.counted, []
     found = [e.measured for e in evidence if e.measured]
     known = [name for name in verdict.claim.runs if name in results.runs]
-    if (elsewhere := _other_data(results, known)) is not None:
+    if (elsewhere := _other_data(results, known, bool(found))) is not None:
         said.append(elsewhere)
-    absent = [name for name in known if run_state(results, name) is State.NOT_AT_SCALE]
+    runs = results.runs
+    absent = [n for n in known if runs[n].is_about_these_data and not runs[n].at_scale]
     if absent:
         said.append(f"This scale does not have the run{'s' * (len(absent) > 1)} {listed(absent)}.")
     if 0 < len(found) < len(evidence):
@@ -103,18 +120,23 @@ def remarks(verdict: Verdict, results: Results) -> list[str]:
             f"The spread over seeds is unknown in {unknown} of {len(found)} comparisons, because "
             "a run has fewer than two different values."
         )
+    measured = [e.comparison for e in evidence if e.measured]
+    runs_behind = [run for comparison in measured for run in comparison.runs]
+    metrics = [name for comparison in measured for name in comparison.quantity.all_metrics]
+    if few := few_objects(results, runs_behind, list(dict.fromkeys(metrics))):
+        said.append(few)
     return said
 
 
-def _other_data(results: Results, names: Sequence[str]) -> str | None:
-    """Say that the paper's sentence is about other data than those at hand, where it is so."""
+def _other_data(results: Results, names: Sequence[str], has_results: bool) -> str | None:
+    """Say that the paper's sentence is about other data than those at hand, where that matters."""
     runs = [results.runs[name] for name in names if not results.runs[name].is_on_papers_data]
     if not runs:
         return None
     papers = listed_once(papers_data_name(run) for run in runs)
     sentence = f"The paper’s sentence is about {papers}"
     if any(run.is_about_these_data for run in runs):
-        return f"{sentence}."
+        return f"{sentence}." if has_results else None
     here = listed_once(data_name(results, run) for run in runs)
     return f"{sentence}, so that trainings on {here} do not decide it."
 
@@ -134,14 +156,15 @@ def statement(verdict: Verdict, results: Results) -> str:
     return f"On {names}: {verdict.claim.statement}" if names else verdict.claim.statement
 
 
-def networks_of(comparison: Comparison, results: Results) -> str:
-    """Name the networks behind a comparison; the empty text where none is trained here.
+def networks_behind(verdict: Verdict, results: Results) -> str:
+    """Say which networks the measured numbers of a claim are of; the empty text without any.
 
     Args:
-        comparison: What is compared.
+        verdict: A claim, judged.
         results: What was collected.
     """
-    return " and ".join(networks(results, comparison.runs))
+    measured = [evidence.comparison for evidence in verdict.evidence if evidence.measured]
+    return networks_text(results, [run for comparison in measured for run in comparison.runs])
 
 
 def title(comparison: Comparison, metrics: Mapping[str, Metric]) -> str:
@@ -189,10 +212,10 @@ def measured_text(evidence: Evidence, metrics: Mapping[str, Metric]) -> str:
         metrics: The collected metrics, by id.
     """
     found, comparison = evidence.measured, evidence.comparison
-    if evidence.repeats is not None:
-        return f"the same trainings as {_runs_text(evidence.repeats)}, which count once"
     if found is None:
         return "no results"
+    if evidence.repeats is not None:
+        return f"the same trainings as {_runs_text(evidence.repeats)}, which count once"
     write, decimals = _writer(comparison), comparison.decimals(metrics)
     text = write(found.value, decimals)
     if comparison.is_exact(metrics):
@@ -262,4 +285,3 @@ def _range_text(comparison: Comparison, where: Range | None, metrics: Mapping[st
 def _writer(comparison: Comparison) -> Callable[[float | None, int], str]:
     """Return how the numbers of a comparison are written: differences with their sign."""
     return signed if comparison.is_signed else number
-

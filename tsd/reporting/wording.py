@@ -10,22 +10,24 @@ from tsd.reporting.cells import Cell, FilledRow
 from tsd.results.collected import CollectedRun, State
 
 NOTHING = "—"
-WORDS = {State.MISSING: "n/a", State.NOT_RUN: "not run", State.NOT_DECLARED: "literature"}
+WORDS = {State.MISSING: "n/a", State.NOT_DECLARED: "literature"}
 SPREAD = (
-    "±: after a measured value its sample standard deviation over seeds, "
+    "±: after a measured value stands its sample standard deviation over seeds, "
     "after a gain the standard error of the difference of the two means"
 )
 LEGEND = {
-    State.PARTIAL: "k of n seeds: mean over the seeds that have finished",
-    State.FAILED: "failed: training or evaluation ended with an error, given above",
-    State.INTERRUPTED: "interrupted: stopped before its end, to be resumed",
-    State.RUNNING: "running: still in training",
-    State.TRAINED: "trained: not evaluated yet",
-    State.NOT_RUN: "not run: not started",
-    State.MISSING: "n/a: finished, but there was nothing to measure",
-    State.NOT_MEASURED: "not measured: finished, but this was not looked at",
-    State.NOT_DECLARED: "literature: published values only, no run stands for the row",
-    State.NOT_AT_SCALE: "not at this scale: nothing small stands for the run's backbone",
+    State.PARTIAL: "k of n seeds: the mean is over those seeds that are evaluated",
+    State.FAILED: "failed: the training or its evaluation ended with an error, which is given here",
+    State.INTERRUPTED: "interrupted: the training stopped before its end and can go on",
+    State.RUNNING: "running: the training has not ended yet",
+    State.TRAINED: "trained: the training has ended, and its detections are not evaluated yet",
+    State.NOT_RUN: "not run: the training has not begun",
+    State.MISSING: "n/a: the training is evaluated, but there was nothing to measure",
+    State.NOT_MEASURED: "not measured: the training is evaluated, but nobody measured this",
+    State.NOT_DECLARED: "literature: the row has published values only, since no run stands for it",
+    State.NOT_ON_THESE_DATA: "not on this data: the run is about another data set, and a training "
+    "on the one at hand cannot stand for it",
+    State.NOT_AT_SCALE: "not at this scale: no network of this scale stands for the run’s",
     State.NOT_COLLECTED: "not collected: the run was left out when these results were gathered",
 }
 
@@ -105,7 +107,7 @@ def legend(rows: Iterable[FilledRow]) -> list[str]:
     return [
         *([SPREAD] if has_spread else []),
         *(text for state, text in LEGEND.items() if state in found),
-        f"{NOTHING}: no such number (nothing measured, nothing published or no baseline)",
+        f"{NOTHING}: there is no such number (nothing measured, nothing published or no baseline)",
     ]
 
 

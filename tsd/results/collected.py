@@ -144,7 +144,8 @@ class CollectedScale(_Part):
 class Results(_Part):
     """The content of ``results.json``; ``name`` is that of the grid.
 
-    ``dataset`` is that of the grid, and ``data`` are those of all runs by their ids. ``version`` is ``RESULTS_VERSION`` of the project that wrote it.
+    ``version`` is ``RESULTS_VERSION`` of the project that wrote it. ``dataset`` is the data set of
+    the grid, and ``data`` are those of all runs, by their ids.
     """
 
     version: Literal[2]

@@ -84,7 +84,13 @@ def train(
 
 def _begin(job: Job, tables: list[str], attempts: int) -> None:
     folder = job.folder
-    for outcome in (folder.train, folder.detect, folder.metrics, folder.tracking):
+    for outcome in (
+        folder.train,
+        folder.detect,
+        folder.metrics,
+        folder.per_class,
+        folder.tracking,
+    ):
         outcome.unlink(missing_ok=True)
     write_json(folder.config, job.config.to_dict())
     write_json(folder.card, _card(job, tables))
