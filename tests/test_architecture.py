@@ -10,14 +10,30 @@ import pytest
 
 LAYERS = {
     "models": {"models"},
-    "data": {"data"},
-    "evaluation": {"evaluation", "experiments", "models", "results", "run_folder", "training"},
+    "data": {"data", "run_folder"},
+    "evaluation": {
+        "evaluation",
+        "data",
+        "experiments",
+        "models",
+        "results",
+        "run_folder",
+        "training",
+    },
     "cluster": {"cluster", "experiments"},
     "experiments": {"experiments", "run_folder", "data"},
     "results": {"results", "data", "experiments", "run_folder"},
-    "training": {"training", "experiments", "models", "results", "run_folder", "provenance"},
+    "training": {
+        "training",
+        "data",
+        "experiments",
+        "models",
+        "results",
+        "run_folder",
+        "provenance",
+    },
     "tracking": {"tracking", "results", "run_folder"},
-    "reporting": {"reporting", "experiments", "results", "run_folder", "provenance"},
+    "reporting": {"reporting", "data", "experiments", "results", "run_folder", "provenance"},
 }
 """Package → the parts of tsd it may import."""
 

@@ -67,6 +67,8 @@ def test_every_reference_leads_to_a_function_that_takes_what_it_is_called_with(k
     assert list(written) == ["job", "detections", "folder"]
     checked = inspect.signature(resolve_name(kind.check)).parameters
     assert list(checked)[:3] == ["annotation_file", "image_dir", "classes"]
+    listed = inspect.signature(resolve_name(kind.images)).parameters
+    assert list(listed) == ["annotation_file"]
 
 
 def test_formats_are_known_without_torch_and_without_what_they_name():

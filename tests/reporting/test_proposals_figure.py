@@ -138,3 +138,26 @@ def test_without_images_the_figure_is_drawn_all_the_same(draw, extracted, tmp_pa
     _, words = draw(**extracted)
     assert any("base" in text and "better" in text for text in words)
     assert (tmp_path / "figure5.pdf").exists()
+
+
+@pytest.mark.parametrize("size", [(80, 60), (60, 80)])
+def test_images_are_drawn_in_the_frame_of_their_annotations(draw, image, results, size):
+    exif = Image.Exif()
+    exif[0x0112] = 5
+    with Image.open(image.image) as picture:
+        picture.copy().save(image.image, exif=exif)
+    sized = but(image, width=size[0], height=size[1])
+    draw(base=[sized], better=[sized])
+    drawn = [one.images[0] for one in draw_proposals(results, FIGURE).picture.axes if one.images]
+    assert len(drawn) == 3
+    for one in drawn:
+        assert one.get_array().shape == (*size[::-1], 3)
+        assert one.get_extent() == [0, size[0], size[1], 0]
+
+
+def test_an_image_that_cannot_be_read_is_a_panel_that_says_so(draw, image, tmp_path):
+    (tmp_path / "image.png").write_bytes(b"no image")
+    sized = but(image, width=80, height=60)
+    _, words = draw(base=[sized], better=[sized])
+    assert sum("image.png" in text and "cannot be shown" in text for text in words) == 3
+    assert (tmp_path / "figure5.png").exists()

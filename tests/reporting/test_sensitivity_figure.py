@@ -4,7 +4,7 @@ from PIL import Image
 
 from tests.reporting.conftest import draw_figure
 from tests.reporting.conftest import figure as make_figure
-from tsd.reporting.sensitivity_figure import maps_of, peak, peak_distance
+from tsd.reporting.sensitivity_figure import _draw_rows, maps_of, peak, peak_distance
 from tsd.results.extracts import SensitivityExtract, SensitivityMaps
 
 
@@ -92,3 +92,21 @@ def test_without_maps_the_figure_is_drawn_all_the_same(draw, instances, run, sta
 def test_an_image_that_is_gone_is_left_out(draw, instance):
     gone = instance.model_copy(update={"image": instance.image + ".gone"})
     assert "lie 0.83 of" in draw([gone, instance])
+
+
+@pytest.mark.parametrize("size", [(80, 60), (60, 80)])
+def test_the_image_is_drawn_in_the_frame_of_its_annotations(instance, size):
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    with Image.open(instance.image) as picture:
+        picture.copy().save(instance.image, exif=exif)
+    sized = instance.model_copy(update=dict(zip(("width", "height"), size, strict=True)))
+    background = _draw_rows([sized]).axes[0].images[0]
+    assert background.get_array().shape == size[::-1]
+    assert background.get_extent() == [0, size[0], size[1], 0]
+
+
+def test_an_image_that_cannot_be_read_does_not_end_the_figure(draw, instance, tmp_path):
+    (tmp_path / "image.png").write_bytes(b"no image")
+    draw([instance, instance.model_copy(update={"width": 80, "height": 60})])
+    assert (tmp_path / "figure1.png").exists()

@@ -5,7 +5,14 @@ import pytest
 from tsd.results.extracts import ProposalsExtract, SensitivityExtract
 from tsd.results.records import RecordError
 
-OBJECT = {"image": "val/1.png", "image_id": 1, "class": "cat", "box": [1.0, 2.0, 30.5, 4.0]}
+OBJECT = {
+    "image": "val/1.png",
+    "image_id": 1,
+    "width": 64.0,
+    "height": 48.0,
+    "class": "cat",
+    "box": [1.0, 2.0, 30.5, 4.0],
+}
 
 FILES = {
     SensitivityExtract: {
@@ -40,7 +47,7 @@ FILES = {
         ],
     },
 }
-"""Content of the files as every version of the project has written them."""
+"""Content of the files as this version of the project writes them."""
 
 
 @pytest.mark.parametrize("extract", FILES)
@@ -49,6 +56,15 @@ def test_a_file_keeps_its_content_when_it_is_read_and_written(extract, tmp_path)
     path.write_text(json.dumps(FILES[extract]), encoding="utf-8")
     extract.read(path).write(path)
     assert json.loads(path.read_text(encoding="utf-8")) == FILES[extract]
+
+
+@pytest.mark.parametrize(("extract", "key"), zip(FILES, ("instances", "images"), strict=True))
+def test_a_file_of_a_version_without_sizes_is_read(extract, key):
+    content = json.loads(json.dumps(FILES[extract]))
+    for example in content[key]:
+        del example["width"], example["height"]
+    read = getattr(extract.model_validate(content), key)
+    assert {(example.width, example.height) for example in read} == {(None, None)}
 
 
 def test_values_have_names_in_python():

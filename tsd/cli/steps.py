@@ -10,24 +10,14 @@ from pathlib import Path
 from pkgutil import resolve_name
 
 from tsd.cli.job_step import grid_of, job_of, logged
+from tsd.cli.mask_check import check_masks
+from tsd.data.coco_format import counted
 from tsd.experiments.data_formats import format_of
-from tsd.experiments.dataset_schema import Dataset
 from tsd.experiments.figure_kinds import extractions
 from tsd.experiments.job import Job
-from tsd.experiments.load import DeclarationError, suggest
 from tsd.results.records import EvaluationRecord, TrackingRecord
 from tsd.run_folder import update_status, write_json, write_text
 from tsd.tracking.uri import tracking_uri
-
-
-def _dataset(options: Namespace) -> Dataset:
-    """The data set of the grid that the options name."""
-    datasets = grid_of(options).datasets
-    if options.data not in datasets:
-        raise DeclarationError(
-            f"no run of the grid uses a data set {options.data!r}" + suggest(options.data, datasets)
-        )
-    return datasets[options.data]
 
 
 def make_data(options: Namespace) -> None:
@@ -56,40 +46,31 @@ def divide_coco2014(options: Namespace) -> None:
     annotations = options.root / "annotations"
     minival = options.minival or annotations / "instances_val2017.json"
     found = divide(annotations, minival)
-    print(f"trainval35k: {found.train_images} images, {found.train_annotations} annotations")
-    print(f"minival: {found.minival_images} images, {found.minival_annotations} annotations")
+    for name, images, annotations in (
+        ("trainval35k", found.train_images, found.train_annotations),
+        ("minival", found.minival_images, found.minival_annotations),
+    ):
+        held = counted(images, "image", "images"), counted(annotations, "annotation", "annotations")
+        print(f"{name}: {', '.join(held)}")
     print(f"annotations that {minival} has otherwise: {found.differing}")
     write_json(options.out, asdict(found))
 
 
 def check_data(options: Namespace) -> None:
-    """Check both splits; say how large they are."""
-    dataset = _dataset(options)
-    data_format = format_of(dataset)
-    check_split = resolve_name(data_format.check)
-    reports, orders = {}, {}
-    for name, split in (("train", dataset.train), ("val", dataset.val)):
-        found = check_split(*data_format.check_arguments(split))
-        reports[name] = asdict(found)
-        orders[name] = list(found.per_class)
-        print(f"data set {dataset.id}, {name}: {found.images} images, {found.annotations} objects")
-        if found.zero_area:
-            print(
-                f"  {found.zero_area} boxes without area: training leaves them out, "
-                "evaluation counts each as an object that is missed"
-            )
-    if orders["train"] != orders["val"]:
-        raise DeclarationError(
-            f"{dataset.origin}: {dataset.train.annotations} and {dataset.val.annotations} list the "
-            f"classes in different orders: {orders['train']} and {orders['val']}"
-        )
-    write_json(options.out, {"dataset": dataset.model_dump(), **reports})
+    """Check both splits of a data set."""
+    from tsd.cli.data_check_step import check_data as check
+
+    check(options)
 
 
 def check_run(options: Namespace) -> None:
-    """Build a job's model and count its parameters, so that a setting which cannot be is found."""
+    """Build a job's model and count its parameters, so that a setting which cannot be is found.
+
+    A run with masks also needs data with masks.
+    """
     job = job_of(options)
-    with logged(options.log, job):
+    with logged(options.log, job) as announce:
+        check_masks(job, announce)
         from tsd.training.build import build_model, inference_parameters
         from tsd.training.checkpoints import check_pretrained
 

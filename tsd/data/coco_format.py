@@ -23,25 +23,44 @@ class DatasetError(ValueError):
     """A data set is unfit for training. The message says what is wrong, where, and what to do."""
 
 
+LARGEST_AREA = 1e10
+"""COCO's evaluation ignores objects that have more square pixels than this."""
+
+
 def _is_id(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+def is_number(value: object) -> bool:
+    """Tell whether a value is a finite number."""
+    # A larger integer than a float can be is not finite either, and would be an OverflowError.
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
 
 
 def _is_name(value: object) -> bool:
     return isinstance(value, str) and value != ""
 
 
-_ID = (_is_id, "an integer")
-_LENGTH = (lambda value: _is_number(value) and value > 0, "a number of pixels above 0")
-_AREA = (_is_number, "a finite number of square pixels")
+def _is_box(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 4
+        and all(map(is_number, value))
+        and min(value[2:]) >= 0
+    )
+
+
+_ID = (_is_id, "an integer of at most 64 bits")
+_LENGTH = (lambda value: is_number(value) and value > 0, "a number of pixels above 0")
+_AREA = (
+    lambda value: is_number(value) and 0 <= value <= LARGEST_AREA,
+    "a number of square pixels from 0 to 10¹⁰",
+)
 _FLAG = (lambda value: value in (0, 1), "0 or 1")
 _BOX = (
-    lambda value: isinstance(value, list) and len(value) == 4 and all(map(_is_number, value)),
-    "four finite numbers, [x, y, width, height] in pixels",
+    _is_box,
+    "four finite numbers, [x, y, width, height] in pixels, with a width and a height that are not "
+    "negative",
 )
 
 # These are the keys that mmdet and pycocotools read without asking whether they are there.
@@ -58,12 +77,24 @@ _NEEDED: dict[str, dict[str, tuple[Callable[[Any], bool], str]]] = {
     "categories": {"id": _ID, "name": (_is_name, "a name")},
 }
 
+# And these are read where they are there.
+_OPTIONAL: dict[str, dict[str, tuple[Callable[[Any], bool], str]]] = {
+    "images": {},
+    "annotations": {"ignore": _FLAG},
+    "categories": {},
+}
 
-def some_of(values: Iterable[object]) -> str:
+
+def some_of(values: Iterable[object], show: Callable[[object], str] = repr) -> str:
     """Return the first few values and the number of all, for an error."""
     every = list(values)
-    shown = ", ".join(repr(value) for value in every[:EXAMPLES])
+    shown = ", ".join(show(value) for value in every[:EXAMPLES])
     return f"{shown}{', …' if len(every) > EXAMPLES else ''} ({len(every)} in all)"
+
+
+def counted(number: int, singular: str, plural: str) -> str:
+    """Return a number with what it counts, as in "1 box" and "2 boxes"."""
+    return f"{number} {singular if number == 1 else plural}"
 
 
 def near_names(name: str, names: Iterable[str]) -> str:
@@ -73,6 +104,24 @@ def near_names(name: str, names: Iterable[str]) -> str:
     if nearest:
         return f"did you mean {' or '.join(map(repr, nearest))}?"
     return f"there are {some_of(every)}" if every else "there are none"
+
+
+def read_json_file(file: Path) -> Any:
+    """Read a JSON file in UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
+
+    Everything that reads annotations reads them with this, so that all agree on what is readable.
+
+    Raises:
+        DatasetError: The file is not JSON.
+    """
+    try:
+        return json.loads(file.read_bytes())
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{file}: is not in UTF-8 ({error}); write it again in UTF-8") from error
+    except ValueError as error:
+        raise DatasetError(
+            f"{file}: not JSON ({error}); it may be incomplete: fetch or write it again"
+        ) from error
 
 
 def read_annotations(file: Path) -> dict[str, list[Entry]]:
@@ -93,12 +142,7 @@ def read_annotations(file: Path) -> dict[str, list[Entry]]:
             raise DatasetError(f"{file}: no such file, nor its folder; correct the path")
         hint = near_names(file.name, (path.name for path in file.parent.iterdir()))
         raise DatasetError(f"{file}: no such annotation file; in its folder, {hint}")
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DatasetError(
-            f"{file}: not JSON ({error}); it may be incomplete: fetch or write it again"
-        ) from error
+    content = read_json_file(file)
     if not isinstance(content, dict):
         raise DatasetError(
             f"{file}: holds a JSON {type(content).__name__}, not an object with the keys "
@@ -123,14 +167,19 @@ def _check_entries(file: Path, key: str, entries: object) -> None:
         raise DatasetError(
             f"{file}: entries of {key!r} that are no JSON objects, at (from 0) {some_of(strange)}"
         )
-    for field, (is_right, wanted) in _NEEDED[key].items():
+    for field, (_, wanted) in _NEEDED[key].items():
         missing = [place for place, entry in enumerate(entries) if field not in entry]
         if missing:
             raise DatasetError(
                 f"{file}: {field!r} is missing from entries of {key!r}, at (from 0) "
                 f"{some_of(missing)}; add it: {wanted}"
             )
-        wrong = [place for place, entry in enumerate(entries) if not is_right(entry[field])]
+    for field, (is_right, wanted) in {**_NEEDED[key], **_OPTIONAL[key]}.items():
+        wrong = [
+            place
+            for place, entry in enumerate(entries)
+            if field in entry and not is_right(entry[field])
+        ]
         if wrong:
             raise DatasetError(
                 f"{file}: {field!r} in entries of {key!r} must be {wanted}; it is "

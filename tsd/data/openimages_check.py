@@ -9,47 +9,32 @@ import csv
 import itertools
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from tsd.data.coco_format import DatasetError, some_of
-from tsd.data.openimages_format import opened, read_boxes
-
-
-@dataclass(frozen=True)
-class OpenImagesReport:
-    """What one prepared split holds.
-
-    Attributes:
-        annotation_file: The file that was checked.
-        images: Number of images.
-        annotations: Number of boxes, group boxes included.
-        group_of: Number of group boxes: such a box encloses more than five instances that touch.
-        zero_area: Number of boxes below one pixel in width or height, which training leaves out.
-        per_class: Number of boxes of each class, as annotated: the hierarchy is not applied.
-            A name that two classes have is followed by the label.
-        images_without_objects: Number of images without a box.
-    """
-
-    annotation_file: str
-    images: int
-    annotations: int
-    group_of: int
-    zero_area: int
-    per_class: dict[str, int]
-    images_without_objects: int
+from tsd.data.openimages_format import Box, opened, read_boxes
+from tsd.data.split_report import OBJECTS, Fate, Purpose, SplitReport, counts_of
 
 
 def check_split(
-    annotation_file: Path, image_dir: Path, classes: Sequence[str], class_file: Path
-) -> OpenImagesReport:
-    """Check one prepared split and count what it holds.
+    annotation_file: Path,
+    image_dir: Path,
+    classes: Sequence[str],
+    class_file: Path,
+    *,
+    purpose: Purpose = Purpose.TRAINING,
+) -> SplitReport:
+    """Check one prepared split and count what becomes of its boxes.
+
+    The numbers by class are those annotated: the hierarchy is not applied. A name that two classes
+    have is followed by the label.
 
     Args:
         annotation_file: ``train.txt`` or ``validation.txt``.
         image_dir: Folder of the images that it names.
         classes: Names of the classes of the declared data set, in order.
         class_file: ``cls-label-description.csv``.
+        purpose: What the split is for.
 
     Raises:
         DatasetError: A file or an image is missing, a line is wrong, the classes are not those
@@ -68,36 +53,57 @@ def check_split(
             f"{image_dir}: no such image folder, for the images of {annotation_file}"
         )
     present = {path.name for path in image_dir.iterdir()}
-    images, empty, group_of, zero_area = 0, 0, 0, 0
+    images, empty = 0, 0
     missing: list[str] = []
+    fates: Counter[Fate] = Counter()
     per_class: Counter[int] = Counter()
     for name, (width, height), boxes in read_boxes(annotation_file, len(described)):
         images += 1
-        empty += not boxes
         if name not in present:
             missing.append(name)
-        for number, x1, y1, x2, y2, is_group in boxes:
-            per_class[number] += 1
-            group_of += is_group
-            zero_area += (x2 - x1) * width < 1 or (y2 - y1) * height < 1
+        objects = 0
+        for box in boxes:
+            if purpose is Purpose.TRAINING:
+                fate = _fate_in_training(box, width, height)
+            else:
+                fate = _fate_in_evaluation(box)
+            fates[fate] += 1
+            per_class[box[0]] += fate in OBJECTS
+            objects += fate in OBJECTS
+        empty += objects == 0
     if missing:
         raise DatasetError(
             f"{image_dir}: images that {annotation_file} names are missing: {some_of(missing)}; "
             "put them there or correct the image folder"
         )
-    if not per_class:
-        raise DatasetError(f"{annotation_file}: has no box")
-    return OpenImagesReport(
+    if not per_class.total():
+        raise DatasetError(f"{annotation_file}: has no box that {purpose.value} could use")
+    return SplitReport(
         annotation_file=str(annotation_file),
+        purpose=purpose,
         images=images,
-        annotations=per_class.total(),
-        group_of=group_of,
-        zero_area=zero_area,
+        images_without_objects=empty,
+        annotations=fates.total(),
+        fates=counts_of(purpose, fates.elements()),
         per_class={
             name: per_class[i] for i, name in enumerate(_distinct_names(described), start=1)
         },
-        images_without_objects=empty,
     )
+
+
+def _fate_in_training(box: Box, width: int, height: int) -> Fate:
+    """What :class:`tsd.training.openimages.OpenImagesChallenge` makes of a box in training."""
+    _, x1, y1, x2, y2, _ = box
+    too_small = (x2 - x1) * width < 1 or (y2 - y1) * height < 1
+    return Fate.EMPTY if too_small else Fate.TRAINED
+
+
+def _fate_in_evaluation(box: Box) -> Fate:
+    """What the challenge's protocol makes of a box: a group is no single object."""
+    _, x1, y1, x2, y2, is_group = box
+    if is_group:
+        return Fate.GROUP
+    return Fate.NEVER_FOUND if x1 == x2 or y1 == y2 else Fate.EVALUATED
 
 
 def _distinct_names(classes: Sequence[tuple[str, str]]) -> list[str]:

@@ -23,9 +23,10 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from tsd.data.coco_format import DatasetError, near_names
+from tsd.data.image_files import open_picture, orientation_of
+from tsd.data.image_frame import shown_size
 from tsd.data.openimages_format import PREPARED, RAW, is_box, opened
 from tsd.data.openimages_hierarchy import Relations, read_hierarchy
 
@@ -39,12 +40,6 @@ _GROUP = {"0": 0, "1": 1, "-1": 0}
 
 _PRESENT = {"0": False, "0.0": False, "1": True, "1.0": True}
 """Confidence of an image's label as published → whether the class is there."""
-
-_ORIENTATION = 0x0112
-"""The EXIF tag which says how an image is turned when it is shown."""
-
-_TURNED_BY_A_QUARTER = (5, 6, 7, 8)
-"""The values of that tag with which width and height change places."""
 
 
 def prepare(raw_folder: Path, out_folder: Path) -> None:
@@ -113,20 +108,21 @@ def read_classes(file: Path) -> dict[str, str]:
 
 
 def image_size(file: Path) -> tuple[int, int]:
-    """Return width and height in pixels of an image as mmcv loads it: turned as its EXIF data say.
+    """Return width and height in pixels of an image as viewers show it, which is how it is read.
 
     Raises:
         DatasetError: There is no such image, or it cannot be read.
     """
     try:
-        with Image.open(file) as image:
-            width, height = image.size
-            is_turned = image.getexif().get(_ORIENTATION) in _TURNED_BY_A_QUARTER
+        with file.open("rb") as content:
+            picture = open_picture(content)
+            if picture is None:
+                raise DatasetError(f"{file}: not a readable image; fetch it again")
+            return shown_size(picture.size, orientation_of(picture))
     except FileNotFoundError:
         raise DatasetError(f"{file}: no such image; fetch it or correct the folder") from None
-    except (OSError, UnidentifiedImageError) as error:
+    except (OSError, SyntaxError) as error:
         raise DatasetError(f"{file}: not a readable image ({error}); fetch it again") from error
-    return (height, width) if is_turned else (width, height)
 
 
 def _write_boxes(boxes: Path, images: Path, labels: Sequence[str], out: Path) -> None:

@@ -40,13 +40,13 @@ class Fate(StrEnum):
 
 _TEXTS = {
     Fate.TRAINED: "trained on",
-    Fate.EVALUATED: "asked for by evaluation",
-    Fate.EVALUATED_THOUGH_FLAGGED: "asked for by evaluation, although they have 'ignore': 1: "
-    "COCO's evaluation does not know this flag",
-    Fate.NEVER_FOUND: "asked for by evaluation, but without width or height, or outside of their "
-    "image: each of them counts as an object that is missed",
-    Fate.GROUP: "groups: evaluation takes any number of detections within one of them for one",
-    Fate.CROWD: "crowd regions: objects neither to training nor to evaluation",
+    Fate.EVALUATED: "evaluated",
+    Fate.EVALUATED_THOUGH_FLAGGED: "evaluated, although they have 'ignore': 1, a flag that COCO's "
+    "evaluation does not know",
+    Fate.NEVER_FOUND: "evaluated, but without width or height, or outside of their image: each "
+    "counts as an object that is missed",
+    Fate.GROUP: "groups: evaluation takes any number of detections in one of them for one",
+    Fate.CROWD: "crowd regions, which neither training nor evaluation take for objects",
     Fate.FLAGGED: "left out of training, for they have 'ignore': 1",
     Fate.OUTSIDE: "left out of training, for their boxes lie outside of their image",
     Fate.EMPTY: "left out of training, for their boxes are below one pixel in width or height, or "

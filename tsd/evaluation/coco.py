@@ -5,10 +5,9 @@ each idea; :mod:`tsd.experiments.metrics` names the function of each metric with
 Every metric is in percent, None where the annotations leave nothing to measure.
 
 Shapes: T IoU thresholds (``IOU_THRESHOLDS``), R recall steps (101), K classes by category id, A
-sizes (``AREAS``), M numbers of detections that count in an image and class (``MAX_DETECTIONS``).
+sizes (``AREAS``), M numbers of detections that count in an image and class, the largest last.
 """
 
-import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,11 +19,16 @@ import numpy as np
 from faster_coco_eval import COCO, COCOeval_faster
 from numpy.typing import NDArray
 
+from tsd.data.coco_format import read_json_file
+from tsd.data.labels import label_categories
+from tsd.data.masks import mask_of, usable_polygons
+from tsd.experiments import dataset_schema
 from tsd.experiments.metrics import IOU_PERCENT, SIZES
 
 IOU_THRESHOLDS: tuple[float, ...] = tuple(np.linspace(0.5, 0.95, len(IOU_PERCENT)).tolist())
 AREAS = ("all", *SIZES)
-MAX_DETECTIONS = (1, 10, 100)
+MAX_DETECTIONS = (1, 10, dataset_schema.MAX_DETECTIONS)
+"""How many detections count in an image and class, in COCO's protocol; AP is that with the last."""
 
 
 @dataclass(frozen=True)
@@ -32,18 +36,20 @@ class CocoEvaluation:
     """What matching detections with annotations gave, for boxes or for masks.
 
     Args:
-        precision: Interpolated precision with the largest of ``MAX_DETECTIONS``, Array[T, R, K, A],
-            −1 where there is nothing to measure.
+        precision: Interpolated precision with the most detections, Array[T, R, K, A], −1 where
+            there is nothing to measure.
         recall: Highest recall, Array[T, K, A, M], −1 likewise.
         ground_truth: The annotation file's ``images``, ``categories`` and ``annotations``, less
             the categories that do not count.
         detections: Entries in COCO's results format.
+        max_detections: M numbers, the last of which is the most detections that count.
     """
 
     precision: NDArray[np.float64]
     recall: NDArray[np.float64]
     ground_truth: dict[str, list[dict]]
     detections: list[dict]
+    max_detections: tuple[int, ...] = MAX_DETECTIONS
 
 
 def average_precision(
@@ -61,16 +67,18 @@ def average_precision(
 
 
 def average_recall(
-    evaluation: CocoEvaluation, detections: int = 100, size: str = "all"
+    evaluation: CocoEvaluation, detections: int | None = None, size: str = "all"
 ) -> float | None:
     """Mean of the highest recall over IoU thresholds and classes.
 
     Args:
         evaluation: Of boxes or masks.
-        detections: How many of an image's detections of a class count, one of ``MAX_DETECTIONS``.
+        detections: How many of an image's detections of a class count, one of ``MAX_DETECTIONS``;
+            the most that do where it is None, or where it is more than that.
         size: One of ``AREAS``.
     """
-    counted = MAX_DETECTIONS.index(detections)
+    most = evaluation.max_detections[-1]
+    counted = evaluation.max_detections.index(most if detections is None else min(detections, most))
     return _mean_percent(evaluation.recall[..., AREAS.index(size), counted])
 
 
@@ -84,7 +92,10 @@ def precision_per_class(evaluation: CocoEvaluation) -> dict[str, float | None]:
 
 
 def evaluate_boxes(
-    annotation_file: Path, detections: list[dict] | Path, classes: Sequence[str] | None = None
+    annotation_file: Path,
+    detections: list[dict] | Path,
+    classes: Sequence[str] | None = None,
+    max_detections: int = MAX_DETECTIONS[-1],
 ) -> CocoEvaluation:
     """Match detected boxes with the annotated ones.
 
@@ -94,47 +105,63 @@ def evaluate_boxes(
         detections: COCO's results format, a list of ``{"image_id", "category_id", "bbox":
             [x, y, width, height] in pixels, "score"}``, or the JSON file that holds it. An empty
             list is an answer: 0 wherever there is ground truth. The list is not changed.
-        classes: Names of the categories that count; all of the annotation file if not given.
+        classes: Names of the classes that count; all categories of the annotation file if not
+            given. They are brought together with categories by
+            :func:`tsd.data.labels.label_categories`.
+        max_detections: How many detections count in an image and class; COCO's protocol has 100.
 
     Raises:
-        ValueError: A file or an entry is malformed, or a detection refers to an image or a
-            category that the annotation file does not have. Names the file and the ids.
+        ValueError: A file or an entry is malformed, the file does not tell the category of a
+            class, or a detection refers to an image or a category that the annotation file does
+            not have. Names the file and the ids.
     """
-    ground_truth = _of_classes(_read_ground_truth(annotation_file), classes)
+    ground_truth = _ground_truth(annotation_file, read_json_file(annotation_file), classes)
     source, entries = _read_detections(detections)
     boxes = [_box_entry(entry, "score", f"{source}[{i}]") for i, entry in enumerate(entries)]
     _require_known(boxes, ground_truth, source, annotation_file)
-    return _matched(ground_truth, boxes, "bbox")
+    return _matched(ground_truth, boxes, "bbox", max_detections)
 
 
 def evaluate_masks(
-    annotation_file: Path, detections: list[dict] | Path, classes: Sequence[str] | None = None
+    annotation_file: Path,
+    detections: list[dict] | Path,
+    classes: Sequence[str] | None = None,
+    max_detections: int = MAX_DETECTIONS[-1],
 ) -> CocoEvaluation:
     """Match the detections' masks with the annotated ones.
 
+    An object without a usable mask (:func:`tsd.data.masks.mask_of`) is no object here, just as in
+    the training of a detector with masks. Its box becomes a crowd region, so that a mask which is
+    found there is no mistake either.
+
     Args:
-        annotation_file: As for :func:`evaluate_boxes`; its annotations have a
-            ``segmentation``, polygons or run lengths, and its images width and height.
+        annotation_file: As for :func:`evaluate_boxes`; its images have width and height.
         detections: The same list, each entry with a ``segmentation`` in run lengths.
         classes: As there.
+        max_detections: As there.
 
     Raises:
-        ValueError: As there, or an entry has no ``segmentation``, or an image no size.
+        ValueError: As there, or a detection has no ``segmentation``, or an image no size.
     """
-    ground_truth = _of_classes(_read_ground_truth(annotation_file), classes)
-    content = _read_json(annotation_file)
+    content = read_json_file(annotation_file)
+    ground_truth = _ground_truth(annotation_file, content, classes)
     for i, image in enumerate(content["images"]):
         _require(image, ("width", "height"), f"{annotation_file}: images[{i}]")
-    masks = {}
-    for i, entry in enumerate(content["annotations"]):
-        _require(entry, ("segmentation",), f"{annotation_file}: annotations[{i}]")
-        masks[i + 1] = entry["segmentation"]
+    sizes = {image["id"]: (image["height"], image["width"]) for image in content["images"]}
+    masks = {
+        number: entry.get("segmentation")
+        for number, entry in enumerate(content["annotations"], start=1)
+    }
     ground_truth = {
         **ground_truth,
         "images": [
-            {key: image[key] for key in ("id", "width", "height")} for image in content["images"]
+            {"id": number, "width": width, "height": height}
+            for number, (height, width) in sizes.items()
         ],
-        "annotations": [{**a, "segmentation": masks[a["id"]]} for a in ground_truth["annotations"]],
+        "annotations": [
+            _with_mask(entry, masks[entry["id"]], *sizes[entry["image_id"]])
+            for entry in ground_truth["annotations"]
+        ],
     }
     source, entries = _read_detections(detections)
     found = []
@@ -145,14 +172,28 @@ def evaluate_masks(
         del checked["bbox"]
         found.append({**checked, "segmentation": entry["segmentation"]})
     _require_known(found, ground_truth, source, annotation_file)
-    return _matched(ground_truth, found, "segm")
+    return _matched(ground_truth, found, "segm", max_detections)
+
+
+def _with_mask(entry: dict, segmentation: Any, height: float, width: float) -> dict:
+    """An annotation with its mask, or with its box as a crowd region if the mask is of no use."""
+    if mask_of(segmentation, height, width).usable:
+        # pycocotools would take two points for a box, and the other polygons for boxes too.
+        is_list = isinstance(segmentation, list)
+        return {
+            **entry,
+            "segmentation": usable_polygons(segmentation) if is_list else segmentation,
+        }
+    x, y, w, h = entry["bbox"]
+    corners = [x, y, x + w, y, x + w, y + h, x, y + h]
+    return {**entry, "iscrowd": 1, "segmentation": [corners]}
 
 
 def _read_detections(detections: list[dict] | Path) -> tuple[str, list[dict]]:
     """What to call them in errors, and the entries."""
     source, entries = "detections", detections
     if isinstance(detections, Path):
-        source, entries = str(detections), _read_json(detections)
+        source, entries = str(detections), read_json_file(detections)
     if not isinstance(entries, list):
         raise ValueError(f"{source}: expected a list of detections, got {type(entries).__name__}")
     return source, entries
@@ -169,16 +210,24 @@ def _require_known(
 
 
 def _matched(
-    ground_truth: dict[str, list[dict]], found: list[dict], kind: Literal["bbox", "segm"]
+    ground_truth: dict[str, list[dict]],
+    found: list[dict],
+    kind: Literal["bbox", "segm"],
+    most: int,
 ) -> CocoEvaluation:
+    max_detections = tuple(sorted({most, *(n for n in MAX_DETECTIONS if n < most)}))
     truth = COCO(ground_truth)
     evaluation = COCOeval_faster(truth, truth.loadRes(found), iouType=kind)
     evaluation.params.iouThrs = np.asarray(IOU_THRESHOLDS)
-    evaluation.params.maxDets = list(MAX_DETECTIONS)
+    evaluation.params.maxDets = list(max_detections)
     evaluation.evaluate()
     evaluation.accumulate()
     return CocoEvaluation(
-        evaluation.eval["precision"][..., -1], evaluation.eval["recall"], ground_truth, found
+        evaluation.eval["precision"][..., -1],
+        evaluation.eval["recall"],
+        ground_truth,
+        found,
+        max_detections,
     )
 
 
@@ -187,9 +236,12 @@ def _mean_percent(values: NDArray[np.float64]) -> float | None:
     return 100 * float(np.mean(measured)) if measured.size else None
 
 
-def _read_ground_truth(path: Path) -> dict[str, list[dict]]:
-    """The part of a COCO annotation file that box metrics depend on."""
-    content = _read_json(path)
+def _ground_truth(path: Path, content: Any, classes: Sequence[str] | None) -> dict[str, list[dict]]:
+    """The part of a COCO annotation file that box metrics of those classes depend on.
+
+    Annotations are numbered anew, from 1, in the order of the file: the matcher reads id 0 as
+    "unmatched" and keeps one of equal ids.
+    """
     _require(content, ("images", "categories", "annotations"), str(path))
     for section in ("images", "categories"):
         if not content[section]:
@@ -197,32 +249,18 @@ def _read_ground_truth(path: Path) -> dict[str, list[dict]]:
         for i, row in enumerate(content[section]):
             keys = ("id",) if section == "images" else ("id", "name")
             _require(row, keys, f"{path}: {section}[{i}]")
-    names = [category["name"] for category in content["categories"]]
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise ValueError(f"{path}: category names used twice: {_enumerate(repeated)}")
+    annotations = [
+        _box_entry(entry, "area", f"{path}: annotations[{i}]")
+        | {"id": i + 1, "iscrowd": int(entry.get("iscrowd", 0))}
+        for i, entry in enumerate(content["annotations"])
+    ]
+    labels = label_categories(path, content, classes)
+    names = dict(zip(labels.category_ids, labels.names, strict=True))
     return {
         "images": [{"id": image["id"]} for image in content["images"]],
-        "categories": [{"id": c["id"], "name": c["name"]} for c in content["categories"]],
-        # Numbered anew: the matcher reads id 0 as "unmatched" and keeps one of equal ids.
-        "annotations": [
-            _box_entry(entry, "area", f"{path}: annotations[{i}]")
-            | {"id": i + 1, "iscrowd": int(entry.get("iscrowd", 0))}
-            for i, entry in enumerate(content["annotations"])
-        ],
+        "categories": [{"id": category, "name": name} for category, name in names.items()],
+        "annotations": [entry for entry in annotations if entry["category_id"] in names],
     }
-
-
-def _of_classes(
-    ground_truth: dict[str, list[dict]], classes: Sequence[str] | None
-) -> dict[str, list[dict]]:
-    """The categories of those names with their annotations, and all images."""
-    if classes is None:
-        return ground_truth
-    categories = [c for c in ground_truth["categories"] if c["name"] in classes]
-    wanted = {category["id"] for category in categories}
-    annotations = [a for a in ground_truth["annotations"] if a["category_id"] in wanted]
-    return {**ground_truth, "categories": categories, "annotations": annotations}
 
 
 def _box_entry(entry: Any, quantity: str, where: str) -> dict:
@@ -261,13 +299,6 @@ def _require(entry: Any, keys: tuple[str, ...], where: str) -> None:
 
 def _is_finite(value: Any) -> bool:
     return isinstance(value, Real) and math.isfinite(value)
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path}: not JSON: {error}") from error
 
 
 def _enumerate(values: Iterable[Any], shown: int = 10) -> str:

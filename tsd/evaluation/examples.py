@@ -32,6 +32,8 @@ class Example:
         index: Position of its image in the data set.
         image: Path of the image file.
         image_id: Id of the image in the annotation file.
+        width: Width of the image in pixels, as the annotation file gives it.
+        height: Height, likewise.
         label: Position of its class among the data set's classes.
         class_name: Name of its class.
         box: The annotated box B.
@@ -40,6 +42,8 @@ class Example:
     index: int
     image: str
     image_id: int | str
+    width: float
+    height: float
     label: int
     class_name: str
     box: Box
@@ -89,6 +93,8 @@ def pick_examples(dataset: BaseDataset, count: int) -> list[Example]:
             index=index,
             image=str(entry["img_path"]),
             image_id=entry["img_id"],
+            width=entry["width"],
+            height=entry["height"],
             label=int(largest["bbox_label"]),
             class_name=dataset.metainfo["classes"][largest["bbox_label"]],
             box=as_box(largest["bbox"]),

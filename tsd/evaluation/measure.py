@@ -14,23 +14,45 @@ from tsd.evaluation.coco import (
 )
 from tsd.experiments.data_formats import format_of
 from tsd.experiments.job import Job
+from tsd.experiments.label_order import require_label_order
 from tsd.experiments.metrics import EVALUATION_VERSION, evaluated
-from tsd.results.records import EvaluationRecord, Metrics
+from tsd.results.records import DetectRecord, EvaluationRecord, Metrics
 
 
 def measure_coco(job: Job) -> EvaluationRecord:
-    """Measure boxes by COCO's protocol, and the masks of a detector that has a head for them."""
-    annotations = format_of(job.dataset).files["val"]
-    detections, classes = job.folder.detections, job.dataset.classes
-    boxes = evaluate_boxes(annotations, detections, classes)
-    masks = None
-    if "mask_head" in job.config.model.get("roi_head", {}):
-        masks = evaluate_masks(annotations, detections, classes)
+    """Measure boxes by COCO's protocol, and the masks of a detector that has a head for them.
+
+    Raises:
+        LabelOrderError: An earlier version of this project made the detections, whose categories
+            are wrong because files list them in another order than the declaration.
+    """
+    _require_label_order(job)
+    dataset = job.dataset
+    of_val = (
+        format_of(dataset).files["val"],
+        job.folder.detections,
+        dataset.classes,
+        dataset.max_detections,
+    )
+    boxes = evaluate_boxes(*of_val)
+    masks = evaluate_masks(*of_val) if job.predicts_masks else None
     return EvaluationRecord(
         key=job.key,
         version=EVALUATION_VERSION,
         metrics=declared_metrics(boxes, masks),
         per_class=precision_per_class(boxes),
+    )
+
+
+def _require_label_order(job: Job) -> None:
+    record = DetectRecord.read(job.folder.detect)
+    require_label_order(
+        job.dataset,
+        None if record is None else record.classes,
+        splits=["train", "val"],
+        what=str(job.folder.detections),
+        remedy=f"delete {job.folder.path} to have it trained and tested again, or, if the error "
+        f"is about the val split, {job.folder.detect} alone to have it tested again",
     )
 
 

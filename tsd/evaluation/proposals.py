@@ -89,6 +89,8 @@ def proposals(detector: BaseDetector, dataset: BaseDataset, example: Example) ->
     return ImageProposals(
         image=example.image,
         image_id=example.image_id,
+        width=example.width,
+        height=example.height,
         class_name=example.class_name,
         box=example.box,
         ground_truth=ground_truth(dataset, example.index),

@@ -94,6 +94,8 @@ def sensitivity(detector: BaseDetector, dataset: BaseDataset, example: Example) 
     return SensitivityMaps(
         image=example.image,
         image_id=example.image_id,
+        width=example.width,
+        height=example.height,
         class_name=example.class_name,
         box=example.box,
         stride=strides[int(level)],

@@ -18,7 +18,7 @@ from mmengine.config import Config
 
 from tsd.data.version import GENERATOR_VERSION
 from tsd.experiments.data_formats import format_of
-from tsd.experiments.dataset_schema import Dataset, Split
+from tsd.experiments.dataset_schema import MAX_DETECTIONS, Dataset, Split
 from tsd.experiments.declaration import Differences
 from tsd.experiments.load import DeclarationError, config_file, suggest
 from tsd.experiments.scale_schema import Scale
@@ -225,6 +225,32 @@ def _use_dataset(content: dict[str, Any], dataset: Dataset) -> None:
     for part in dictionaries(content["model"]):
         if "num_classes" in part:
             part["num_classes"] = len(dataset.classes)
+    if dataset.max_detections != MAX_DETECTIONS:
+        content["dataset"]["max_detections"] = dataset.max_detections
+        _let_report(content["model"], dataset)
+
+
+def _let_report(model: dict[str, Any], dataset: Dataset) -> None:
+    """Have a detector report as many objects of an image as the data set says.
+
+    Detectors of two stages find an object in a proposal, and need as many proposals at least.
+
+    Raises:
+        DeclarationError: Nothing in the model's test settings says how many it reports.
+    """
+    test = model.get("test_cfg") or {}
+    reports = test.get("rcnn", test)
+    if not isinstance(reports, dict) or "max_per_img" not in reports:
+        raise DeclarationError(
+            f"{dataset.origin}: key max_detections: a {model['type']} has no test_cfg.max_per_img "
+            "or test_cfg.rcnn.max_per_img, so that nobody knows how to have it report "
+            f"{dataset.max_detections} objects of an image; leave such runs out, or this key"
+        )
+    reports["max_per_img"] = dataset.max_detections
+    proposals = test.get("rpn", {})
+    for key in ("max_per_img", "nms_pre"):
+        if key in proposals:
+            proposals[key] = max(proposals[key], dataset.max_detections)
 
 
 def _content_of(dataset: Dataset) -> dict[str, Any]:
@@ -253,6 +279,16 @@ def use_split(loader: dict[str, Any], dataset: Dataset, split: Split) -> None:
     for part in dictionaries(loader):  # a data set may be wrapped in others
         if "ann_file" in part:
             format_of(dataset).point_at(part, split)
+
+
+def smallest_side(config: Config) -> float:
+    """The side in pixels below which a compiled config leaves images out of training; 0 for none.
+
+    Where data sets are wrapped in others, the largest of all.
+    """
+    loaded = dictionaries(config.train_dataloader.to_dict())
+    filters = [part.get("filter_cfg") or {} for part in loaded]
+    return max((found.get("min_size", 0) for found in filters), default=0)
 
 
 def dictionaries(content: Any) -> Iterator[dict[str, Any]]:

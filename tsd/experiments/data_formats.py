@@ -5,13 +5,14 @@ something that depends on it asks the format: the compiler, how loaders are poin
 which files tell one content from another; the workflow, which files the data set consists of; the
 commands, what checks the data, measures detections and writes a submission.
 
-Checking, measuring and submitting are named here, as ``"module:function"``, and not imported,
-because what measures and submits needs torch, which declarations never import. Whoever calls such
-a function looks it up with :func:`pkgutil.resolve_name`.
+Functions that check, list images, measure and submit are named here, as ``"module:function"``, and
+not imported, because what measures and submits needs torch, which declarations never import.
+Whoever calls such a function looks it up with :func:`pkgutil.resolve_name`.
 
 A new format is a class here, with a line in :func:`format_of` that says which data sets have it.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -26,8 +27,17 @@ class DataFormat:
     Attributes:
         dataset: The declared data set.
         check: Names the function that checks a split. It takes what :meth:`check_arguments` gives
-            and returns a dataclass with at least ``images``, ``annotations`` and ``zero_area``,
-            which are counts, and ``per_class``, the number of objects of each class.
+            and a ``purpose``, and returns a :class:`tsd.data.split_report.SplitReport`.
+        count_masks: Names the function that counts what masks are worth, as
+            :func:`tsd.data.coco_check.count_masks` does; None where there are no masks.
+        ceiling: Names the function that computes how far a perfect detector would come on the val
+            split. It takes the annotations, the classes and the most detections that count, and
+            returns a :class:`tsd.results.data_check.Ceiling`. None where nobody knows.
+        is_in_file_order: Names the function that says whether a file of annotations lists the
+            classes in the order of the declaration. It takes the file and the classes. None where
+            every such file does.
+        images: Names the function that yields the images of a split (``AnnotatedImage``), as its
+            annotation file, the function's argument, describes them.
         measure: Names the function that measures a job's detections. It takes the job and
             returns the record that becomes ``metrics.json``.
         write_submission: Names the function that writes detections as the server of the test set
@@ -37,6 +47,10 @@ class DataFormat:
 
     dataset: Dataset
     check: ClassVar[str]
+    count_masks: ClassVar[str | None] = None
+    ceiling: ClassVar[str | None] = None
+    is_in_file_order: ClassVar[str | None] = None
+    images: ClassVar[str]
     measure: ClassVar[str]
     write_submission: ClassVar[str]
 
@@ -53,6 +67,11 @@ class DataFormat:
         }
 
     @property
+    def mistake(self) -> str | None:
+        """What is wrong with the declaration in this format; None if nothing is."""
+        return None
+
+    @property
     def sampler(self) -> dict[str, Any] | None:
         """The sampler of the training loader; None leaves it as the base or the scale has it."""
         return None
@@ -64,18 +83,33 @@ class DataFormat:
         loaded["data_prefix"] = {"img": split.images}
         loaded["metainfo"] = {"classes": tuple(self.dataset.classes)}
 
+    def places(self, split: Split) -> tuple[Path, Path]:
+        """The annotation file and the image folder of a split."""
+        root = Path(self.dataset.root)
+        return root / split.annotations, root / split.images
+
     def check_arguments(self, split: Split) -> tuple[Any, ...]:
         """Arguments of the function that ``check`` names: annotations, images, classes."""
-        root = Path(self.dataset.root)
-        return (root / split.annotations, root / split.images, self.dataset.classes)
+        return (*self.places(split), self.dataset.classes)
 
 
 class CocoFormat(DataFormat):
     """COCO's format: one JSON file of annotations for each split."""
 
     check = "tsd.data.coco_check:check_split"
+    count_masks = "tsd.data.coco_check:count_masks"
+    ceiling = "tsd.evaluation.ceiling:box_ceiling"
+    is_in_file_order = "tsd.data.labels:is_in_file_order"
+    images = "tsd.data.annotated_images:images_of_coco"
     measure = "tsd.evaluation.measure:measure_coco"
     write_submission = "tsd.evaluation.submission:write_for_coco"
+
+    @property
+    def mistake(self) -> str | None:
+        """A name that stands twice: networks would have two rows for one category."""
+        count = Counter(self.dataset.classes)
+        twice = ", ".join(repr(name) for name, number in count.items() if number > 1)
+        return f"key classes: names {twice} more than once" if twice else None
 
 
 @dataclass(frozen=True)
@@ -88,6 +122,7 @@ class OpenImagesFormat(DataFormat):
 
     common: OpenImages
     check = "tsd.data.openimages_check:check_split"
+    images = "tsd.data.annotated_images:images_of_openimages"
     measure = "tsd.evaluation.measure:measure_openimages"
     write_submission = "tsd.evaluation.submission:write_for_openimages"
 
@@ -97,6 +132,11 @@ class OpenImagesFormat(DataFormat):
         root = Path(self.dataset.root)
         common = self.common.model_dump()
         return super().files | {name: root / file for name, file in common.items()}
+
+    @property
+    def mistake(self) -> str | None:
+        """What is wrong with the declaration in this format; None if nothing is."""
+        return None
 
     @property
     def sampler(self) -> dict[str, Any]:

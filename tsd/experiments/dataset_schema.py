@@ -7,6 +7,9 @@ from pydantic import Field
 
 from tsd.experiments.declaration import Declaration, Differences, Identifier
 
+MAX_DETECTIONS = 100
+"""How many detections count in COCO's protocol."""
+
 
 class Split(Declaration):
     """One split of a data set; its paths are relative to the data set's root."""
@@ -88,6 +91,13 @@ class Dataset(Declaration):
 
     classes: Annotated[list[str], Field(min_length=1, examples=[["fish", "jellyfish", "penguin"]])]
     """The classes have these names, in the order in which networks number them."""
+
+    max_detections: Annotated[
+        int, Field(ge=1, examples=[300], exclude_if=lambda most: most == MAX_DETECTIONS)
+    ] = MAX_DETECTIONS
+    """A detector reports at most this many objects of an image, and evaluation counts no more of
+    them in an image and class. COCO's protocol has 100; a data set with more objects in an image
+    needs more, or no detector can find them all. Metrics keep their names."""
 
     embedded: Annotated[
         Embedded | None,

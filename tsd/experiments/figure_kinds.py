@@ -67,6 +67,11 @@ FIGURE_KINDS: dict[str, FigureKind] = {
 """Name of the kind, as a declaration says it → the kind."""
 
 
+EXTRACTION_VERSION = 2
+"""Raised when extractions find something else in the same network, so that they are made anew. In
+the first version objects could have the names of other classes (``tsd.data.labels``)."""
+
+
 def extractions() -> dict[str, str]:
     """The kinds that look into a trained network, by name, with their functions that do."""
     return {name: kind.extract for name, kind in FIGURE_KINDS.items() if kind.extract is not None}

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tsd.experiments.checks import require
 from tsd.experiments.claims_schema import Claim, load_claims
 from tsd.experiments.data_formats import format_of
 from tsd.experiments.dataset_schema import Dataset
@@ -306,6 +307,11 @@ def open_grid(settings: Mapping[str, Any], results: Path = Path("results")) -> G
     folder = given.get("experiments", "experiments")
     experiments = load_experiments(Path(folder))
     scale = experiments.scale(given.get("scale", "mini"))
+    dataset = experiments.dataset(given.get("dataset", scale.dataset))
+    for one in (dataset, *experiments.datasets.values()):
+        if one.same_as is not None:
+            place = f"{one.origin}: key same_as"
+            require(place, "data set", one.same_as, experiments.datasets)
     options = [f"--experiments={folder}", f"--scale={given.get('scale', 'mini')}"]
     if "dataset" in given:
         options.append(f"--dataset={given['dataset']}")
@@ -321,7 +327,7 @@ def open_grid(settings: Mapping[str, Any], results: Path = Path("results")) -> G
             load_inconsistencies, Path(folder, "inconsistencies.yaml"), experiments
         ),
         scale=scale,
-        dataset=experiments.dataset(given.get("dataset", scale.dataset)),
+        dataset=dataset,
         stands_in=scale.stands_in or "dataset" in given,
         only=_wanted(given["only"], experiments) if "only" in given else _own(scale),
         results=results,

@@ -70,6 +70,11 @@ class Job:
         return self.compiled.digest
 
     @property
+    def predicts_masks(self) -> bool:
+        """Whether the detector has a head for masks beside that for boxes."""
+        return "mask_head" in self.config.model.get("roi_head", {})
+
+    @property
     def key(self) -> str:
         """Identity of the training, and its folder below ``results``."""
         return f"{self.grid_name}/{self.run.id}/{self.digest}/seed{self.seed}"

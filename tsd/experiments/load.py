@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from tsd.experiments import figure_checks
+from tsd.experiments.data_formats import format_of
 from tsd.experiments.dataset_schema import Dataset
 from tsd.experiments.declaration import Declaration
 from tsd.experiments.figure_kinds import FIGURE_KINDS
@@ -77,11 +78,7 @@ class Experiments:
     def dataset(self, name: str) -> Dataset:
         """The data set of that id, or of that YAML file, or a :class:`DeclarationError`."""
         dataset = _look_up_or_read(self.datasets, name, "data set", Dataset)
-        if dataset.same_as is not None and dataset.same_as not in self.datasets:
-            raise DeclarationError(
-                f"{dataset.origin}: key same_as: unknown data set {dataset.same_as!r}"
-                + suggest(dataset.same_as, self.datasets)
-            )
+        _check_dataset(dataset)
         return dataset
 
     @property
@@ -143,14 +140,14 @@ def load_experiments(folder: Path) -> Experiments:
         scales=_one_per_file(folder / "scales", Scale),
         datasets=_one_per_file(folder / "datasets", Dataset),
     )
+    for dataset in experiments.datasets.values():
+        _check_dataset(dataset)
     for run in runs.values():
         _check_run(run, experiments)
     for table in experiments.tables.values():
         _check_table(folder / "tables" / f"{table.id}.yaml", table, experiments)
     for figure in experiments.figures.values():
         _check_figure(figure, experiments)
-    for name in experiments.datasets:
-        experiments.dataset(name)
     for scale in experiments.scales.values():
         _check_scale(f"{folder / 'scales' / f'{scale.id}.yaml'}", scale, experiments)
     return experiments
@@ -281,6 +278,12 @@ def _types_in(annotation: object) -> Iterable[type]:
         yield annotation
     for part in get_args(annotation):
         yield from _types_in(part)
+
+
+def _check_dataset(dataset: Dataset) -> None:
+    mistake = format_of(dataset).mistake
+    if mistake is not None:
+        raise DeclarationError(f"{dataset.origin}: {mistake}")
 
 
 def _check_run(run: Run, experiments: Experiments) -> None:

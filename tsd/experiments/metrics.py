@@ -8,8 +8,11 @@ figures and claims. The ids follow COCO's own and go on in their manner:
     APs, APm, APl     of small, medium and large objects
     APs50 … APl95     of one size at one threshold, as in Table 9
     AR1, AR10, AR100  average recall with at most so many detections in an image and class
-    ARs, ARm, ARl     average recall of one size, with at most 100 detections
+    ARs, ARm, ARl     average recall of one size, with as many detections as count at most
     mask_…            the same of masks
+
+As many detections of an image count as the data set's ``max_detections`` says, which is COCO's 100
+unless it is set.
 
 A value is None where the annotations leave nothing to measure, and it is absent where nobody
 measured it.
@@ -145,7 +148,7 @@ def leading(metrics: Iterable[str]) -> str:
     raise ValueError(f"no metric among {sorted(wanted)}")
 
 
-EVALUATION_VERSION = 1
+EVALUATION_VERSION = 2
 """Raised when evaluation computes another value for the same metric, so that values with the
 earlier meaning are computed anew."""
 

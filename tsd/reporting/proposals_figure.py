@@ -5,6 +5,7 @@ Boxes are (x1, y1, x2, y2) in pixels of the original image.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from PIL import Image
 
 from tsd.experiments import schema
 from tsd.reporting.drawing import (
@@ -25,6 +25,7 @@ from tsd.reporting.drawing import (
     present,
     write_message,
 )
+from tsd.reporting.photos import Photo, read_photo
 from tsd.results.collected import Results
 from tsd.results.extracts import Box, ImageProposals, Point, ProposalsExtract
 
@@ -164,7 +165,8 @@ def _draw_grid(results: Results, shown: list[Shown], columns: list[str]) -> Figu
         shown: The runs.
         columns: Paths of the images.
     """
-    shapes = [_width_over_height(path) for path in columns]
+    extracts = {path: image for one in shown for path, image in one.images.items()}
+    shapes = [_width_over_height(extracts[path]) for path in columns]
     height = min(WIDTH / sum(shapes), TALLEST)
     size = (height * sum(shapes) + 0.4, (height + 0.3) * (1 + len(shown)) + 0.95)
     figure = Figure(figsize=size, layout="constrained")
@@ -208,21 +210,18 @@ def _draw_legend(figure: Figure) -> None:
     )
 
 
-def _width_over_height(path: str) -> float:
-    with Image.open(path) as image:
-        return image.width / image.height
+def _photo(image: ImageProposals) -> Photo:
+    return read_photo(Path(image.image), image.width, image.height)
 
 
-def _draw_image(axes: Axes, path: str) -> None:
-    """Draw an image, its upper left corner at (0, 0), a unit a pixel."""
-    with Image.open(path) as image:
-        extent = (0, image.width, image.height, 0)
-        axes.imshow(image.convert("RGB"), extent=extent, interpolation="nearest")
+def _width_over_height(image: ImageProposals) -> float:
+    photo = _photo(image)
+    return photo.width / photo.height
 
 
 def _draw_proposal(axes: Axes, image: ImageProposals) -> None:
     """Draw P and what is derived from it, and no more of the image than surrounds them."""
-    _draw_image(axes, image.image)
+    _photo(image).draw(axes)
     _draw_box(axes, image.box, TRUTH)
     proposal, derived = image.proposal, image.derived
     if proposal is None:
@@ -247,7 +246,7 @@ def _draw_proposal(axes: Axes, image: ImageProposals) -> None:
                 axes.plot(*np.transpose(points), ls="", **look)
                 corners += points
     low, high = np.min(corners, axis=0), np.max(corners, axis=0)
-    shape = np.array([_width_over_height(image.image), 1])
+    shape = np.array([_width_over_height(image), 1])
     (x, y), (dx, dy) = (low + high) / 2, 0.6 * shape * max((high - low) / shape)
     axes.set_xlim(x - dx, x + dx)
     axes.set_ylim(y + dy, y - dy)
@@ -261,7 +260,7 @@ def _corners(box: Box) -> list[Point]:
 
 def _draw_detections(axes: Axes, image: ImageProposals) -> None:
     """Draw the annotated boxes and the detections, and count them."""
-    _draw_image(axes, image.image)
+    _photo(image).draw(axes)
     for truth in image.ground_truth:
         _draw_box(axes, truth.box, TRUTH)
     judged = judge(image)

@@ -1,6 +1,7 @@
 """Figure 1: how classification and localisation depend on the position, as maps and surfaces."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -11,10 +12,10 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from mpl_toolkits.mplot3d import Axes3D
-from PIL import Image
 
 from tsd.experiments import schema
 from tsd.reporting.drawing import INK, SOFT, Drawing, absence, extracted, message_picture, present
+from tsd.reporting.photos import read_photo
 from tsd.results.collected import Results
 from tsd.results.extracts import SensitivityExtract, SensitivityMaps
 
@@ -134,10 +135,8 @@ def _draw_scale(figure: Figure, axes: Axes) -> None:
 def _draw_map(axes: Axes, instance: SensitivityMaps, values: Map) -> None:
     """Draw a map over the image in grey, as far as the surroundings of the object go."""
     x, y = instance.x, instance.y
-    with Image.open(instance.image) as image:
-        width, height = image.size
-        grey = np.asarray(image.convert("L"))
-    axes.imshow(grey, cmap="gray", vmin=-60, vmax=315, extent=(0, width, height, 0))
+    photo = read_photo(Path(instance.image), instance.width, instance.height)
+    photo.draw(axes, is_grey=True)
     half = (x[1] - x[0]) / 2 if len(x) > 1 else 0.5
     extent = (x[0] - half, x[-1] + half, y[-1] + half, y[0] - half)
     axes.imshow(values, cmap=COLOURS, norm=SCALE, extent=extent, alpha=0.68)
@@ -162,9 +161,9 @@ def _draw_map(axes: Axes, instance: SensitivityMaps, values: Map) -> None:
     )
     # The surroundings are a square that ends where the image ends.
     side = (1 + 2 * SURROUNDINGS) * max(x2 - x1, y2 - y1)
-    side = min(side, width, height)
-    start_x = min(max((x1 + x2 - side) / 2, 0), width - side)
-    start_y = min(max((y1 + y2 - side) / 2, 0), height - side)
+    side = min(side, photo.width, photo.height)
+    start_x = min(max((x1 + x2 - side) / 2, 0), photo.width - side)
+    start_y = min(max((y1 + y2 - side) / 2, 0), photo.height - side)
     axes.set_xlim(start_x, start_x + side)
     axes.set_ylim(start_y + side, start_y)
     axes.set_xticks([])

@@ -3,7 +3,8 @@
 import math
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from tsd.experiments.metrics import MAIN, METRICS, Metric
 from tsd.experiments.schema import Row, Table
@@ -34,12 +35,19 @@ class ComparedGain:
         published: The gain that is printed for it; several where tables print different ones.
     """
 
-    tables: list[str]
+    tables: tuple[str, ...]
     row: Row
     trainings: tuple[str, str]
     measured: float
     sd: float | None
-    published: list[float]
+    published: tuple[float, ...]
+
+    def shown_also(self, other: Self) -> Self:
+        """Return the gain with the tables and the printed values of another row that shows it."""
+        tables = dict.fromkeys([*self.tables, *other.tables])
+        # A difference of decimal fractions is not exact in binary.
+        printed = dict.fromkeys(round(value, 9) for value in (*self.published, *other.published))
+        return replace(self, tables=tuple(tables), published=tuple(printed))
 
     @property
     def agrees(self) -> bool:
@@ -57,17 +65,9 @@ def compared_gains(results: Results) -> list[ComparedGain]:
     for table in results.tables:
         for filled in fill(results, table):
             for gain in _gains_of(results, table, filled):
-                same = found.setdefault(gain.trainings, gain)
-                same.tables += [name for name in gain.tables if name not in same.tables]
-                same.published += [
-                    value for value in gain.published if not _is_among(value, same.published)
-                ]
+                same = found.get(gain.trainings)
+                found[gain.trainings] = gain if same is None else same.shown_also(gain)
     return list(found.values())
-
-
-def _is_among(value: float, printed: list[float]) -> bool:
-    """Tell whether a gain is one of those already found; differences are not exact in binary."""
-    return any(math.isclose(value, other, abs_tol=1e-9) for other in printed)
 
 
 def _gains_of(results: Results, table: Table, filled: FilledRow) -> Iterator[ComparedGain]:
@@ -79,7 +79,7 @@ def _gains_of(results: Results, table: Table, filled: FilledRow) -> Iterator[Com
     for cell in filled.cells:
         if cell.metric == MAIN and cell.gain is not None and cell.published_gain is not None:
             yield ComparedGain(
-                [table.id], row, trainings, cell.gain, cell.gain_sd, [cell.published_gain]
+                (table.id,), row, trainings, cell.gain, cell.gain_sd, (cell.published_gain,)
             )
 
 

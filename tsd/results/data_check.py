@@ -6,6 +6,7 @@ The check writes the record before anything trains, and reports show it.
 from pathlib import Path
 from typing import Literal, Self
 
+from tsd.data.image_check import ImageReport
 from tsd.data.split_report import SplitReport
 from tsd.experiments.dataset_schema import Dataset
 from tsd.results.records import Record
@@ -33,7 +34,8 @@ class Ceiling(Record):
 class DataCheck(Record):
     """What a data set holds, and what a person should know before trusting results made with it.
 
-    ``train`` and ``val`` say what becomes of each annotation. ``ceiling`` is None in formats whose
+    ``train`` and ``val`` say what becomes of each annotation, and ``pixels`` what the images of
+    either split are, by "train" and "val". ``ceiling`` is None in formats whose
     evaluation has no such limit. ``classes_without_training_objects`` names the classes that
     nothing can be learnt of. ``images_in_both`` is the number of image files of val whose content
     is a training image too. ``notes`` are sentences, each about one of these or about one split.
@@ -43,6 +45,7 @@ class DataCheck(Record):
     dataset: Dataset
     train: SplitReport
     val: SplitReport
+    pixels: dict[str, ImageReport]
     ceiling: Ceiling | None
     classes_without_training_objects: list[str]
     images_in_both: int

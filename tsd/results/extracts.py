@@ -29,10 +29,14 @@ class ExampleObject(LabelledBox):
     """An annotated object, together with the image on which a figure shows it.
 
     ``image`` is the path of the image file, and ``image_id`` its id in the annotation file.
+    ``width`` and ``height`` are those that the annotation file gives, in pixels. They are None in
+    files that were written before sizes decided how an image is turned.
     """
 
     image: str
     image_id: int | str
+    width: float | None = None
+    height: float | None = None
 
 
 class SensitivityMaps(ExampleObject):

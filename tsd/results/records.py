@@ -55,7 +55,8 @@ class TrainRecord(Record):
     """``train.json``: a finished training, and what is needed to repeat it.
 
     ``seconds`` (of all attempts), ``throughput`` and ``peak_memory_mib`` are None in the files of
-    trainings that ended before these were measured.
+    trainings that ended before these were measured, and ``classes`` in those of trainings that
+    ended before it was recorded (:mod:`tsd.experiments.label_order`).
     """
 
     key: str
@@ -78,6 +79,7 @@ class TrainRecord(Record):
     threads: int
     processes: int = 1
     batch: int | None = None
+    classes: list[str] | None = Field(None, description="in the order of the network's labels")
 
     @property
     def metrics(self) -> Metrics:
@@ -92,13 +94,14 @@ class TrainRecord(Record):
 
 
 class DetectRecord(Record):
-    """``detect.json``: an inference on the val split."""
+    """``detect.json``: an inference on the val split; ``classes`` as in :class:`TrainRecord`."""
 
     key: str
     images: int
     detections: int
     seconds_per_image: float
     device: str
+    classes: list[str] | None = None
 
 
 class EvaluationRecord(Record):

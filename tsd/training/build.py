@@ -13,7 +13,12 @@ import tsd.models
 import tsd.training.openimages  # noqa: F401 registers its data set
 from tsd.experiments.compile import dictionaries
 from tsd.experiments.job import Job
+from tsd.experiments.label_order import require_label_order
+from tsd.results.records import TrainRecord
 from tsd.training.checkpoints import load_as_data
+from tsd.training.coco_labels import label_by_name
+from tsd.training.image_loading import load_in_frame
+from tsd.training.mask_loading import load_usable_masks
 
 META_KEYS = ("img_id", "img_path", "ori_shape", "img_shape", "scale_factor")
 
@@ -44,6 +49,9 @@ def runtime_config(job: Job) -> Config:
         for part in dictionaries(config.model):
             if part.get("type") == "SyncBN":
                 part["type"] = "BN"
+    label_by_name(config)
+    load_usable_masks(config)
+    load_in_frame(config)
     return config
 
 
@@ -53,7 +61,20 @@ def build_model(job: Job) -> BaseDetector:
 
 
 def trained_model(job: Job) -> BaseDetector:
-    """Load the trained model of a job for inference, on the GPU if there is one."""
+    """Load the trained model of a job for inference, on the GPU if there is one.
+
+    Raises:
+        LabelOrderError: An earlier version of this project made the weights, whose labels are in
+            another order than the declared classes.
+    """
+    record = TrainRecord.read(job.folder.train)
+    require_label_order(
+        job.dataset,
+        None if record is None else record.classes,
+        splits=["train"],
+        what=str(job.folder.weights),
+        remedy=f"delete {job.folder.path} to have it trained again",
+    )
     model = build_model(job)
     model.load_state_dict(load_as_data(str(job.folder.weights), "cpu")["state_dict"])
     return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()

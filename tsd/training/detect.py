@@ -30,7 +30,7 @@ def detect(job: Job, announce: Callable[[str], None]) -> None:
     config = runtime_config(job)
     detections, about = find_objects(job, config, config.get("test_time_augmentation"), announce)
     write_json(job.folder.detections, detections)
-    DetectRecord(key=job.key, **about).write(job.folder.detect)
+    DetectRecord(key=job.key, classes=job.dataset.classes, **about).write(job.folder.detect)
 
 
 def find_objects(

@@ -24,6 +24,7 @@ from tsd.training.checkpoint_hook import CheckpointHook, checkpoints, newest_sou
 from tsd.training.data_order import make_resumable
 from tsd.training.event_log import EventLogHook
 from tsd.training.interruption import Interruption
+from tsd.training.label_order_hook import LabelOrderHook
 
 
 def train(
@@ -44,6 +45,8 @@ def train(
         interruption: Asked whether to end early. By default the training never does.
 
     Raises:
+        LabelOrderError: If the last checkpoint has its labels in another order than the declared
+            classes, since an earlier version of this project wrote it.
         InterruptedTrainingError: If the training had to end early. The next call continues it.
         NonFiniteLossError: If a loss became infinite or NaN.
     """
@@ -69,6 +72,7 @@ def train(
     runner.register_hook(
         CheckpointHook(folder.work, event_log, interruption or Interruption(), announce)
     )
+    runner.register_hook(LabelOrderHook(job.dataset, folder.path))
     model = runner.train()
     if not is_main_process():
         return
@@ -138,6 +142,7 @@ def _end(
         threads=torch.get_num_threads(),
         processes=runner.world_size,
         batch=runner.world_size * runner.cfg.train_dataloader.batch_size,
+        classes=job.dataset.classes,
     ).write(folder.train)
     update_status(folder, state="done", seconds_left=0)
 

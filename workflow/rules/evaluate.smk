@@ -1,6 +1,7 @@
 # From detections to metrics, and into MLflow. Light, so that a new metric costs no inference.
 
 
+from tsd.experiments.figure_kinds import EXTRACTION_VERSION
 from tsd.experiments.metrics import evaluation_identity
 
 
@@ -47,6 +48,7 @@ rule extract:
         **INFERENCE,
     params:
         options=job_options,
+        version=EXTRACTION_VERSION,
     shell:
         "{resources.python} -m tsd extract {wildcards.kind:q} {params.options} --threads {threads}"
         " > {log:q} 2>&1"

@@ -1,0 +1,180 @@
+"""The step that checks a data set before anything trains on it."""
+
+from argparse import Namespace
+from collections.abc import Iterator
+from pathlib import Path
+from pkgutil import resolve_name
+
+from tsd.cli.job_step import grid_of
+from tsd.data.coco_format import counted, some_of
+from tsd.data.image_check import ImageReport, check_images
+from tsd.data.image_manifest import manifest_path, read_images
+from tsd.data.shared_images import images_in_both
+from tsd.data.split_report import Fate, Purpose, SplitReport
+from tsd.experiments.compile import smallest_side
+from tsd.experiments.data_formats import DataFormat, format_of
+from tsd.experiments.dataset_schema import Dataset, Split
+from tsd.experiments.grid import Grid
+from tsd.experiments.load import DeclarationError, suggest
+from tsd.results.data_check import Ceiling, DataCheck
+
+
+def check_data(options: Namespace) -> None:
+    """Check both splits; say what becomes of each annotation, and write the record."""
+    grid = grid_of(options)
+    dataset = _dataset(grid, options.data)
+    data_format = format_of(dataset)
+    side = _smallest_side(grid, dataset)
+    train = _check_annotations(data_format, dataset.train, Purpose.TRAINING, side)
+    val = _check_annotations(data_format, dataset.val, Purpose.EVALUATION, 0)
+    pixels = {
+        name: _check_images(data_format, split, options.results)
+        for name, split in (("train", dataset.train), ("val", dataset.val))
+    }
+    shared = _images_in_both(data_format, options.results)
+    ceiling = None
+    if data_format.ceiling is not None:
+        compute = resolve_name(data_format.ceiling)
+        ceiling = compute(data_format.files["val"], dataset.classes, dataset.max_detections)
+    record = DataCheck(
+        dataset=dataset,
+        train=train,
+        val=val,
+        pixels=pixels,
+        ceiling=ceiling,
+        classes_without_training_objects=[n for n, count in train.per_class.items() if not count],
+        images_in_both=len(shared),
+        notes=[
+            *train.notes,
+            *val.notes,
+            *(f"{name}: {line}" for name, found in pixels.items() for line in found.told()),
+            *_about_small_images(train, side),
+            *_about_classes(train, val),
+            *_about_shared_images(shared),
+            *_about_ceiling(ceiling),
+        ],
+    )
+    for line in _table(record):
+        print(line)
+    record.write(options.out)
+
+
+def _dataset(grid: Grid, name: str) -> Dataset:
+    """The data set of the grid that has this id."""
+    if name not in grid.datasets:
+        raise DeclarationError(
+            f"no run of the grid uses a data set {name!r}" + suggest(name, grid.datasets)
+        )
+    return grid.datasets[name]
+
+
+def _smallest_side(grid: Grid, dataset: Dataset) -> float:
+    """The side in pixels below which runs on the data set leave out images; the largest of all."""
+    sides = [0.0]
+    for job in {job.run.id: job for job in grid.jobs if job.dataset.id == dataset.id}.values():
+        try:
+            sides.append(smallest_side(job.config))
+        except DeclarationError:
+            continue  # which stops that run alone, before it trains
+    return max(sides)
+
+
+def _check_annotations(
+    data_format: DataFormat, split: Split, purpose: Purpose, side: float
+) -> SplitReport:
+    check = resolve_name(data_format.check)
+    limits = {"smallest_side": side} if side else {}
+    found: SplitReport = check(*data_format.check_arguments(split), purpose=purpose, **limits)
+    return found
+
+
+def _check_images(data_format: DataFormat, split: Split, results: Path) -> ImageReport:
+    file, folder = data_format.places(split)
+    images = resolve_name(data_format.images)(file)
+    return check_images(file, folder, images, manifest_path(results, folder))
+
+
+def _images_in_both(data_format: DataFormat, results: Path) -> list[tuple[str, str]]:
+    """The images of val that are training images too, each with the name that it has there."""
+    files = []
+    for split in (data_format.dataset.val, data_format.dataset.train):
+        file, folder = data_format.places(split)
+        names = (image.file_name for image in resolve_name(data_format.images)(file))
+        files.append(read_images(folder, names, manifest_path(results, folder), print))
+    return images_in_both(*files)
+
+
+def _table(record: DataCheck) -> Iterator[str]:
+    """What becomes of the annotations, and what else is to be known, as lines for a terminal."""
+    for name, split in (("train", record.train), ("val", record.val)):
+        yield (
+            f"data set {record.dataset.id}, {name}: {counted(split.images, 'image', 'images')}, "
+            f"{counted(split.annotations, 'annotation', 'annotations')}, of which"
+        )
+        width = len(str(split.annotations))
+        for fate, count in split.fates.items():
+            if count:
+                yield f"  {count:{width}} {fate.text}"
+        if split.masks:
+            yield (
+                f"  {counted(split.usable_masks, 'object has', 'objects have')} a mask that a run "
+                f"with masks can use, {split.objects - split.usable_masks} not"
+            )
+    for note in record.notes:
+        yield f"  note: {note}"
+
+
+def _about_small_images(train: SplitReport, side: float) -> Iterator[str]:
+    count = sum(count for fate, count in train.fates.items() if fate is Fate.SMALL_IMAGE)
+    if count:
+        yield (
+            f"{train.annotation_file}: {counted(count, 'annotation is', 'annotations are')} in "
+            f"images with a side below {side:g} pixels. Training leaves such images out "
+            "(filter_cfg.min_size of the data loader)."
+        )
+
+
+def _about_classes(train: SplitReport, val: SplitReport) -> Iterator[str]:
+    unlearnt = [name for name, count in train.per_class.items() if not count]
+    if unlearnt:
+        asked_for = sum(val.per_class[name] for name in unlearnt)
+        yield (
+            f"{train.annotation_file}: {counted(len(unlearnt), 'class has', 'classes have')} no "
+            f"object to train on: {some_of(unlearnt)}. Nothing can be learnt of such a class; val "
+            f"has {counted(asked_for, 'object', 'objects')} of these classes."
+        )
+    unmeasured = [name for name, count in val.per_class.items() if not count]
+    if unmeasured:
+        yield (
+            f"{val.annotation_file}: {counted(len(unmeasured), 'class has', 'classes have')} no "
+            f"object to evaluate with: {some_of(unmeasured)}. A class without objects has no AP, "
+            "and is no part of the mean."
+        )
+
+
+def _about_shared_images(shared: list[tuple[str, str]]) -> Iterator[str]:
+    if shared:
+        pairs = some_of((f"{val!r} is {train!r} of train" for val, train in shared), str)
+        yield (
+            f"{counted(len(shared), 'image of val is', 'images of val are')} in train as well, "
+            f"to the byte: {pairs}. What was learnt by heart raises the AP; leave them out of "
+            "one of the two."
+        )
+
+
+def _about_ceiling(ceiling: Ceiling | None) -> Iterator[str]:
+    if ceiling is None or ceiling.AP is None:
+        return
+    if ceiling.objects_beyond:
+        most = counted(ceiling.max_detections, "detection", "detections")
+        yield (
+            f"{counted(ceiling.objects_beyond, 'object', 'objects')} of val, in "
+            f"{counted(ceiling.images_beyond, 'image', 'images')}, cannot be found by any "
+            f"detector: of an image no more than {most} may be reported. The key max_detections "
+            "of the data set's declaration changes that."
+        )
+    if ceiling.AP < 99.95:
+        yield (
+            f"A perfect detector reaches an AP of {ceiling.AP:.1f} on val, computed by evaluating "
+            "the annotated boxes themselves, clipped to their images and as many as count."
+        )
