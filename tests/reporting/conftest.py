@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 
+from tsd.data.split_report import Fate, Purpose, SplitReport
 from tsd.experiments.dataset_schema import Dataset, Split
 from tsd.experiments.metrics import METRICS
 from tsd.experiments.schema import Figure, Row, Series, Table
@@ -17,13 +18,14 @@ from tsd.results.collected import (
     State,
     Training,
 )
+from tsd.results.data_check import DataCheck
 from tsd.results.records import TrackingRecord, TrainRecord
 
 NASTY = "A|B & c_d <script>alert(1)</script> 100% ΔC P̂_c"
 REASON = "RuntimeError: loss <b>became</b> nan"
 
 
-def training(state="evaluated", error=None, **metrics):
+def training(state="evaluated", error=None, per_class=None, **metrics):
     """One seed of a run, as it is collected."""
     evaluated = state == "evaluated"
     return Training(
@@ -35,6 +37,7 @@ def training(state="evaluated", error=None, **metrics):
         tracking=TrackingRecord(experiment_id="1", run_id="f00d") if evaluated else None,
         train=train_record() if evaluated else None,
         metrics=metrics if evaluated else {},
+        per_class=per_class or {},
     )
 
 
@@ -117,6 +120,44 @@ def figure(name, kind, *series, metrics=("AP",)):
         kind=kind,
         metrics=list(metrics),
         series=[Series(**one) for one in series],
+    )
+
+
+def counted(dataset, per_class, train_per_class=None, notes=(), **fates):
+    """What the check of a data set found: objects of the validation set by class.
+
+    There are twice as many in the training set, unless they are given. A third of the validation
+    set's objects is large, the others are small.
+    """
+    train_per_class = train_per_class or {name: 2 * n for name, n in per_class.items()}
+    val, train = sum(per_class.values()), sum(train_per_class.values())
+    return DataCheck(
+        dataset=dataset,
+        train=SplitReport(
+            annotation_file="train.json",
+            purpose=Purpose.TRAINING,
+            images=40,
+            images_without_objects=1,
+            annotations=train + sum(fates.values()),
+            fates={Fate.TRAINED: train, Fate.CROWD: 0, **{Fate(f): n for f, n in fates.items()}},
+            per_class=train_per_class,
+            sizes={"small": train, "medium": 0, "large": 0},
+        ),
+        val=SplitReport(
+            annotation_file="val.json",
+            purpose=Purpose.EVALUATION,
+            images=1234,
+            images_without_objects=0,
+            annotations=val,
+            fates={Fate.EVALUATED: val, Fate.CROWD: 0},
+            per_class=per_class,
+            sizes={"small": val - val // 3, "medium": 0, "large": val // 3},
+        ),
+        pixels={},
+        ceiling=None,
+        classes_without_training_objects=[],
+        images_in_both=0,
+        notes=list(notes),
     )
 
 

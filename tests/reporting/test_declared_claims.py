@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,15 @@ def test_every_declared_claim_is_judged_and_worded(declared):
     for v in judged:
         assert expectation(v, declared.metrics).endswith(".")
         assert all(title(e.comparison, declared.metrics) for e in v.evidence)
+
+
+def test_no_statement_names_a_data_set(declared):
+    """The report says on which data a statement was put to the test."""
+    experiments = load_experiments(DECLARED)
+    names = [dataset.name.split()[0] for dataset in experiments.datasets.values()]
+    assert "COCO" in names
+    for one in declared.claims:
+        assert not re.search(r"\b(COCO|Open ?Images?)\b", one.statement), one.id
 
 
 def test_the_claim_of_figure_6_is_put_to_the_numbers_of_figure_6(declared):

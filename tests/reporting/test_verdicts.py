@@ -77,11 +77,47 @@ def test_a_claim_of_several_comparisons_needs_all_of_them(a, c, outcome):
 
 
 def test_of_many_comparisons_one_has_to_be_clearer_to_refute():
-    runs = measured(b=[30.0, 30.2, 30.4], a=[29.4, 29.6, 29.8])
+    low = [29.4, 29.6, 29.8]
+    runs = measured(b=[30.0, 30.2, 30.4], a=low, **{f"a{number}": low for number in range(9)})
     alone = verdict(results(runs), UP)
     assert alone.outcome is Outcome.DOES_NOT
-    many = verdict(results(runs), gain(*["a/b"] * 10, direction="up"))
-    assert many.outcome is Outcome.UNDECIDED
+    many = gain("a/b", *[f"a{number}/b" for number in range(9)], direction="up")
+    assert verdict(results(runs), many).outcome is Outcome.UNDECIDED
+
+
+def test_one_training_under_two_names_is_one_piece_of_evidence():
+    low = [29.4, 29.6, 29.8]
+    runs = measured(b=[30.0, 30.2, 30.4], **{f"a{number}": low for number in range(10)})
+    many = gain(*[f"a{number}/b" for number in range(10)], direction="up")
+    assert verdict(results(runs), many).outcome is Outcome.UNDECIDED
+    for number in range(10):
+        runs[f"a{number}"].digest = "the same"
+    found = verdict(results(runs), many)
+    assert found.outcome is Outcome.DOES_NOT
+    assert len(found.counted) == 1
+    assert len(found.evidence) == 10
+    assert {e.repeats.run for e in found.evidence[1:]} == {"a0"}
+
+
+def test_a_training_is_no_evidence_against_itself():
+    runs = measured(a=BETTER, b=BASE)
+    assert verdict(results(runs), UP).outcome is Outcome.HOLDS
+    runs["a"].digest = runs["b"].digest
+    assert verdict(results(runs), UP).outcome is Outcome.NO_RESULTS
+
+
+def test_a_run_about_other_data_decides_no_claim():
+    runs = measured(a=BETTER, b=BASE)
+    runs["a"].is_about_these_data = runs["b"].is_about_these_data = False
+    assert verdict(results(runs), UP).outcome is Outcome.NO_RESULTS
+
+
+def test_a_size_counts_only_where_all_runs_may_be_compared():
+    runs = measured(a=[31.0, 31.1, 30.9], b=BASE)
+    found = results(runs, is_paper=True)
+    assert verdict(found, THREE).outcome is Outcome.DOES_NOT
+    runs["a"].is_comparable = False
+    assert verdict(found, THREE).outcome is Outcome.HOLDS
 
 
 def test_parameters_need_no_second_training():

@@ -106,7 +106,7 @@ def test_every_run_is_in_mlflow_once(project):
             "model.roi_head.progressive_constraint",
         } | ({"model.roi_head.sibling_head"} if tracked.data.tags["run"] == "tsd_wo_pc" else set())
         artifacts = {a.path for a in client.list_artifacts(tracked.info.run_id)}
-        assert {"config.json", "detections.json", "metrics.json"} <= artifacts
+        assert {"config.json", "detections.json", "metrics.json", "per_class.csv"} <= artifacts
 
 
 def test_again_with_nothing_changed_runs_nothing(project):

@@ -236,15 +236,13 @@ class Grid:
     def files_behind(self, target: str) -> list[str]:
         """The files that a table, a figure or a run is made from: its trainings' results.
 
-        With them comes what the check of their data found. A table with a runtime needs each
-        training's latency too, and a figure that looks into the network what was extracted from
-        its runs' first seeds.
+        A table with a runtime needs each training's latency too, and a figure that looks into the
+        network what was extracted from its runs' first seeds.
         """
         jobs = self.jobs_for(target)
         files = [
             job.folder.path / name for job in jobs for name in ("metrics.json", "tracking.json")
         ]
-        files += [self.data_check(name) for name in dict.fromkeys(job.dataset.id for job in jobs)]
         table, figure = (
             self.experiments.tables.get(target),
             self.experiments.figures.get(target),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from tsd.data.split_report import SplitReport
 from tsd.reporting.wording import count
 from tsd.results.collected import CollectedData, Results
 
@@ -70,8 +71,16 @@ def lines(data: CollectedData) -> list[Line]:
             Line(f"{size} ones", train.sizes.get(size), val.sizes.get(size), is_part=True)
             for size in sizes
         ),
+        *_masks(train, val),
         Line("Classes that have objects", _present(train.per_class), _present(val.per_class)),
     ]
+
+
+def _masks(train: SplitReport, val: SplitReport) -> list[Line]:
+    """Count the objects whose mask a run with masks can use; no line in formats without masks."""
+    if not train.masks and not val.masks:
+        return []
+    return [Line("Objects with a mask of use", train.usable_masks, val.usable_masks)]
 
 
 def remarks(data: CollectedData) -> list[str]:

@@ -48,7 +48,7 @@ def _draw_lines(axes: Axes, gains: list[ComparedGain]) -> None:
     """Draw for each gain a line from the printed ones to the measured one, the first on top."""
     for height, gain in zip(range(len(gains), 0, -1), gains, strict=True):
         ends = [*gain.published, gain.measured]
-        axes.plot([min(ends), max(ends)], [height, height], color=FAINT, lw=1.2, zorder=1)
+        axes.plot(ends, [height] * len(ends), color=FAINT, lw=1.2, zorder=1)
         axes.errorbar(
             gain.measured, height, xerr=gain.sd, fmt="o", ms=8, color=OURS, capsize=3, zorder=3
         )

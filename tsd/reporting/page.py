@@ -182,11 +182,11 @@ def _headline_row(name: str, cell: Cell, results: Results) -> str:
 
 
 def _line(*words: str) -> str:
-    """Set words in the columns of the plain text: 36, 12, 7, 13, 14 and 13 wide, 100 in all."""
+    """Set words in the columns of the plain text: 35, 12, 7, 13, 14 and 19 wide, 100 in all."""
     name, measured, *others, state = words
     columns = [f"{word:>{width}}" for word, width in zip(others, (7, 13, 14), strict=True)]
-    space = " " * (36 - wording.width(_clip(name, 36)))
-    return f"{_clip(name, 36)}{space}{measured:>12}{''.join(columns)}  {state}".rstrip()
+    space = " " * (35 - wording.width(_clip(name, 35)))
+    return f"{_clip(name, 35)}{space}{measured:>12}{''.join(columns)}  {state}".rstrip()
 
 
 def _clip(text: str, columns: int) -> str:

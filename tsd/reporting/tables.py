@@ -6,6 +6,7 @@ and metric in full precision, with everything needed to trace the number.
 """
 
 import itertools
+import math
 from pathlib import Path
 
 import pandas
@@ -265,10 +266,16 @@ def bands(results: Results, table: Table, columns: int) -> list[list[str]]:
     def objects(name: str) -> tuple[bool, str]:
         return results.metrics[name].of_masks, size_of(results.metrics[name])
 
-    families = [list(family) for _, family in itertools.groupby(table.metrics, key=objects)]
-    return [
-        family[start : start + most] for family in families for start in range(0, len(family), most)
-    ]
+    found: list[list[str]] = [[]]
+    for _, family in itertools.groupby(table.metrics, key=objects):
+        alike = list(family)
+        even = math.ceil(len(alike) / math.ceil(len(alike) / most))
+        for start in range(0, len(alike), even):
+            part = alike[start : start + even]
+            if len(found[-1]) + len(part) > most:
+                found.append([])
+            found[-1] += part
+    return found
 
 
 def runs_of(table: Table) -> list[str | None]:

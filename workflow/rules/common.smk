@@ -72,3 +72,8 @@ def job_options(wildcards):
 def checked_data(wildcards):
     """The file that says that a job's data set is sound."""
     return str(GRID.data_check(job_at(wildcards).dataset.id))
+
+
+def checks_behind(jobs):
+    """The files that say what was found in the data of some jobs."""
+    return list(dict.fromkeys(str(GRID.data_check(job.dataset.id)) for job in jobs))

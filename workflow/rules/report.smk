@@ -17,7 +17,7 @@ localrules:
 rule collect:
     # Asked for only where it is made: each SLURM job reads these rules, and needs one training's.
     input:
-        lambda wildcards: GRID.wanted_files,
+        lambda wildcards: [*GRID.wanted_files, *checks_behind(GRID.wanted)],
     output:
         f"{REPORT}/results.json",
     log:
@@ -37,6 +37,7 @@ rule collect:
 rule collect_part:
     input:
         lambda wildcards: GRID.files_behind(wildcards.target),
+        lambda wildcards: checks_behind(GRID.jobs_for(wildcards.target)),
     output:
         f"{REPORT}/parts/{{target}}.json",
     log:
