@@ -8,7 +8,7 @@ VENV ?= .venv
 export VENV
 unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(abspath $(VENV))/bin:$(PATH)
-GRID_OPTIONS := --scale '$(SCALE)' $(if $(DATASET),--dataset '$(DATASET)') $(if $(SEEDS),--seeds '$(SEEDS)')
+GRID_OPTIONS := --scale '$(SCALE)' $(if $(DATASET),--dataset '$(DATASET)') $(if $(ONLY),--only '$(ONLY)') $(if $(SEEDS),--seeds '$(SEEDS)')
 CONFIG := 'scale=$(SCALE)' $(if $(DATASET),'dataset=$(DATASET)') $(if $(ONLY),'only=$(ONLY)') $(if $(SEEDS),'seeds=$(SEEDS)')
 
 .PHONY: help setup reproduce test test-slurm check status ui bench declarations lock clean
@@ -37,7 +37,7 @@ check: setup ## formatter, linter, type checker, workflow linters
 	snakefmt --check Snakefile workflow
 	snakemake --lint
 
-status: setup ## the grid: evaluated, running, failed, pending
+status: setup ## how far each training is: evaluated, running, failed, not run …
 	@python -m tsd status $(GRID_OPTIONS)
 
 ui: setup ## MLflow's comparison pages on loopback

@@ -34,6 +34,10 @@ rule all:
 
 
 onstart:
+    for text in unused_weights(
+        GRID, [job for jobs in ASKED_FOR.values() for job in jobs]
+    ):
+        print(text, file=sys.stderr, flush=True)
     if SITE and workflow.executor_settings:  # not with --touch or --executor local
         try:
             check(SITE, GRID.scale.resources)
@@ -50,4 +54,4 @@ onstart:
 
 onerror:
     print("Some jobs failed; the report is written with what there is.")
-    shell("python -m tsd report {options}", options=REPORT_OPTIONS)
+    shell("python -m tsd report {options}", options=options_of_what_there_is())

@@ -62,9 +62,22 @@ class RunFolder:
         return self.path / "weights.pth"
 
     @property
+    def trained(self) -> Path:
+        """Summary of a finished training, written once.
+
+        It is no output of a rule, because Snakemake deletes outputs before it runs a rule again.
+        """
+        return self.path / "trained.json"
+
+    @property
     def train(self) -> Path:
-        """Summary of a finished training; the training rule's output."""
+        """A copy of ``trained.json``; the training rule's output."""
         return self.path / "train.json"
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether the training has ended and left its weights."""
+        return self.weights.is_file() and (self.trained.is_file() or self.train.is_file())
 
     @property
     def detections(self) -> Path:

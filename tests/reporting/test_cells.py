@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from tests.reporting.conftest import make_results, row, run, table, training
 from tsd.reporting.cells import fill, measure, run_state, training_id
+from tsd.reporting.tables import failure_reasons
+from tsd.reporting.wording import legend
 from tsd.results.collected import State
 
 VALUES = st.lists(st.floats(0, 100), min_size=1, max_size=6)
@@ -100,6 +102,18 @@ def test_state_of_a_run_that_the_scale_does_not_have(results):
     results.runs["base"] = results.runs["base"].model_copy(update={"at_scale": False, "seeds": {}})
     assert run_state(results, "base") is State.NOT_AT_SCALE
     assert cell(results, "Baseline").measured.state is State.NOT_AT_SCALE
+
+
+def test_state_of_a_run_that_cannot_be_made(results):
+    changes = {"mistake": "runs/x.yaml: run base: no such path\nmore", "digest": None, "seeds": {}}
+    results.runs["base"] = results.runs["base"].model_copy(update=changes)
+    assert run_state(results, "base") is State.NOT_POSSIBLE
+    assert cell(results, "Baseline").measured.state is State.NOT_POSSIBLE
+    table = results.table("options")
+    assert failure_reasons(fill(results, table))[0] == (
+        "base, cannot be made: runs/x.yaml: run base: no such path"
+    )
+    assert any(text.startswith("not possible: ") for text in legend(fill(results, table)))
 
 
 def test_partial_mean_is_over_the_finished_seeds(results):

@@ -138,6 +138,12 @@ def test_a_run_that_the_scale_does_not_have_is_named(absent, text):
     assert said(results(runs), gain("a/b", "c/b", direction="up")) == [text]
 
 
+def test_a_run_that_cannot_be_made_is_named():
+    runs = measured(a=[], b=[])
+    runs["a"].mistake = "no such path"
+    assert said(results(runs), gain("a/b", direction="up")) == ["The run a cannot be made."]
+
+
 def test_comparisons_without_results_are_counted():
     found = results(measured(a=BETTER, b=BASE))
     assert said(found, gain("a/b", "c/b", direction="up")) == [

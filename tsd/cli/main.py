@@ -63,6 +63,12 @@ def _parser() -> argparse.ArgumentParser:
     seeds.add_argument(
         "--seeds", help="Each run has so many seeds; without it, it has those of the scale."
     )
+    wanted = argparse.ArgumentParser(add_help=False, parents=[seeds])
+    wanted.add_argument(
+        "--only",
+        help="These tables, figures and runs are wanted, with commas between them, or all; without "
+        "it, they are those of the scale.",
+    )
     data = argparse.ArgumentParser(add_help=False)
     data.add_argument("--data", required=True, help="This one of the grid's data sets is meant.")
     out = argparse.ArgumentParser(add_help=False)
@@ -90,16 +96,16 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     for name, command, parents, text in (
-        ("status", questions.status, [seeds], "Say how far each training of the grid is."),
-        ("headline", questions.headline, [seeds], "Print the tables of the report as text."),
-        ("report", steps.report, [seeds], "Collect what there is, and write the whole report."),
-        ("cost", questions.cost, [seeds], "Say how many GPU hours the grid takes, by table."),
+        ("status", questions.status, [wanted], "Say how far each training of the grid is."),
+        ("headline", questions.headline, [wanted], "Print the tables of the report as text."),
+        ("report", steps.report, [wanted], "Collect what there is, and write the whole report."),
+        ("cost", questions.cost, [wanted], "Say how many GPU hours the grid takes, by table."),
         ("bench", questions.bench, [], "Measure speed and memory of the method, as ratios."),
         ("declarations", declarations, [], "Write the documentation of the YAML files anew."),
         (
             "track-missing",
             steps.track_missing,
-            [seeds],
+            [wanted],
             "Bring those trainings into MLflow that could not be brought before.",
         ),
         (
@@ -144,7 +150,7 @@ def _parser() -> argparse.ArgumentParser:
         add(name, command, parents, text)
 
     text = "Gather the results of all trainings into one file."
-    collect = add("collect", steps.collect, [seeds, out], text)
+    collect = add("collect", steps.collect, [wanted, out], text)
     collect.add_argument("--target", help="Only the runs behind this table or figure are gathered.")
     page = add("page", steps.page, [grid, collected], "Write the pages of the report.")
     page.add_argument("--ready", default="", help="These tables and figures are written already.")

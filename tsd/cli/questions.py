@@ -6,23 +6,38 @@ from collections import Counter
 from pathlib import Path
 
 from tsd.cli.job_step import grid_of
+from tsd.experiments.job import Job
 from tsd.experiments.metrics import METRICS, evaluated, leading
+from tsd.experiments.planning import unused_weights
 from tsd.results.collected import Results, State, Training
 
 
 def status(options: Namespace) -> None:
-    """Print each job's state and progress, and how many there are of each state."""
-    from tsd.reporting.collect import collect_job
-
+    """Print state and progress of each job that is asked for or has results, and their counts."""
     grid = grid_of(options)
     counts: Counter[State] = Counter()
-    width = max(len(job.run.id) for job in grid.jobs)
-    for job in grid.jobs:
-        training = collect_job(job)
-        counts[training.state] += 1
-        progress = _progress(training)
-        print(f"{job.run.id:<{width}}  seed {job.seed}  {training.state:<11} {progress}".rstrip())
-    print(f"{grid.name}: " + ", ".join(f"{n} {state}" for state, n in sorted(counts.items())))
+    shown = grid.shown
+    width = max((len(job.run.id) for job in shown), default=0)
+    for job in shown:
+        state, progress = _state(job)
+        counts[state] += 1
+        print(f"{job.run.id:<{width}}  seed {job.seed}  {state:<11} {progress}".rstrip())
+    words = [f"{count} {state}" for state, count in sorted(counts.items())]
+    if len(shown) < len(grid.jobs):
+        words.append(f"{len(grid.jobs) - len(shown)} not asked for")
+    print(f"{grid.name}: " + ", ".join(words))
+    for text in unused_weights(grid, shown):
+        print(text)
+
+
+def _state(job: Job) -> tuple[State, str]:
+    """The state of a job, and how far it is or why it cannot be made."""
+    from tsd.reporting.collect import collect_job
+
+    if job.mistake is not None:
+        return State.NOT_POSSIBLE, job.mistake.splitlines()[0]
+    training = collect_job(job)
+    return training.state, _progress(training)
 
 
 def _progress(training: Training) -> str:

@@ -14,6 +14,7 @@ from tsd.cli.mask_check import check_masks
 from tsd.data.coco_format import counted
 from tsd.experiments.data_formats import format_of
 from tsd.experiments.figure_kinds import extractions
+from tsd.experiments.grid import possible
 from tsd.experiments.job import Job
 from tsd.results.records import EvaluationRecord, TrackingRecord
 from tsd.run_folder import update_status, write_json, write_text
@@ -150,7 +151,7 @@ def track(options: Namespace) -> None:
 
 def track_missing(options: Namespace) -> None:
     """Bring finished jobs into MLflow that could not be brought before, its store being away."""
-    for job in grid_of(options).jobs:
+    for job in possible(grid_of(options).found):
         tracked = TrackingRecord.read(job.folder.tracking)
         if tracked is not None and tracked.error is not None:
             _into_mlflow(job, print).write(job.folder.tracking)
@@ -170,10 +171,13 @@ def _into_mlflow(job: Job, announce: Callable[[str], None]) -> TrackingRecord:
 def collect(options: Namespace) -> None:
     """Gather the results of all runs, or of those behind a table or a figure."""
     from tsd.reporting.collect import collect as collect_results
+    from tsd.reporting.collect import collect_all
 
     grid = grid_of(options)
-    jobs = grid.jobs_for(options.target) if options.target else grid.jobs
-    collect_results(grid, jobs).write(options.out)
+    if options.target:
+        collect_results(grid, grid.jobs_for(options.target)).write(options.out)
+    else:
+        collect_all(grid).write(options.out)
 
 
 def table(options: Namespace) -> None:
@@ -214,11 +218,11 @@ def page(options: Namespace) -> None:
 
 def report(options: Namespace) -> None:
     """Collect what there is and write the whole report: after a failure, or in between."""
-    from tsd.reporting.collect import collect as collect_results
+    from tsd.reporting.collect import collect_all
     from tsd.reporting.page import write_pages, write_parts
 
     grid = grid_of(options)
     collected = grid.unfinished_report_folder / "results.json"
-    collect_results(grid, grid.jobs).write(collected)
+    collect_all(grid).write(collected)
     write_parts(collected)
     print(f"report: {write_pages(collected)}")

@@ -80,11 +80,12 @@ def _train(grid: Grid, job: Job, options: Namespace) -> None:
     with contextlib.ExitStack() as afterwards, logged(options.log, job) as announce:
         from mmengine.dist import is_main_process
 
+        from tsd.training.finished import finished_training
         from tsd.training.interruption import Interruption
         from tsd.training.train import train as train_job
 
         with Interruption(options.minutes or None) as interruption:
-            if is_main_process():
+            if is_main_process() and finished_training(job) is None:
                 afterwards.callback(_wait_for_scheduler, job, interruption)
                 announce("starts")
                 command = [sys.executable, "-m", "tsd", "follow", f"--pid={os.getpid()}"]

@@ -1,9 +1,9 @@
 """From declarations to an mmengine config, and to the digest that names its results.
 
 base config → backbone → scale → the scale's word on the base and on the backbone → data set → its
-differences → the run's differences. A later step wins: what a run is about is never overruled. A
-difference replaces the value at its path, and the path has to exist: mmengine's own merge would
-silently accept ``cls_marginn``.
+pretrained weights → its differences → the run's differences. A later step wins: what a run is about
+is never overruled. A difference replaces the value at its path, and the path has to exist:
+mmengine's own merge would silently accept ``cls_marginn``.
 """
 
 import copy
@@ -100,11 +100,45 @@ def compile_run(run: Run, backbone: Backbone | None, scale: Scale, dataset: Data
     if backbone is not None and scale.backbones is not None:
         apply_differences(content, scale.backbones[backbone.id], scale.origin)
     _use_dataset(content, dataset)
+    _use_weights(content["model"], backbone_id(run, scale), dataset)
     apply_differences(content, dataset.set, dataset.origin)
     apply_differences(content, run.set, run.origin)
     if not scale.pretrained:
         _start_at_random(content["model"])
     return Config(content, format_python_code=False)  # yapf takes seconds
+
+
+def backbone_id(run: Run, scale: Scale) -> str | None:
+    """Id of the declared backbone that a run has at a scale; None if it has its base's own."""
+    return run.backbone or scale.backbone_for(run.base)
+
+
+def pretrained_part(model: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The part of a compiled model that says which weights its backbone starts from.
+
+    Args:
+        model: The compiled model; None where a run takes it away.
+
+    Returns:
+        The ``init_cfg`` with the key ``checkpoint``; None if the backbone starts at random.
+    """
+    backbone = model.get("backbone") if isinstance(model, dict) else None
+    starts = backbone.get("init_cfg") if isinstance(backbone, dict) else None
+    for start in [starts] if isinstance(starts, dict) else starts or ():
+        if isinstance(start, dict) and start.get("type") == "Pretrained":
+            return start
+    return None
+
+
+def _use_weights(model: dict[str, Any], backbone: str | None, dataset: Dataset) -> None:
+    """Have a model start, in place, from the data set's weights for its backbone.
+
+    Models with a backbone that the data set has no weights for, or that starts at random, stay as
+    they are.
+    """
+    part = pretrained_part(model)
+    if part is not None and backbone in dataset.weights:
+        part["checkpoint"] = dataset.weights[backbone]
 
 
 @functools.cache

@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tsd.experiments.declaration import Declaration
-from tsd.experiments.grid import Grid
+from tsd.experiments.grid import Grid, possible
 from tsd.experiments.job import Job
 from tsd.experiments.load import DeclarationError, read_yaml, validate
+from tsd.experiments.planning import impossible
 
 Kind = Literal["published", "measured", "assumed"]
 
@@ -109,17 +110,19 @@ def load_costs(folder: Path) -> Costs:
 
 
 def cost_table(grid: Grid, costs: Costs) -> str:
-    """GPU hours of each table and figure as Markdown.
+    """GPU hours of each table, figure and run that is asked for, as Markdown.
 
-    Of all its trainings, and of those that no line above has.
+    Of all its trainings, and of those that no line above has. Where all are asked for, runs have no
+    lines of their own. Below the table stands what cannot be made and therefore has no price.
     """
     lines = [
         "| | trainings | GPU hours | of these not above | kind |",
         "|---|---:|---:|---:|---|",
     ]
     seen: set[str] = set()
-    for target in [*grid.experiments.tables, *grid.experiments.figures, "all"]:
-        jobs = grid.jobs if target == "all" else grid.jobs_for(target)
+    single = [*grid.experiments.tables, *grid.experiments.figures]
+    for target in [*(single if grid.only is None else grid.only), "all"]:
+        jobs = possible(grid.wanted if target == "all" else grid.jobs_for(target))
         hours = {job.key: costs.gpu_hours(job) for job in jobs}
         total = sum(cost for cost, _ in hours.values())
         new = sum(cost for key, (cost, _) in hours.items() if key not in seen)
@@ -127,4 +130,4 @@ def cost_table(grid: Grid, costs: Costs) -> str:
         seen |= hours.keys()
         kind = f"{assumed / total:.0%} assumed" if total else "—"
         lines.append(f"| {target} | {len(jobs)} | {total:,.0f} | {new:,.0f} | {kind} |")
-    return "\n".join(lines)
+    return "\n".join([*lines, *(f"\n{text}" for text in impossible(grid.wanted))])

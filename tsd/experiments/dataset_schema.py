@@ -1,9 +1,9 @@
 """What a YAML file says of a data set."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tsd.experiments.declaration import Declaration, Differences, Identifier
 
@@ -112,12 +112,33 @@ class Dataset(Declaration):
     """If given, the data set is in the format of the Open Images Challenge and has these files
     beside its splits."""
 
+    weights: Annotated[
+        dict[Identifier, Annotated[str, Field(min_length=1)]],
+        Field(examples=[{"mobilenetv2": "weights/mobilenet_v2_1.0.pth"}]),
+    ] = {}
+    """Backbones start from these pretrained weights instead of their own. Each key is the name of a
+    declared backbone. Its value is a file, relative to the folder that the workflow runs in, or a
+    name that mmengine knows, such as ``open-mmlab://mmdet/mobilenet_v2``. Nothing changes for runs
+    with other backbones, nor for runs that start at random."""
+
     set: Annotated[
-        Differences,
-        Field(examples=[{"model.backbone.init_cfg.checkpoint": "weights/mobilenet_v2_1.0.pth"}]),
+        Differences, Field(examples=[{"train_dataloader.dataset.pipeline.RandomFlip.prob": 0.0}])
     ] = {}
     """These settings are needed on this data set; they are applied after those of the scale and
-    before those of the run."""
+    before those of the run. They cannot change models, which differ from run to run."""
+
+    @model_validator(mode="after")
+    def _leaves_models_alone(self) -> Self:
+        inside = [path for path in self.set if path.split(".")[0] == "model"]
+        if inside:
+            raise ValueError(
+                f"key set: {', '.join(map(repr, inside[:5]))} ({len(inside)} in all) would change "
+                "the model, which a data set cannot do, since models differ from run to run. To "
+                "start a backbone from weights of yours, use the key weights, which maps the "
+                "backbone to a file, as in weights: {mobilenetv2: weights/mobilenet_v2_1.0.pth}. "
+                "Other settings of models belong in the set of a scale or of a run"
+            )
+        return self
 
     @property
     def name(self) -> str:

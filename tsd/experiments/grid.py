@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -37,8 +37,9 @@ class Grid:
         only: Ids of the tables, figures and runs that are wanted; None for all.
         results: Folder of all results.
         command_line_options: Options that name a job's grid to ``python -m tsd``.
-        report_options: The same, and how many seeds were asked for. A job does not know that: it
+        target_options: The same, and how many seeds were asked for. A job does not know that: it
             would be trained anew for the sake of an option.
+        report_options: The same, and which tables, figures and runs were asked for.
     """
 
     experiments: Experiments
@@ -50,6 +51,7 @@ class Grid:
     only: tuple[str, ...] | None
     results: Path
     command_line_options: tuple[str, ...] = ()
+    target_options: tuple[str, ...] = ()
     report_options: tuple[str, ...] = ()
 
     @property
@@ -138,22 +140,31 @@ class Grid:
     def jobs(self) -> list[Job]:
         """Every run that there is at this scale, with each of its seeds.
 
-        A run that the scale cannot make is left out, so that it is in no other run's way.
+        Listing them compiles none. Some may turn out to be impossible (``Job.mistake``).
         """
         runs = self.experiments.runs.values()
         return [job for run in runs if self.has(run) for job in self.jobs_of(run.id)]
 
-    def has(self, run: Run) -> bool:
-        """Whether the run can be made.
+    @property
+    def found(self) -> list[Job]:
+        """The jobs of runs that have results, whether anybody asks for them now or not."""
+        return [job for job in self.jobs if (self.results / self.name / job.run.id).is_dir()]
 
-        The scale has to have something to stand for its base and for its backbone. On a user's
-        data set there are no runs that are about another one: there they would repeat other runs.
+    @property
+    def shown(self) -> list[Job]:
+        """The jobs of which a report shows how far they are: those wanted, and those found.
+
+        The others are shown as not run, and never compiled.
         """
-        return (
-            self._has_backbone(run)
-            and self._has_data(run)
-            and self.scale.has_settings_for(run.base)
-        )
+        shown = {id(job) for job in (*self.wanted, *self.found)}
+        return [job for job in self.jobs if id(job) in shown]
+
+    def has(self, run: Run) -> bool:
+        """Whether the scale has something to stand for the run's backbone, and data that it is on.
+
+        On a user's data set there are no runs that are about another one: they would repeat others.
+        """
+        return self._has_backbone(run) and self._has_data(run)
 
     def _has_data(self, run: Run) -> bool:
         return self.dataset.id == self.scale.dataset or self.is_about_these_data(run)
@@ -223,23 +234,22 @@ class Grid:
         return job
 
     def jobs_for(self, target: str) -> list[Job]:
-        """The trainings behind a table, a figure or a run.
+        """The trainings behind a table, a figure or a run, also those that are impossible.
 
         A table's include the baselines of its rows. Runs are left out if nothing stands for their
-        backbone or if they are about other data than the user's, but not if nothing stands for
-        their base: the config of such a run is an error.
+        backbone, or if they are about other data than the user's.
         """
         runs = map(self.experiments.run, self.experiments.runs_for(target))
-        there = [run for run in runs if self._has_backbone(run) and self._has_data(run)]
-        return [job for run in there for job in self.jobs_of(run.id)]
+        return [job for run in runs if self.has(run) for job in self.jobs_of(run.id)]
 
     def files_behind(self, target: str) -> list[str]:
         """The files that a table, a figure or a run is made from: its trainings' results.
 
         A table with a runtime needs each training's latency too, and a figure that looks into the
-        network what was extracted from its runs' first seeds.
+        network what was extracted from its runs' first seeds. Trainings that are impossible have no
+        files, so that the others' results are shown without them.
         """
-        jobs = self.jobs_for(target)
+        jobs = possible(self.jobs_for(target))
         files = [
             job.folder.path / name for job in jobs for name in ("metrics.json", "tracking.json")
         ]
@@ -268,16 +278,26 @@ class Grid:
         return [name for name in self.experiments.figures if self.only is None or name in self.only]
 
     @property
+    def wanted_targets(self) -> list[str]:
+        """Ids of the tables, figures and runs that are wanted."""
+        return self.experiments.targets if self.only is None else list(self.only)
+
+    @property
     def wanted(self) -> list[Job]:
-        """The trainings behind all that is wanted, each once."""
-        names = self.experiments.targets if self.only is None else self.only
-        return list({id(job): job for name in names for job in self.jobs_for(name)}.values())
+        """The trainings behind all that is wanted, each once, also those that are impossible."""
+        jobs = (job for name in self.wanted_targets for job in self.jobs_for(name))
+        return list({id(job): job for job in jobs}.values())
 
     @property
     def wanted_files(self) -> list[str]:
         """The files that the report is made from, each once."""
-        wanted = self.experiments.targets if self.only is None else self.only
-        return list(dict.fromkeys(file for name in wanted for file in self.files_behind(name)))
+        files = (file for name in self.wanted_targets for file in self.files_behind(name))
+        return list(dict.fromkeys(files))
+
+
+def possible(jobs: Iterable[Job]) -> list[Job]:
+    """Leave out the trainings that cannot be made from what is declared; compiles them all."""
+    return [job for job in jobs if job.mistake is None]
 
 
 SETTINGS = ("scale", "dataset", "only", "seeds", "experiments")
@@ -313,11 +333,11 @@ def open_grid(settings: Mapping[str, Any], results: Path = Path("results")) -> G
     options = [f"--experiments={folder}", f"--scale={given.get('scale', 'mini')}"]
     if "dataset" in given:
         options.append(f"--dataset={given['dataset']}")
-    # Without `only`: it changes what is wanted, not what a job is.
-    report_options = list(options)
+    target_options = list(options)
     if "seeds" in given:
         scale = scale.model_copy(update={"seeds": list(range(_count(given["seeds"])))})
-        report_options.append(f"--seeds={given['seeds']}")
+        target_options.append(f"--seeds={given['seeds']}")
+    asked = [f"--only={given['only']}"] if "only" in given else []
     return Grid(
         experiments,
         claims=_all(load_claims, Path(folder, "claims.yaml"), experiments),
@@ -330,7 +350,8 @@ def open_grid(settings: Mapping[str, Any], results: Path = Path("results")) -> G
         only=_wanted(given["only"], experiments) if "only" in given else _own(scale),
         results=results,
         command_line_options=tuple(options),
-        report_options=tuple(report_options),
+        target_options=tuple(target_options),
+        report_options=(*target_options, *asked),
     )
 
 

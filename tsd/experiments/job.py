@@ -1,6 +1,8 @@
 """One training of the grid, and what it is compiled to."""
 
+import contextlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -8,8 +10,9 @@ from typing import Any
 
 from mmengine.config import Config
 
-from tsd.experiments.compile import compile_run, digest
+from tsd.experiments.compile import backbone_id, compile_run, digest, pretrained_part
 from tsd.experiments.dataset_schema import Dataset
+from tsd.experiments.load import DeclarationError
 from tsd.experiments.scale_schema import Scale
 from tsd.experiments.schema import Backbone, Run
 from tsd.run_folder import RunFolder
@@ -27,13 +30,51 @@ class Compiled:
 
     @cached_property
     def config(self) -> Config:
-        """The compiled config, the seed left out."""
-        return compile_run(*self.declared)
+        """The compiled config, the seed left out.
+
+        Raises:
+            DeclarationError: The run cannot be compiled, for whatever reason.
+        """
+        with self._explained():
+            return compile_run(*self.declared)
 
     @cached_property
     def digest(self) -> str:
-        """Of the compiled config."""
-        return digest(self.config)
+        """Of the compiled config.
+
+        Raises:
+            DeclarationError: The run cannot be compiled.
+        """
+        config = self.config
+        with self._explained():
+            return digest(config)
+
+    @cached_property
+    def mistake(self) -> str | None:
+        """Why the run cannot be compiled; None if it can."""
+        try:
+            _ = self.digest
+        except DeclarationError as error:
+            return str(error)
+        return None
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn whatever mmengine or a value raises that no check foresaw into a mistake of the run.
+
+        One run's declaration is never in the way of others, so that every error has to be one that
+        those who ask for many runs expect.
+        """
+        try:
+            yield
+        except DeclarationError:
+            raise
+        except Exception as error:
+            run = self.declared[0]
+            raise DeclarationError(
+                f"{run.origin}: base {run.base!r} and the settings for it do not make a config: "
+                f"{type(error).__name__}: {error}"
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -73,6 +114,22 @@ class Job:
     def predicts_masks(self) -> bool:
         """Whether the detector has a head for masks beside that for boxes."""
         return "mask_head" in self.config.model.get("roi_head", {})
+
+    @property
+    def mistake(self) -> str | None:
+        """Why the training cannot be made from what is declared; None if it can."""
+        return self.compiled.mistake
+
+    @property
+    def backbone_id(self) -> str | None:
+        """Id of the declared backbone that it has, its own or the scale's; None if neither is."""
+        return backbone_id(self.run, self.scale)
+
+    @property
+    def starts_from(self) -> str | None:
+        """The pretrained weights that its backbone starts from; None if it starts at random."""
+        part = pretrained_part(self.config.to_dict()["model"])
+        return None if part is None else part.get("checkpoint")
 
     @property
     def key(self) -> str:

@@ -20,7 +20,7 @@ from tsd.experiments.dataset_schema import Dataset
 from tsd.experiments.declaration import Declaration
 from tsd.experiments.figure_kinds import FIGURE_KINDS
 from tsd.experiments.metrics import METRICS
-from tsd.experiments.scale_schema import Scale, SettingsForBases
+from tsd.experiments.scale_schema import Scale, combined_bases
 from tsd.experiments.schema import Backbone, Figure, Run, Table
 
 CONFIG_FOLDER = Path(__file__).parent.parent / "configs"
@@ -57,13 +57,9 @@ class Experiments:
     def scale(self, name: str) -> Scale:
         """The scale of that id, or of that YAML file, or a :class:`DeclarationError`."""
         scale = _look_up_or_read(self.scales, name, "scale", Scale)
+        _check_scale(scale.origin, scale, self)
         if scale.extends is None:
             return scale
-        if scale.extends not in self.scales:
-            raise DeclarationError(
-                f"{scale.origin}: key extends: unknown scale {scale.extends!r}"
-                + suggest(scale.extends, self.scales)
-            )
         below = self.scale(scale.extends)
         said = {key: getattr(scale, key) for key in scale.model_fields_set}
         combined = {
@@ -71,14 +67,14 @@ class Experiments:
             "extends": None,
             "comparable": scale.comparable,  # what differs from a comparable scale need not be one
             "set": {**below.set, **scale.set},
-            "bases": _combined(below.bases, scale.bases),
+            "bases": combined_bases(below.bases, scale.bases),
         }
         return below.model_copy(update=combined).with_origin(scale.origin)
 
     def dataset(self, name: str) -> Dataset:
         """The data set of that id, or of that YAML file, or a :class:`DeclarationError`."""
         dataset = _look_up_or_read(self.datasets, name, "data set", Dataset)
-        _check_dataset(dataset)
+        _check_dataset(dataset, self)
         return dataset
 
     @property
@@ -150,6 +146,8 @@ def load_experiments(folder: Path) -> Experiments:
         _check_figure(figure, experiments)
     for scale in experiments.scales.values():
         _check_scale(f"{folder / 'scales' / f'{scale.id}.yaml'}", scale, experiments)
+    for dataset in experiments.datasets.values():
+        _check_dataset(dataset, experiments)
     return experiments
 
 
@@ -253,7 +251,7 @@ def validate(kind: type[AnyDeclaration], content: object, place: str) -> AnyDecl
 def _explain(kind: type[BaseModel], error: dict[str, Any]) -> str:
     """One pydantic error in a sentence that names the key, if it is about one."""
     if not error["loc"]:
-        return str(error["msg"])
+        return str(error["msg"]).removeprefix("Value error, ")
     *parents, key = error["loc"]
     dotted = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
@@ -278,12 +276,6 @@ def _types_in(annotation: object) -> Iterable[type]:
         yield annotation
     for part in get_args(annotation):
         yield from _types_in(part)
-
-
-def _check_dataset(dataset: Dataset) -> None:
-    mistake = format_of(dataset).mistake
-    if mistake is not None:
-        raise DeclarationError(f"{dataset.origin}: {mistake}")
 
 
 def _check_run(run: Run, experiments: Experiments) -> None:
@@ -352,8 +344,10 @@ def _check_scale(place: str, scale: Scale, experiments: Experiments) -> None:
             f"{place}: key dataset: unknown data set {scale.dataset!r}"
             + suggest(scale.dataset, experiments.datasets)
         )
+    standing_in = [entry.backbone for entry in scale.bases if entry.backbone is not None]
     for key, names, valid in (
         ("backbones", scale.backbones or (), experiments.backbones),
+        ("bases", standing_in, experiments.backbones),
         ("only", scale.only or (), experiments.targets),
     ):
         for name in names:
@@ -374,17 +368,16 @@ def _check_scale(place: str, scale: Scale, experiments: Experiments) -> None:
         scale = experiments.scales[scale.extends]
 
 
-def _combined(below: list[SettingsForBases], own: list[SettingsForBases]) -> list[SettingsForBases]:
-    """The settings by base of a scale and of the one that it extends, those of the latter first.
-
-    Entries for the same bases become one, in which what the scale itself says comes last.
-    """
-    entries = {entry.bases: entry for entry in below}
-    for entry in own:
-        settings = entries[entry.bases].set if entry.bases in entries else {}
-        changed = {"set": {**settings, **entry.set}}
-        entries[entry.bases] = entry.model_copy(update=changed)
-    return list(entries.values())
+def _check_dataset(dataset: Dataset, experiments: Experiments) -> None:
+    mistake = format_of(dataset).mistake
+    if mistake is not None:
+        raise DeclarationError(f"{dataset.origin}: {mistake}")
+    for name in dataset.weights:
+        if name not in experiments.backbones:
+            raise DeclarationError(
+                f"{dataset.origin}: key weights: unknown backbone {name!r}"
+                + suggest(name, experiments.backbones)
+            )
 
 
 def _look_up(declared: dict[str, AnyDeclaration], name: str, kind: str) -> AnyDeclaration:

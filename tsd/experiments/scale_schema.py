@@ -35,6 +35,10 @@ class SettingsForBases(Declaration):
     but_not: Annotated[list[str], Field(examples=[["*cascade-rcnn_r50_fpn"]])] = []
     """The entry does not apply to bases whose name fits one of these patterns."""
 
+    backbone: Annotated[Identifier | None, Field(examples=["mobilenetv2"])] = None
+    """If given, the settings of this entry put this declared backbone in the place of the base's
+    own. A data set's ``weights`` for that backbone are then for these runs too."""
+
     set: Annotated[Differences, Field(examples=[{"model.roi_head.bbox_head.in_channels": 48}])]
     """Runs with such a base differ from it in these settings; ``{}`` says that they need none."""
 
@@ -137,3 +141,25 @@ class Scale(Declaration):
     def has_settings_for(self, base: str) -> bool:
         """Whether runs with this base can be made: any, unless the scale says what to change."""
         return not self.bases or any(entry.applies_to(base) for entry in self.bases)
+
+    def backbone_for(self, base: str) -> str | None:
+        """Id of the declared backbone that stands for the own one of a base; None if none does."""
+        named = [entry.backbone for entry in self.bases if entry.applies_to(base)]
+        return next((name for name in reversed(named) if name is not None), None)
+
+
+def combined_bases(
+    below: list[SettingsForBases], own: list[SettingsForBases]
+) -> list[SettingsForBases]:
+    """The settings by base of a scale and of the one that it extends, those of the latter first.
+
+    Entries for the same bases become one, in which what the scale itself says comes last.
+    """
+    entries = {entry.bases: entry for entry in below}
+    for entry in own:
+        extended = entries.get(entry.bases)
+        if extended is not None:
+            said = {key: getattr(entry, key) for key in entry.model_fields_set}
+            entry = extended.model_copy(update={**said, "set": {**extended.set, **entry.set}})
+        entries[entry.bases] = entry
+    return list(entries.values())

@@ -126,6 +126,8 @@ def run_state(results: Results, name: str) -> State:
         return State.NOT_ON_THESE_DATA
     if not run.at_scale:
         return State.NOT_AT_SCALE
+    if run.mistake is not None:
+        return State.NOT_POSSIBLE
     states = [training.state for training in run.seeds.values()]
     if State.EVALUATED in states:
         return State.EVALUATED if set(states) == {State.EVALUATED} else State.PARTIAL

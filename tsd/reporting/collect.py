@@ -2,7 +2,7 @@
 
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,13 +31,31 @@ SILENCE = 1800
 """Seconds without a sign after which a job on another machine counts as interrupted."""
 
 
-def collect(grid: Grid, jobs: Iterable[Job]) -> Results:
+def collect_all(grid: Grid) -> Results:
+    """The results of a whole grid, for its report.
+
+    What nobody asks for and has no results is shown as not run, and is not compiled.
+
+    Args:
+        grid: The grid.
+
+    Raises:
+        RecordError: A file of a training is malformed.
+    """
+    shown = grid.shown
+    return collect(grid, shown, {job.run.id for job in grid.jobs} - {job.run.id for job in shown})
+
+
+def collect(grid: Grid, jobs: Iterable[Job], not_run: Collection[str] = ()) -> Results:
     """The results of the given jobs with all that is needed to present them.
+
+    A run that cannot be made from what is declared is shown with the reason.
 
     Args:
         grid: The jobs' grid.
-        jobs: Those to gather. Runs without a job among them are left out, unless the scale does
-            not have them, which a report says.
+        jobs: Those to gather; they are compiled.
+        not_run: Ids of runs that are known not to have run; they are not compiled. Other runs
+            without a job are left out, unless the scale does not have them, which a report says.
 
     Raises:
         RecordError: A file of a training is malformed.
@@ -45,10 +63,13 @@ def collect(grid: Grid, jobs: Iterable[Job]) -> Results:
     head, dirty = provenance.commit()
     experiments, scale = grid.experiments, grid.scale
     runs = {run.id: _declared(grid, run) for run in experiments.runs.values() if not grid.has(run)}
+    runs |= {name: _not_run(grid, experiments.run(name)) for name in not_run}
     for job in jobs:
         if job.run.id not in runs:
             runs[job.run.id] = _declared(grid, job.run, job)
-        runs[job.run.id].seeds[job.seed] = collect_job(job)
+        if job.mistake is None:
+            runs[job.run.id].seeds[job.seed] = collect_job(job)
+    in_order = {name: runs[name] for name in experiments.runs if name in runs}
     return Results(
         version=RESULTS_VERSION,
         name=grid.name,
@@ -69,7 +90,7 @@ def collect(grid: Grid, jobs: Iterable[Job]) -> Results:
         figures=list(experiments.figures.values()),
         claims=list(grid.claims),
         inconsistencies=list(grid.inconsistencies),
-        runs=runs,
+        runs=in_order,
     )
 
 
@@ -85,6 +106,13 @@ def _data(grid: Grid, runs: Iterable[str]) -> dict[str, CollectedData]:
     }
 
 
+def _not_run(grid: Grid, run: Run) -> CollectedRun:
+    """A run of the scale with all its seeds not run, which takes no compiling."""
+    declared = _declared(grid, run)
+    not_run = {job.seed: Training(state=State.NOT_RUN) for job in grid.jobs_of(run.id)}
+    return declared.model_copy(update={"at_scale": True, "seeds": not_run})
+
+
 def _declared(grid: Grid, run: Run, job: Job | None = None) -> CollectedRun:
     """A run as it is declared, its seeds still to be filled in.
 
@@ -95,12 +123,13 @@ def _declared(grid: Grid, run: Run, job: Job | None = None) -> CollectedRun:
     """
     papers_data = grid.dataset_of_paper(run)
     is_on_papers_data = grid.is_on_papers_data(run)
+    mistake = job.mistake if job else None
     return CollectedRun(
         why=run.why,
         base=run.base,
         base_file=config_name(run.base),
         backbone=run.backbone,
-        network=None if job is None else network_name(job.config),
+        network=network_name(job.config) if job and mistake is None else None,
         dataset=grid.dataset_of(run).id,
         papers_data=None if papers_data is None else papers_data.name,
         is_about_these_data=grid.is_about_these_data(run),
@@ -108,8 +137,9 @@ def _declared(grid: Grid, run: Run, job: Job | None = None) -> CollectedRun:
         is_comparable=grid.scale.comparable and is_on_papers_data,
         set=run.set,
         tables=grid.experiments.tables_of(run.id),
-        digest=None if job is None else job.digest,
+        digest=job.digest if job and mistake is None else None,
         at_scale=job is not None,
+        mistake=mistake,
         seeds={},
     )
 

@@ -74,6 +74,8 @@ def extracted(
     """
     seeds = results.runs[run].seeds if run in results.runs else {}
     for seed, training in sorted(seeds.items()):
+        if training.folder is None:
+            continue
         content = extract.read(RunFolder(Path(training.folder)).extracted(kind))
         if content is not None:
             return seed, content

@@ -294,7 +294,7 @@ def notes(table: Table, rows: list[FilledRow]) -> list[str]:
 
 
 def failure_reasons(rows: list[FilledRow]) -> list[str]:
-    """Return why trainings behind a table failed, each once."""
+    """Return why trainings behind a table failed or cannot be made, each once."""
     found = [f"{filled.row.run}, {text}" for filled in rows for text in failures(filled.run)]
     return list(dict.fromkeys(found))
 

@@ -107,6 +107,9 @@ def remarks(verdict: Verdict, results: Results) -> list[str]:
     absent = [n for n in known if runs[n].is_about_these_data and not runs[n].at_scale]
     if absent:
         said.append(f"This scale does not have the run{'s' * (len(absent) > 1)} {listed(absent)}.")
+    broken = [name for name in known if runs[name].mistake is not None]
+    if broken:
+        said.append(f"The run{'s' * (len(broken) > 1)} {listed(broken)} cannot be made.")
     if 0 < len(found) < len(evidence):
         said.append(f"There are results for {len(found)} of {len(evidence)} comparisons.")
     if found and any(e.expected != e.claimed for e in evidence):

@@ -28,6 +28,8 @@ LEGEND = {
     State.NOT_ON_THESE_DATA: "not on this data: the run is about another data set, and a training "
     "on the one at hand cannot stand for it",
     State.NOT_AT_SCALE: "not at this scale: no network of this scale stands for the run’s",
+    State.NOT_POSSIBLE: "not possible: the run cannot be made as it is declared, for the reason "
+    "that is given here",
     State.NOT_COLLECTED: "not collected: the run was left out when these results were gathered",
 }
 
@@ -112,10 +114,14 @@ def legend(rows: Iterable[FilledRow]) -> list[str]:
 
 
 def failures(run: CollectedRun | None) -> list[str]:
-    """Say, for each failed seed of a run, why it failed: the first line of its error."""
+    """Say why a run cannot be made, or why each of its failed seeds failed, in a line each."""
+    if run is None:
+        return []
+    if run.mistake is not None:
+        return [f"cannot be made: {first_line(run.mistake)}"]
     return [
         f"seed {seed} failed: {first_line(training.error)}"
-        for seed, training in (run.seeds if run else {}).items()
+        for seed, training in run.seeds.items()
         if training.state is State.FAILED
     ]
 

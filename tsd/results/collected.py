@@ -54,6 +54,7 @@ class State(StrEnum):
     NOT_DECLARED = "not declared"
     NOT_ON_THESE_DATA = "not on this data"
     NOT_AT_SCALE = "not at this scale"
+    NOT_POSSIBLE = "not possible"
     NOT_COLLECTED = "not collected"
 
 
@@ -68,13 +69,16 @@ class _Part(BaseModel):
 class Training(_Part):
     """One seed of a run: its state, what was measured of it, and how it was made.
 
+    ``folder`` is None where nobody asked for the run, since the folder's name follows from the
+    compiled config.
+
     ``iteration`` and ``max_iterations`` say how far it came, ``seconds_left`` how long it may take
     while it runs. ``scheduler_job`` is the id of its SLURM job. ``metrics`` is empty until the
     training is evaluated.
     """
 
     state: State
-    folder: str
+    folder: str | None = None
     error: str | None = None
     iteration: int | None = None
     max_iterations: int | None = None
@@ -89,7 +93,11 @@ class Training(_Part):
 
 
 class CollectedRun(_Part):
-    """A declared run with its trainings by seed; without any where the scale does not have it.
+    """A declared run with its trainings by seed.
+
+    A run without trainings is one that the scale does not have, or one that cannot be made from
+    what is declared; then ``mistake`` says why. ``digest`` and ``network`` are None for those, and
+    for a run that nobody asked for.
 
     ``network`` names the network that is trained, which at a small scale is another one than the
     paper's. ``dataset`` is the id of the data set that it is trained on. ``papers_data`` is what
@@ -112,12 +120,13 @@ class CollectedRun(_Part):
     tables: list[str]
     digest: str | None
     at_scale: bool
+    mistake: str | None = None
     seeds: dict[int, Training]
 
     @property
     def is_shown(self) -> bool:
         """Whether its trainings fill rows and decide claims."""
-        return self.at_scale and self.is_about_these_data
+        return self.at_scale and self.is_about_these_data and self.mistake is None
 
 
 class CollectedData(_Part):

@@ -54,9 +54,9 @@ class Record(BaseModel):
 class TrainRecord(Record):
     """``train.json``: a finished training, and what is needed to repeat it.
 
-    ``seconds`` (of all attempts), ``throughput`` and ``peak_memory_mib`` are None in the files of
-    trainings that ended before these were measured, and ``classes`` in those of trainings that
-    ended before it was recorded (:mod:`tsd.experiments.label_order`).
+    ``seconds`` (of all attempts), ``throughput``, ``peak_memory_mib`` and ``weights_sha256`` are
+    None in the files of trainings that ended before these were written down, and ``classes`` in
+    those of trainings that ended before it was recorded (:mod:`tsd.experiments.label_order`).
     """
 
     key: str
@@ -80,6 +80,7 @@ class TrainRecord(Record):
     processes: int = 1
     batch: int | None = None
     classes: list[str] | None = Field(None, description="in the order of the network's labels")
+    weights_sha256: str | None = Field(None, description="sum of the file of weights")
 
     @property
     def metrics(self) -> Metrics:

@@ -5,7 +5,6 @@ import resource
 import socket
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,6 +22,7 @@ from tsd.training.build import inference_parameters, runtime_config
 from tsd.training.checkpoint_hook import CheckpointHook, checkpoints, newest_sound_checkpoint
 from tsd.training.data_order import make_resumable
 from tsd.training.event_log import EventLogHook
+from tsd.training.finished import finished_training, keep_record, recorded_training, sha256
 from tsd.training.interruption import Interruption
 from tsd.training.label_order_hook import LabelOrderHook
 
@@ -33,10 +33,12 @@ def train(
     announce: Callable[[str], None],
     interruption: Interruption | None = None,
 ) -> None:
-    """Train a job and write its weights and ``train.json``.
+    """Train a job and write its weights, ``trained.json`` and ``train.json``.
 
-    If the job was interrupted before, its training goes on from its last checkpoint. If several
-    processes train the job together, each of them calls this, and the first one writes the files.
+    If the job was interrupted before, its training goes on from its last checkpoint. If it has
+    ended and its weights are sound, nothing is trained and nothing that was measured is touched. If
+    several processes train the job together, each of them calls this, and the first one writes the
+    files.
 
     Args:
         job: The job to train.
@@ -53,18 +55,26 @@ def train(
     folder = job.folder
     started = time.time()
     attempts = (read_json(folder.status) or {}).get("attempts", 0) + 1
-    latest: Path | None = None
+    earlier: TrainRecord | None = None
+    choice: list[Any] = [False, None]
     if is_main_process():
-        _begin(job, tables, attempts)
-        latest = newest_sound_checkpoint(folder.work, announce)
-    choice = [latest]
+        choice[0] = finished_training(job, announce) is not None
+        if choice[0]:
+            _confirm(job, announce)
+        else:
+            earlier = recorded_training(job)
+            _begin(job, tables, attempts)
+            choice[1] = newest_sound_checkpoint(folder.work, announce)
     broadcast_object_list(choice)
+    has_ended, latest = choice
+    if has_ended:
+        return
 
     config = runtime_config(job)
     make_resumable(config.train_cfg, config.train_dataloader, job.seed)
     config.test_dataloader = None  # mmengine would require a test loop; inference is another step
-    if choice[0] is not None:
-        config.load_from, config.resume = str(choice[0]), True
+    if latest is not None:
+        config.load_from, config.resume = str(latest), True
     config.launcher = "pytorch" if is_distributed() else "none"
     runner = Runner.from_cfg(config)
     event_log = EventLogHook(folder, announce)
@@ -81,14 +91,29 @@ def train(
     partial = folder.weights.with_name(f".{folder.weights.name}")
     torch.save({"state_dict": model.state_dict()}, partial)
     replace_durably(partial, folder.weights)
-    _end(job, runner, model, attempts, started, event_log.images_per_second(runner))
+    record = _record(job, runner, model, attempts, started, event_log.images_per_second(runner))
+    made_none = record.throughput is None
+    if earlier is not None and made_none and earlier.weights_sha256 == record.weights_sha256:
+        record = earlier  # the last checkpoint gave back weights that were damaged or deleted
+    record.write(folder.trained)
+    keep_record(job)
+    update_status(folder, state="done", seconds_left=0)
     for spent in checkpoints(folder.work)[:-1]:
         spent.unlink()
+
+
+def _confirm(job: Job, announce: Callable[[str], None]) -> None:
+    """Say that a training has ended, and complete what a process that was killed did not write."""
+    keep_record(job)
+    if (read_json(job.folder.status) or {}).get("state") in ("running", "interrupted"):
+        update_status(job.folder, state="done", seconds_left=0)
+    announce(f"was trained before, as {job.folder.train} says: there is nothing to train")
 
 
 def _begin(job: Job, tables: list[str], attempts: int) -> None:
     folder = job.folder
     for outcome in (
+        folder.trained,
         folder.train,
         folder.detect,
         folder.metrics,
@@ -110,18 +135,19 @@ def _begin(job: Job, tables: list[str], attempts: int) -> None:
     )
 
 
-def _end(
+def _record(
     job: Job,
     runner: Runner,
     model: BaseDetector,
     attempts: int,
     started: float,
     images_per_second: float | None,
-) -> None:
+) -> TrainRecord:
+    """What is to be known of a training that has just ended."""
     folder = job.folder
     head, dirty = provenance.commit()
     status = read_json(folder.status)
-    TrainRecord(
+    return TrainRecord(
         key=job.key,
         run=job.run.id,
         digest=job.digest,
@@ -143,8 +169,8 @@ def _end(
         processes=runner.world_size,
         batch=runner.world_size * runner.cfg.train_dataloader.batch_size,
         classes=job.dataset.classes,
-    ).write(folder.train)
-    update_status(folder, state="done", seconds_left=0)
+        weights_sha256=sha256(folder.weights),
+    )
 
 
 def _peak_memory_mib() -> float:

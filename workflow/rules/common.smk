@@ -1,6 +1,8 @@
 # What the rules share: the grid that the settings name, and functions of wildcards.
 
+import hashlib
 import shlex
+import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -8,8 +10,9 @@ from snakemake.exceptions import WorkflowError
 from tsd.cluster.leftovers import end_leftovers, work_alone
 from tsd.cluster.site import check, open_site, requests
 from tsd.experiments.figure_kinds import extractions
-from tsd.experiments.grid import dataset_files, open_grid
+from tsd.experiments.grid import dataset_files, open_grid, possible
 from tsd.experiments.load import DeclarationError
+from tsd.experiments.planning import impossible, unused_weights
 from tsd.data.version import GENERATOR_VERSION
 from tsd.tracking.uri import redact, tracking_uri
 
@@ -21,6 +24,7 @@ except DeclarationError as error:
     raise WorkflowError(str(error)) from error
 
 GRID_OPTIONS = shlex.join(GRID.command_line_options)
+TARGET_OPTIONS = shlex.join(GRID.target_options)
 REPORT_OPTIONS = shlex.join(GRID.report_options)
 DATASETS = GRID.datasets
 COCO = "data/coco"
@@ -51,6 +55,58 @@ TRAINING = asking()
 INFERENCE = asking(min(GRID.scale.resources.gpus, 1))
 
 
+ASKED_FOR = (
+    {}
+)  # run → its jobs; what the targets turn out to need, as the workflow is planned
+
+
+def plan(jobs):
+    """Note the jobs that a target needs; say of those that cannot be made why, each run once.
+
+    The workflow goes on with the others. Processes that only run a job of the plan are silent.
+    """
+    new = [job for job in jobs if job.run.id not in ASKED_FOR]
+    for job in new:
+        ASKED_FOR.setdefault(job.run.id, []).append(job)
+    if workflow.is_main_process:
+        for text in impossible(new):
+            print(text, file=sys.stderr, flush=True)
+
+
+def files_of_report(wildcards):
+    """The results of all that is asked for, if any of it can be made, and what its data are."""
+    plan(GRID.wanted)
+    if GRID.wanted and not possible(GRID.wanted):
+        raise WorkflowError("Nothing that is asked for can be made; see above why.")
+    return [*GRID.wanted_files, *checks_behind(possible(GRID.wanted))]
+
+
+def files_of_target(wildcards):
+    """The results that a table or figure is made from, and what its data are."""
+    jobs = GRID.jobs_for(wildcards.target)
+    plan(jobs)
+    return [*GRID.files_behind(wildcards.target), *checks_behind(possible(jobs))]
+
+
+def sum_of(files):
+    """Tells one list of files from another."""
+    return hashlib.sha256("\n".join(files).encode()).hexdigest()[:10]
+
+
+def files_for_servers(wildcards):
+    """The detections of all that is asked for, packed for evaluation servers."""
+    plan(GRID.wanted)
+    return [f"results/{job.key}/submission.zip" for job in possible(GRID.wanted)]
+
+
+def options_of_what_there_is():
+    """Options of a report after a failure: it shows what this call asked for, or all of the grid."""
+    names = [job.rule.name for job in workflow.dag.targetjobs]
+    if all(name in GRID.experiments.targets for name in names):
+        return shlex.join([*GRID.target_options, f"--only={','.join(names)}"])
+    return REPORT_OPTIONS
+
+
 def unpacked(*names):
     """The records which say that archives of COCO's are unpacked."""
     return [f"{COCO}/archives/{name}.json" for name in names]
@@ -69,9 +125,20 @@ def job_options(wildcards):
     return shlex.join(job_at(wildcards).command_line_options)
 
 
-def checked_data(wildcards):
-    """The file that says that a job's data set is sound."""
-    return str(GRID.data_check(job_at(wildcards).dataset.id))
+def what_training_waits_for(wildcards):
+    """The files that say that data set, model and MLflow's store are sound, before a job trains.
+
+    A training that has ended waits for nothing: when its data set is checked again, for instance
+    because the title was edited, neither it nor anything that rests on it is to be made again.
+    """
+    job = job_at(wildcards)
+    if job.folder.is_trained:
+        return []
+    return [
+        str(GRID.data_check(job.dataset.id)),
+        job.folder.model,
+        f"results/{GRID.name}/tracking-store",
+    ]
 
 
 def checks_behind(jobs):

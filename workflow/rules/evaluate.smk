@@ -78,7 +78,7 @@ rule submit:
 
 rule submissions:
     input:
-        lambda wildcards: [f"results/{job.key}/submission.zip" for job in GRID.wanted],
+        files_for_servers,
     localrule: True
 
 

@@ -17,7 +17,7 @@ localrules:
 rule collect:
     # Asked for only where it is made: each SLURM job reads these rules, and needs one training's.
     input:
-        lambda wildcards: [*GRID.wanted_files, *checks_behind(GRID.wanted)],
+        files_of_report,
     output:
         f"{REPORT}/results.json",
     log:
@@ -30,14 +30,14 @@ rule collect:
         options=REPORT_OPTIONS,
         shown=GRID.presentation(),
         version=RESULTS_VERSION,
+        made_from=lambda wildcards: sum_of(GRID.wanted_files),
     shell:
         "python -m tsd collect {params.options} --out {output:q} > {log} 2>&1"
 
 
 rule collect_part:
     input:
-        lambda wildcards: GRID.files_behind(wildcards.target),
-        lambda wildcards: checks_behind(GRID.jobs_for(wildcards.target)),
+        files_of_target,
     output:
         f"{REPORT}/parts/{{target}}.json",
     log:
@@ -47,9 +47,10 @@ rule collect_part:
     conda:
         "../../environment.yml"
     params:
-        options=REPORT_OPTIONS,
+        options=TARGET_OPTIONS,
         shown=GRID.presentation(),
         version=RESULTS_VERSION,
+        made_from=lambda wildcards: sum_of(GRID.files_behind(wildcards.target)),
     shell:
         "python -m tsd collect {params.options} --target {wildcards.target:q} --out {output:q}"
         " > {log} 2>&1"

@@ -25,9 +25,7 @@ rule check_run:
 
 rule train:
     input:
-        checked_data,
-        rules.check_run.output,
-        rules.open_tracking.output,
+        what_training_waits_for,
     output:
         "results/{key}/train.json",
     log:

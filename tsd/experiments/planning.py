@@ -1,0 +1,55 @@
+"""What somebody who asks for trainings has to know of them before any is made."""
+
+from collections.abc import Iterable, Sequence
+
+from tsd.experiments.grid import Grid, possible
+from tsd.experiments.job import Job
+from tsd.experiments.load import suggest
+
+
+def impossible(jobs: Iterable[Job]) -> list[str]:
+    """Say which runs cannot be made from what is declared, and why.
+
+    Args:
+        jobs: The trainings that are asked for. They are compiled.
+
+    Returns:
+        One text for each reason; empty if all can be made. Runs that share a reason, such as a
+        mistake in the scale's settings, share a text.
+    """
+    runs: dict[str, list[str]] = {}
+    for job in jobs:
+        if job.mistake is not None and job.run.id not in runs.setdefault(job.mistake, []):
+            runs[job.mistake].append(job.run.id)
+    return [f"{_named(names)} cannot be made: {reason}" for reason, names in runs.items()]
+
+
+def unused_weights(grid: Grid, jobs: Sequence[Job]) -> list[str]:
+    """Say which pretrained weights of the data sets are for backbones that no training has.
+
+    Args:
+        grid: The grid of the trainings.
+        jobs: The trainings that are asked for. They are compiled.
+
+    Returns:
+        One text for each backbone; empty if all weights are used.
+    """
+    started = [job for job in possible(jobs) if job.starts_from is not None]
+    texts = []
+    for dataset in {job.dataset.id: job.dataset for job in jobs}.values():
+        having = {job.backbone_id for job in started if job.dataset.id == dataset.id}
+        for backbone in sorted(dataset.weights.keys() - having):
+            known = [name for name in having if name is not None]
+            texts.append(
+                f"{dataset.origin}: key weights: no run that is asked for at scale {grid.scale.id} "
+                f"starts from pretrained weights of a backbone {backbone!r}"
+                + suggest(backbone, known)
+            )
+    return texts
+
+
+def _named(runs: list[str]) -> str:
+    """The run, or the number of runs with some of them."""
+    if len(runs) == 1:
+        return f"run {runs[0]}"
+    return f"{len(runs)} runs ({', '.join(runs[:5])}{', …' if len(runs) > 5 else ''})"
