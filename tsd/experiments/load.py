@@ -136,8 +136,6 @@ def load_experiments(folder: Path) -> Experiments:
         scales=_one_per_file(folder / "scales", Scale),
         datasets=_one_per_file(folder / "datasets", Dataset),
     )
-    for dataset in experiments.datasets.values():
-        _check_dataset(dataset)
     for run in runs.values():
         _check_run(run, experiments)
     for table in experiments.tables.values():
