@@ -37,7 +37,7 @@ check: setup ## formatter, linter, type checker, workflow linters
 	snakefmt --check Snakefile workflow
 	snakemake --lint
 
-status: setup ## the grid: evaluated, running, failed, pending
+status: setup ## how far each training is: evaluated, running, failed, not run …
 	@python -m tsd status $(GRID_OPTIONS)
 
 ui: setup ## MLflow's comparison pages on loopback

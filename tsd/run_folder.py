@@ -95,6 +95,11 @@ class RunFolder:
         return self.path / "metrics.json"
 
     @property
+    def per_class(self) -> Path:
+        """AP of each class as CSV, for people who look at it in MLflow."""
+        return self.path / "per_class.csv"
+
+    @property
     def latency(self) -> Path:
         """Time of an image through the trained network; the latency rule's output."""
         return self.path / "latency.json"

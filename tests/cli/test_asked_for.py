@@ -61,7 +61,7 @@ def test_a_report_shows_why_a_run_cannot_be_made_and_the_others_as_they_are(proj
     update_status(job.folder, state="failed", error="ValueError: no")
     main(["report", "--scale=smoke", f"--only={only}"])
     assert states(project) == {
-        "tsd_wo_pc": "pending",
+        "tsd_wo_pc": "not run",
         "tsd_joint": "failed",
         "broken": "not possible",
     }
@@ -85,8 +85,8 @@ def test_a_report_shows_what_nobody_asked_for_as_not_run_without_compiling_it(pr
     run = collected["runs"]["tsd_pc"]
     assert run["digest"] is None
     assert run["seeds"] == {"0": run["seeds"]["0"]}
-    assert (run["seeds"]["0"]["state"], run["seeds"]["0"]["folder"]) == ("pending", None)
-    assert states(project, "table3")["tsd_pc"] == "pending"
+    assert (run["seeds"]["0"]["state"], run["seeds"]["0"]["folder"]) == ("not run", None)
+    assert states(project, "table3")["tsd_pc"] == "not run"
     page = (project / "reports/smoke.unfinished/index.html").read_text()
     assert "None" not in page
     assert "digest: `None`" not in (project / "reports/smoke.unfinished/report.md").read_text()
@@ -98,7 +98,7 @@ def test_what_has_results_is_shown_though_nobody_asks_for_it(project, compiled):
     compiled.clear()
     main(["report", "--scale=smoke", "--only=tsd_joint"])
     assert sorted(compiled) == ["tsd_joint", "tsd_pc"]
-    assert states(project, "table3") | {"tsd_pc": "failed", "tsd_joint": "pending"} == states(
+    assert states(project, "table3") | {"tsd_pc": "failed", "tsd_joint": "not run"} == states(
         project, "table3"
     )
 
@@ -123,7 +123,7 @@ def test_status_says_the_reason_and_counts_the_rest(project, compiled, capsys):
     lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
     assert REASON in lines["broken"]
     assert "seed 0  not possible" in lines["broken"]
-    assert "2 pending" in lines["smoke:"]
+    assert "2 not run" in lines["smoke:"]
     assert "1 not possible" in lines["smoke:"]
     others = len(open_grid({"scale": "smoke"}).jobs) - 3
     assert f"{others} not asked for" in lines["smoke:"]

@@ -1,37 +1,43 @@
 """Collected results made by hand, from which the tests of reporting start."""
 
+import itertools
+
 import pytest
 
+from tsd.data.split_report import Fate, Purpose, SplitReport
 from tsd.experiments.dataset_schema import Dataset, Split
 from tsd.experiments.metrics import METRICS
 from tsd.experiments.schema import Figure, Row, Series, Table
 from tsd.reporting.declared_figure import draw_declared
 from tsd.results.collected import (
     RESULTS_VERSION,
+    CollectedData,
     CollectedRun,
     CollectedScale,
     Results,
     State,
     Training,
 )
+from tsd.results.data_check import DataCheck
 from tsd.results.records import TrackingRecord, TrainRecord
 
 NASTY = "A|B & c_d <script>alert(1)</script> 100% ΔC P̂_c"
 REASON = "RuntimeError: loss <b>became</b> nan"
 
 
-def training(state="evaluated", error=None, **metrics):
+def training(state="evaluated", error=None, per_class=None, **metrics):
     """One seed of a run, as it is collected."""
     evaluated = state == "evaluated"
     return Training(
         state=State(state),
         error=error,
-        iteration=None if state == "pending" else 412,
-        max_iterations=None if state == "pending" else 900,
+        iteration=None if state == "not run" else 412,
+        max_iterations=None if state == "not run" else 900,
         folder="results/mini/some/ab12cd34ef/seed0",
         tracking=TrackingRecord(experiment_id="1", run_id="f00d") if evaluated else None,
         train=train_record() if evaluated else None,
         metrics=metrics if evaluated else {},
+        per_class=per_class or {},
     )
 
 
@@ -59,16 +65,24 @@ def train_record(**changes):
     )
 
 
+DIGESTS = (f"{number:010x}" for number in itertools.count(0xAB12CD34EF))
+
+
 def run(*trainings, tables=("options",), differences=None):
-    """A run with its trainings, the first with seed 0."""
+    """A run with its trainings, the first with seed 0, and a digest that no other run has."""
     return CollectedRun(
         why="To be measured.",
         base="faster-rcnn_r50_fpn",
         base_file="tsd/configs/faster-rcnn_r50_fpn.py",
         backbone=None,
+        network="ResNet-18, FPN-48, 160 px",
         dataset="embedded",
+        papers_data="COCO 2017",
+        is_about_these_data=True,
+        is_on_papers_data=True,
+        is_comparable=False,
         set=differences or {},
-        digest="ab12cd34ef",
+        digest=next(DIGESTS),
         at_scale=True,
         tables=list(tables),
         seeds=dict(enumerate(trainings)),
@@ -109,23 +123,68 @@ def figure(name, kind, *series, metrics=("AP",)):
     )
 
 
+def counted(dataset, per_class, train_per_class=None, notes=(), **fates):
+    """What the check of a data set found: objects of the validation set by class.
+
+    There are twice as many in the training set, unless they are given. A third of the validation
+    set's objects is large, the others are small.
+    """
+    train_per_class = train_per_class or {name: 2 * n for name, n in per_class.items()}
+    val, train = sum(per_class.values()), sum(train_per_class.values())
+    return DataCheck(
+        dataset=dataset,
+        train=SplitReport(
+            annotation_file="train.json",
+            purpose=Purpose.TRAINING,
+            images=40,
+            images_without_objects=1,
+            annotations=train + sum(fates.values()),
+            fates={Fate.TRAINED: train, Fate.CROWD: 0, **{Fate(f): n for f, n in fates.items()}},
+            per_class=train_per_class,
+            sizes={"small": train, "medium": 0, "large": 0},
+        ),
+        val=SplitReport(
+            annotation_file="val.json",
+            purpose=Purpose.EVALUATION,
+            images=1234,
+            images_without_objects=0,
+            annotations=val,
+            fates={Fate.EVALUATED: val, Fate.CROWD: 0},
+            per_class=per_class,
+            sizes={"small": val - val // 3, "medium": 0, "large": val // 3},
+        ),
+        pixels={},
+        ceiling=None,
+        classes_without_training_objects=[],
+        images_in_both=0,
+        notes=list(notes),
+    )
+
+
 def make_results(tables, runs, is_paper=False):
+    """Collected results, which may be compared with the paper's at its scale."""
+    for one in runs.values():
+        one.is_comparable = is_paper
+    dataset = Dataset(
+        id="embedded",
+        title="Digits, made by hand",
+        licence="CC BY 4.0",
+        root="data/absent",
+        train=Split(annotations="annotations/train.json", images="train/"),
+        val=Split(annotations="annotations/val.json", images="val/"),
+        classes=["one"],
+    )
     return Results(
         version=RESULTS_VERSION,
         name="mini",
         generated="2026-01-01T12:00:00+00:00",
         commit="fedcba9876543210",
         dirty=False,
-        scale=CollectedScale(id="mini", title="minutes", note="A note.", is_paper=is_paper),
-        dataset=Dataset(
-            id="embedded",
-            title="Digits",
-            licence="CC BY 4.0",
-            root="data/absent",
-            train=Split(annotations="annotations/train.json", images="train/"),
-            val=Split(annotations="annotations/val.json", images="val/"),
-            classes=["one"],
+        scale=CollectedScale(
+            id="mini", title="minutes", note="A note.", comparable=is_paper, is_paper=is_paper
         ),
+        dataset=dataset,
+        data={"embedded": CollectedData(dataset=dataset, check=None)},
         metrics=dict(METRICS),
         tables=tables,
         figures=[],
@@ -166,7 +225,7 @@ def results():
         "single": run(training(params=3.1, AP=29.0, APl=float("nan"))),
         "failing": run(training("failed", REASON + "\n  File x")),
         "half": run(training("failed", REASON), training(params=3.0, AP=33.0, APl=1.0)),
-        "waiting": run(training("pending")),
+        "waiting": run(training("not run")),
         "stopped": run(training("interrupted")),
         "going": run(training("running")),
     }

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.reporting.conftest import make_results, row, run, table, training
-from tsd.reporting.cells import fill, measure, run_state
+from tsd.reporting.cells import fill, measure, run_state, training_id
 from tsd.reporting.tables import failure_reasons
 from tsd.reporting.wording import legend
 from tsd.results.collected import State
@@ -23,10 +23,40 @@ def test_mean_sd_difference_and_gain_over_two_seeds(results):
     better = cell(results, "A|B")
     assert better.measured.mean == 33.0
     assert better.measured.sd == pytest.approx(math.sqrt(2))
-    assert better.difference == pytest.approx(33.0 - 38.5)
     assert better.gain == pytest.approx(33.0 - 30.5)
     assert better.gain_sd == pytest.approx(math.sqrt(2 / 2 + 0.5 / 2))
     assert better.published_gain == pytest.approx(2.5)
+
+
+@pytest.mark.parametrize("comparable", [True, False])
+def test_there_is_a_difference_only_where_the_numbers_may_be_compared(results, comparable):
+    results.runs["better"].is_comparable = comparable
+    better = cell(results, "A|B")
+    assert better.difference == (pytest.approx(33.0 - 38.5) if comparable else None)
+    assert better.gain == pytest.approx(33.0 - 30.5)
+
+
+def test_a_run_about_other_data_fills_no_row_and_is_no_baseline(results):
+    results.runs["base"].is_about_these_data = False
+    assert run_state(results, "base") is State.NOT_ON_THESE_DATA
+    assert cell(results, "Baseline").measured.state is State.NOT_ON_THESE_DATA
+    assert cell(results, "Baseline").measured.mean is None
+    assert cell(results, "A|B").gain is None
+    results.runs["base"].at_scale = False
+    assert run_state(results, "base") is State.NOT_ON_THESE_DATA
+
+
+def test_nothing_is_gained_over_a_baseline_that_is_the_same_training(results):
+    assert cell(results, "A|B").gain is not None
+    results.runs["better"].digest = results.runs["base"].digest
+    assert cell(results, "A|B").gain is None
+    assert cell(results, "A|B").measured.mean == 33.0
+
+
+def test_runs_without_a_digest_are_told_apart_by_their_ids(results):
+    results.runs["base"].digest = results.runs["better"].digest = None
+    assert training_id(results, "base") != training_id(results, "better")
+    assert training_id(results, "absent") == "absent"
 
 
 def test_one_seed_has_no_spread_and_gives_no_gain_one(results):
@@ -43,7 +73,7 @@ def test_one_seed_has_no_spread_and_gives_no_gain_one(results):
         ("Baseline", State.EVALUATED),
         ("Fails", State.FAILED),
         ("Half fails", State.PARTIAL),
-        ("Waits", State.PENDING),
+        ("Waits", State.NOT_RUN),
         ("Stopped", State.INTERRUPTED),
         ("Runs", State.RUNNING),
         ("Only published", State.NOT_DECLARED),
@@ -60,7 +90,7 @@ def test_state(results, label, state):
         ("base", State.EVALUATED),
         ("failing", State.FAILED),
         ("half", State.PARTIAL),
-        ("waiting", State.PENDING),
+        ("waiting", State.NOT_RUN),
         ("absent", State.NOT_COLLECTED),
     ],
 )
@@ -102,7 +132,7 @@ def test_nothing_measured_is_missing(results, label):
 
 
 def test_failure_is_told_before_other_states():
-    runs = {"a": run(training("pending"), training("failed", "why"), training("running"))}
+    runs = {"a": run(training("not run"), training("failed", "why"), training("running"))}
     assert measure(make_results([], runs), "a", "AP").state is State.FAILED
 
 

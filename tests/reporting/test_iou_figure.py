@@ -92,7 +92,7 @@ def test_the_caption_names_runs_seeds_scale_data_and_commits(results, figure, tm
         "base (seeds 0, 1; 0123456789, dirty)",
         "single (seed 0; 0123456789, dirty)",
         "standard deviation over seeds",
-        "Scale mini",
+        "scale mini",
         "Digits",
         "fedcba9876",
         "A note.",
@@ -107,4 +107,4 @@ def test_a_figure_of_runs_that_never_ran_is_drawn(results, figure, tmp_path):
     ]
     caption = draw_figure(results, figure.model_copy(update={"series": series}), tmp_path)
     assert "waiting (not run); absent (not collected)" in caption
-    assert "No run has finished" in caption
+    assert "No run is evaluated" in caption

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.reporting.conftest import NASTY, REASON, make_results, run, training
+from tests.reporting.conftest import NASTY, REASON, counted, make_results, run, training
 from tsd.reporting import summary
 from tsd.reporting.collect import job_state
 from tsd.reporting.page import headline, write_pages, write_parts
@@ -36,7 +36,12 @@ def test_report_writes_pages_tables_and_figures(collected):
     assert {"tables/options.csv", "tables/options.md", "tables/options.tex"} <= written
 
 
-def test_html_shows_the_csvs_numbers(page, collected):
+@pytest.mark.parametrize("comparable", [True, False])
+def test_html_shows_the_csvs_numbers(results, collected, comparable):
+    for one in results.runs.values():
+        one.is_comparable = comparable
+    results.write(collected)
+    page = whole_report(collected).read_text(encoding="utf-8")
     for table in ("options", "others"):
         section = re.search(rf'<section id="table-{table}">(.*?)</section>', page, re.S)[1]
         cells = {
@@ -48,6 +53,9 @@ def test_html_shows_the_csvs_numbers(page, collected):
         }
         with (collected.parent / "tables" / f"{table}.csv").open(encoding="utf-8") as file:
             lines = list(csv.DictReader(file))
+        if not comparable:
+            assert cells.pop("difference") == []
+            assert {line["difference"] for line in lines} == {""}
         for name, words in cells.items():
             write = number if name in ("measured", "published") else signed
             for word, line in zip(words, lines, strict=True):
@@ -125,13 +133,13 @@ def test_banner_of_the_papers_scale(results, collected):
         ([2, 2], "2 seeds per run", "not clearly larger than its ±"),
         ([1, 3], "1 to 3 seeds per run", "where a run has one seed"),
         ([2, 3], "2 to 3 seeds per run", "not clearly larger than its ±"),
-        ([0, 0], "no run finished", "No run has finished"),
+        ([0, 0], "no run evaluated", "No run is evaluated"),
         ([0, 1], "1 seed per run", "not even the direction"),
     ],
 )
 def test_seed_caveat_counts_finished_seeds(seeds, phrase, caveat):
     runs = {
-        str(number): run(training("pending"), *[training(AP=1.0)] * count)
+        str(number): run(training("not run"), *[training(AP=1.0)] * count)
         for number, count in enumerate(seeds)
     }
     results = make_results([], runs)
@@ -141,7 +149,7 @@ def test_seed_caveat_counts_finished_seeds(seeds, phrase, caveat):
 
 def test_state_counts_and_directions(results):
     counts = summary.state_counts(results)
-    assert counts == {"evaluated": 6, "failed": 2, "interrupted": 1, "running": 1, "pending": 1}
+    assert counts == {"evaluated": 6, "failed": 2, "interrupted": 1, "running": 1, "not run": 1}
     agreements = {(g.row.run, g.agrees) for g in summary.compared_gains(results)}
     assert agreements == {("better", True), ("single", False), ("half", True)}
 
@@ -169,9 +177,9 @@ def test_what_fails_after_the_metrics_takes_nothing_from_them():
 
 def test_report_without_any_result(collected, results):
     for entry in results.runs.values():
-        entry.seeds = {0: training("pending")}
+        entry.seeds = {0: training("not run")}
     results.write(collected)
-    assert "No run has finished" in whole_report(collected).read_text(encoding="utf-8")
+    assert "No run is evaluated" in whole_report(collected).read_text(encoding="utf-8")
 
 
 def test_a_training_that_is_not_in_mlflow_says_why(collected, results):
@@ -190,3 +198,76 @@ def test_headline_fits_a_terminal_and_shows_every_row(results):
     assert "seed 0 failed: RuntimeError" in text
     assert "not the paper’s AP" in text
     assert "nan" not in re.sub("became</b> nan", "", text)
+
+
+def test_a_table_names_the_network_beside_the_papers_label(page):
+    section = re.search(r'<section id="table-options">(.*?)</section>', page, re.S)[1]
+    row = re.search(r"<th scope=.row. class=.row.>One seed(.*?)</th>", section, re.S)[1]
+    assert "ResNet-18, FPN-48, 160\u00a0px" in row
+    assert "ResNet-18, FPN-48, 160 px" in card(page, "single")
+
+
+def card(page, run):
+    return visible(
+        re.search(rf'<article class="card" id="run-{run}">(.*?)</article>', page, re.S)[1]
+    )
+
+
+@pytest.fixture
+def checked(results, collected):
+    """The page of results on data that were checked, the digits standing in for a run's data."""
+    results.data["embedded"].check = counted(
+        results.dataset, {"one": 60, "<two>": 3}, notes=["Look at <this>."], empty=7
+    )
+    results.runs["better"].seeds[0].per_class.update({"one": 31.25, "<two>": 12.5})
+    results.runs["single"].is_about_these_data = False
+    results.runs["single"].papers_data = "Open <Images>"
+    results.write(collected)
+    return whole_report(collected).read_text(encoding="utf-8")
+
+
+def test_the_data_are_shown_before_the_tables(checked, collected):
+    assert checked.index('<section id="data">') < checked.index('<section id="table-options">')
+    section = visible(re.search(r'<section id="data">(.*?)</section>', checked, re.S)[1])
+    assert "Look at <this>." in section
+    assert re.search(r"Images\s*40\s*1,234", section)
+    assert re.search(r"below one pixel.*?7\s*—", section, re.S)
+    assert "training: 40 images, 126 objects" in visible(checked[: checked.index("<nav")])
+    text = (collected.parent / "report.md").read_text(encoding="utf-8")
+    assert "| Images | 40 | 1,234 |" in text
+    assert "- Look at &lt;this>." in text
+
+
+def test_each_card_says_on_how_much_a_run_was_evaluated(checked):
+    assert "1,234 images, 63 objects of the validation set" in card(checked, "better")
+
+
+def test_a_run_about_other_data_has_a_card_with_its_numbers_and_fills_no_row(checked):
+    found = card(checked, "single")
+    assert "stands in for “Open <Images>”: the run fills no row and decides no claim" in found
+    assert re.search(r"AP \(%\)\s*29\.000", found)
+    section = re.search(r'<section id="table-options">(.*?)</section>', checked, re.S)[1]
+    row = visible(re.search(r">One seed\s.*?</tr>", section, re.S)[0])
+    assert "29.0" not in row
+    assert row.count("not on this data") == 3
+
+
+def test_ap_of_each_class_is_shown_with_its_objects(checked, collected):
+    section = visible(re.search(r'<section id="per-class">(.*?)</section>', checked, re.S)[1])
+    assert re.search(r"one\s*120\s*60\s*31\.2", section)
+    assert section.index("one") < section.index("<two>")
+    text = (collected.parent / "report.md").read_text(encoding="utf-8")
+    assert "| &lt;two> | 6 | 3 (few) | 12.5 |" in text
+    with (collected.parent / "per_class.csv").open(encoding="utf-8") as file:
+        assert {line["AP"] for line in csv.DictReader(file)} == {"31.25", "12.5"}
+
+
+def test_metrics_of_few_objects_are_marked(checked):
+    section = re.search(r'<section id="table-options">(.*?)</section>', checked, re.S)[1]
+    heads = re.findall(r'<small class="(objects[^"]*)">(.*?)</small>', section)
+    assert heads == [("objects", "63 objects"), ("objects few", "21 objects")]
+    assert "Fewer than 30 objects are behind AP l" in section
+
+
+def test_without_ap_of_classes_there_is_no_section_of_them(page):
+    assert 'id="per-class"' not in page

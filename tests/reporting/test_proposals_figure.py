@@ -129,7 +129,7 @@ def test_a_point_wise_derived_box_is_points(draw, image):
 
 def test_a_run_that_was_not_extracted_leaves_a_word(draw, image):
     caption, words = draw(better=[image])
-    assert "base:\ntrained, but nothing was extracted\nfrom it for this figure" in words
+    assert "base:\nevaluated, but nothing was extracted\nfrom it for this figure" in words
     assert "better (seed 0" in caption
 
 

@@ -3,16 +3,19 @@ from pathlib import Path
 import pytest
 
 from tests.reporting.claims import BASE, BETTER, UP, claim, gain, measured, pairs, results, verdict
-from tests.reporting.conftest import NASTY, row, table
+from tests.reporting.conftest import NASTY, counted, row, table
 from tsd.experiments.comparisons import Alone, Difference, Quantity, Quotient
 from tsd.experiments.metrics import METRICS
 from tsd.reporting import page, verdict_texts
 from tsd.reporting.verdict_texts import (
     SYMBOLS,
     expectation,
+    groups,
     measured_text,
+    networks_behind,
     published_text,
     remarks,
+    statement,
     tally,
     title,
 )
@@ -81,19 +84,20 @@ def test_the_papers_number_is_written_as_the_measured_one():
         (gain("a/b", "c/b", direction="up"), "Each number should be above 0 %."),
         (
             gain("a/b", direction="up", size={"at_least": 3}),
-            "At this scale the number should be above 0 %; "
-            "at the paper’s scale the number should be at least +3 %.",
+            "Here the number should be above 0 %; "
+            "under the paper’s conditions the number should be at least +3 %.",
         ),
-        (SAME, "At the paper’s scale the number should be from −0.5 to +0.5 %."),
-        (RATIO, "At the paper’s scale the number should be at most 1.1."),
-        (LEVEL, "At the paper’s scale the number should be from 37.7 to 38.7 %."),
+        (SAME, "Under the paper’s conditions the number should be from −0.5 to +0.5 %."),
+        (RATIO, "Under the paper’s conditions the number should be at most 1.1."),
+        (LEVEL, "Under the paper’s conditions the number should be from 37.7 to 38.7 %."),
         (
             {**LEVEL, "runs": ["nobody"]},
-            "At the paper’s scale the number should be near one that the paper does not print.",
+            "Under the paper’s conditions the number should be near one that the paper does not "
+            "print.",
         ),
         (
             gain("a/b", metrics=["AP", "AP50"], size={"within": 0.5}),
-            "At the paper’s scale the numbers should be "
+            "Under the paper’s conditions the numbers should be "
             "from +1.6 to +2.6 % and from +2 to +3 %, in this order.",
         ),
     ],
@@ -150,14 +154,80 @@ def test_comparisons_without_results_are_counted():
 @pytest.mark.parametrize(
     ("is_paper", "test", "texts"),
     [
-        (False, SAME, ["Only the paper’s scale can decide this claim."]),
+        (False, SAME, ["Only the paper’s conditions can decide this claim."]),
         (True, SAME, []),
-        (False, {**SAME, "direction": "up"}, ["Only its direction is judged at this scale."]),
+        (False, {**SAME, "direction": "up"}, ["Only its direction is judged here."]),
         (True, {**SAME, "direction": "up"}, []),
     ],
 )
 def test_what_only_the_papers_scale_can_decide_is_told(is_paper, test, texts):
     assert said(results(measured(a=BETTER, b=BASE), is_paper), test) == texts
+
+
+def on_other_data(runs, about_others=False):
+    for one in runs.values():
+        one.is_on_papers_data = False
+        one.is_about_these_data = not about_others
+    return runs
+
+
+def test_a_statement_names_the_data_at_hand():
+    found = results(measured(a=BETTER, b=BASE))
+    assert statement(verdict(found, UP), found) == "On “Digits”: s"
+    empty = results({})
+    assert statement(verdict(empty, UP), empty) == "s"
+
+
+def test_on_other_data_the_papers_are_named_beside_the_evidence():
+    found = results(on_other_data(measured(a=BETTER, b=BASE)))
+    assert statement(verdict(found, UP), found) == "On “Digits”: s"
+    assert said(found, UP) == ["The paper’s sentence is about “COCO 2017”."]
+    nothing = results(on_other_data(measured(a=[], b=[])))
+    assert said(nothing, UP) == []
+
+
+def test_a_claim_about_other_data_is_not_decided_and_says_so():
+    found = results(on_other_data(measured(a=BETTER, b=BASE), about_others=True))
+    assert verdict(found, UP).outcome is Outcome.NO_RESULTS
+    assert statement(verdict(found, UP), found) == "On “COCO 2017”: s"
+    assert said(found, UP) == [
+        "The paper’s sentence is about “COCO 2017”, so that trainings on “Digits” do not decide it."
+    ]
+
+
+def test_the_networks_of_measured_numbers_are_named():
+    runs = measured(a=BETTER, b=BASE, c=[])
+    runs["c"].network = "MobileNetV2"
+    found = results(runs)
+    text = networks_behind(verdict(found, gain("a/b", "c/b", direction="up")), found)
+    assert text == "The network of every run is ResNet-18, FPN-48, 160 px."
+    assert networks_behind(verdict(found, gain("c/b", direction="up")), found) == ""
+
+
+def test_repeated_evidence_says_what_it_repeats_and_is_not_counted():
+    runs = measured(a=BETTER, b=BASE, c=BETTER)
+    runs["c"].digest = runs["a"].digest
+    found = verdict(results(runs), gain("a/b", "c/b", direction="up"))
+    text = measured_text(found.evidence[1], METRICS)
+    assert text == "the same trainings as a − b, which count once"
+    assert not any("comparisons" in text for text in remarks(found, results(runs)))
+
+
+@pytest.mark.parametrize(("objects", "warned"), [(29, True), (30, False)])
+def test_numbers_of_few_objects_come_with_a_warning(objects, warned):
+    found = results(measured(a=BETTER, b=BASE))
+    found.data["embedded"].check = counted(found.dataset, {"one": objects})
+    assert any("Fewer than 30 objects" in text for text in said(found, UP)) == warned
+
+
+def test_claims_without_results_stand_apart():
+    runs = measured(a=BETTER, b=BASE)
+    judged = judge(results(runs, claims=[claim(gain("x/b", direction="up")), claim(UP)]))
+    assert groups(judged) == {
+        "Claims with results": [judged[1]],
+        "Claims without results": [judged[0]],
+    }
+    assert list(groups(judged[:1])) == ["Claims without results"]
 
 
 def test_claims_are_counted_in_a_sentence():
@@ -191,7 +261,7 @@ def test_a_section_says_the_verdict_in_words_and_by_a_sign(suffix):
         assert outcome in text.lower()
         assert SYMBOLS[outcome] in text
         assert verdict_texts.LEGEND[outcome] in text
-    assert verdict_texts.LEGEND[Outcome.PARTLY_RUN] not in text
+    assert verdict_texts.LEGEND[Outcome.PARTIAL_RESULTS] not in text
     assert "+3.0 (95%: " in text
     assert "Of 3 claims, 1 holds, 1 does not hold and 1 is undecided." in text
 

@@ -18,7 +18,7 @@ SAMPLE = st.lists(st.integers(10, 1000).map(lambda n: n / 10), min_size=2, max_s
         ([33.0], [30.0], Outcome.UNDECIDED),
         ([33.0, 33.1], [30.0], Outcome.UNDECIDED),
         ([0.0, 0.0, 0.0], [0.0, 0.0, 0.0], Outcome.UNDECIDED),
-        ([], [30.0, 30.1], Outcome.NOT_RUN),
+        ([], [30.0, 30.1], Outcome.NO_RESULTS),
     ],
 )
 def test_a_direction_is_judged_by_the_interval(a, b, outcome):
@@ -26,7 +26,7 @@ def test_a_direction_is_judged_by_the_interval(a, b, outcome):
 
 
 def test_a_run_that_was_not_collected_is_not_run():
-    assert verdict(results(measured(b=[30.0, 30.1])), UP).outcome is Outcome.NOT_RUN
+    assert verdict(results(measured(b=[30.0, 30.1])), UP).outcome is Outcome.NO_RESULTS
 
 
 THREE = gain("a/b", direction="up", size={"about": 3, "within": 0.5})
@@ -67,9 +67,9 @@ EACH = gain("a/b", "c/b", direction="up")
         (BETTER, BETTER, Outcome.HOLDS),
         (BETTER, WORSE, Outcome.DOES_NOT),
         (BETTER, [29.0, 31.0, 30.5], Outcome.UNDECIDED),
-        (BETTER, [], Outcome.PARTLY_RUN),
+        (BETTER, [], Outcome.PARTIAL_RESULTS),
         (WORSE, [], Outcome.DOES_NOT),
-        ([], [], Outcome.NOT_RUN),
+        ([], [], Outcome.NO_RESULTS),
     ],
 )
 def test_a_claim_of_several_comparisons_needs_all_of_them(a, c, outcome):
@@ -77,11 +77,47 @@ def test_a_claim_of_several_comparisons_needs_all_of_them(a, c, outcome):
 
 
 def test_of_many_comparisons_one_has_to_be_clearer_to_refute():
-    runs = measured(b=[30.0, 30.2, 30.4], a=[29.4, 29.6, 29.8])
+    low = [29.4, 29.6, 29.8]
+    runs = measured(b=[30.0, 30.2, 30.4], a=low, **{f"a{number}": low for number in range(9)})
     alone = verdict(results(runs), UP)
     assert alone.outcome is Outcome.DOES_NOT
-    many = verdict(results(runs), gain(*["a/b"] * 10, direction="up"))
-    assert many.outcome is Outcome.UNDECIDED
+    many = gain("a/b", *[f"a{number}/b" for number in range(9)], direction="up")
+    assert verdict(results(runs), many).outcome is Outcome.UNDECIDED
+
+
+def test_one_training_under_two_names_is_one_piece_of_evidence():
+    low = [29.4, 29.6, 29.8]
+    runs = measured(b=[30.0, 30.2, 30.4], **{f"a{number}": low for number in range(10)})
+    many = gain(*[f"a{number}/b" for number in range(10)], direction="up")
+    assert verdict(results(runs), many).outcome is Outcome.UNDECIDED
+    for number in range(10):
+        runs[f"a{number}"].digest = "the same"
+    found = verdict(results(runs), many)
+    assert found.outcome is Outcome.DOES_NOT
+    assert len(found.counted) == 1
+    assert len(found.evidence) == 10
+    assert {e.repeats.run for e in found.evidence[1:]} == {"a0"}
+
+
+def test_a_training_is_no_evidence_against_itself():
+    runs = measured(a=BETTER, b=BASE)
+    assert verdict(results(runs), UP).outcome is Outcome.HOLDS
+    runs["a"].digest = runs["b"].digest
+    assert verdict(results(runs), UP).outcome is Outcome.NO_RESULTS
+
+
+def test_a_run_about_other_data_decides_no_claim():
+    runs = measured(a=BETTER, b=BASE)
+    runs["a"].is_about_these_data = runs["b"].is_about_these_data = False
+    assert verdict(results(runs), UP).outcome is Outcome.NO_RESULTS
+
+
+def test_a_size_counts_only_where_all_runs_may_be_compared():
+    runs = measured(a=[31.0, 31.1, 30.9], b=BASE)
+    found = results(runs, is_paper=True)
+    assert verdict(found, THREE).outcome is Outcome.DOES_NOT
+    runs["a"].is_comparable = False
+    assert verdict(found, THREE).outcome is Outcome.HOLDS
 
 
 def test_parameters_need_no_second_training():
@@ -123,7 +159,7 @@ def at_three(*values):
     [
         ([[51.0, 43.0, 25.0], [51.1, 43.2, 25.1]], Outcome.HOLDS),
         ([[51.0, 43.0, 20.0], [51.1, 43.2, 20.1]], Outcome.DOES_NOT),
-        ([[51.0, 43.0, None], [51.1, 43.2, None]], Outcome.PARTLY_RUN),
+        ([[51.0, 43.0, None], [51.1, 43.2, None]], Outcome.PARTIAL_RESULTS),
     ],
 )
 def test_a_growing_gain_grows_at_every_step(values, outcome):
@@ -138,11 +174,11 @@ PUBLISHED = table("table1", row("b", "b", AP=36.1), row("a", "a", "b", AP=38.2),
 def test_the_papers_numbers_are_put_to_the_same_test():
     found = results({}, tables=[PUBLISHED])
     held = verdict(found, gain("a/b", direction="up", size={"about": 2, "within": 0.5}))
-    assert (held.outcome, held.paper) == (Outcome.NOT_RUN, Outcome.HOLDS)
+    assert (held.outcome, held.paper) == (Outcome.NO_RESULTS, Outcome.HOLDS)
     assert held.evidence[0].published == 2.1
     assert verdict(found, THREE).paper is Outcome.DOES_NOT
-    assert verdict(found, gain("a/b", "c/b", direction="up")).paper is Outcome.PARTLY_RUN
-    assert verdict(found, gain("c/b", direction="up")).paper is Outcome.NOT_RUN
+    assert verdict(found, gain("a/b", "c/b", direction="up")).paper is Outcome.PARTIAL_RESULTS
+    assert verdict(found, gain("c/b", direction="up")).paper is Outcome.NO_RESULTS
 
 
 def test_a_size_around_what_the_tables_print():

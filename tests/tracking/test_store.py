@@ -207,9 +207,10 @@ def test_artifacts_are_replaced_when_changed(run_dir, uri, client, tmp_path):
     write(run_dir / "config.json", {"lr": 1})
     write(run_dir / "detections.json", [])
     write(run_dir / "metrics.json", evaluation(AP=36.1))
+    (run_dir / "per_class.csv").write_text("class,AP\ncat,36.1\n")
     run_id = sync_run(run_dir, uri)["run_id"]
     listed = sorted(artifact.path for artifact in client.list_artifacts(run_id))
-    assert listed == ["config.json", "detections.json", "metrics.json"]
+    assert listed == ["config.json", "detections.json", "metrics.json", "per_class.csv"]
 
     write(run_dir / "metrics.json", evaluation(AP=36.2))  # as long as before
     sync_run(run_dir, uri)

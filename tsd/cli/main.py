@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tsd import environment
@@ -13,6 +14,8 @@ from tsd.experiments.figure_kinds import extractions
 from tsd.experiments.load import DeclarationError
 from tsd.results.collected import ResultsError
 from tsd.results.records import RecordError
+
+Parsers = Sequence[argparse.ArgumentParser]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -28,94 +31,182 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(f"tsd: {error}")
 
 
+DESCRIPTION = """\
+Commands of this project: those that answer questions come first, then the steps of the workflow,
+which Snakemake calls.
+
+A run is a declared model. A training is a run with one of its seeds. The grid is all trainings of
+a scale on a data set. A training is trained when it has ended, and evaluated when its detections
+on the validation set are measured too.
+"""
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tsd", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tsd",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     commands = parser.add_subparsers(required=True, metavar="command")
 
     grid = argparse.ArgumentParser(add_help=False)
-    grid.add_argument("--experiments", default="experiments", help="folder of declarations")
-    grid.add_argument("--results", type=Path, default=Path("results"), help="folder of results")
-    grid.add_argument("--scale", default="mini", help="id or YAML file")
-    grid.add_argument("--dataset", help="id or YAML file; the scale's own by default")
+    grid.add_argument(
+        "--experiments", default="experiments", help="The declarations are in this folder."
+    )
+    grid.add_argument(
+        "--results", type=Path, default=Path("results"), help="The results are in this folder."
+    )
+    grid.add_argument("--scale", default="mini", help="This is the scale, an id or a YAML file.")
+    grid.add_argument(
+        "--dataset",
+        help="This is the data set, an id or a YAML file; without it, it is the scale's own.",
+    )
     seeds = argparse.ArgumentParser(add_help=False, parents=[grid])
-    seeds.add_argument("--seeds", help="how many of each run; the scale's own by default")
+    seeds.add_argument(
+        "--seeds", help="Each run has so many seeds; without it, it has those of the scale."
+    )
     wanted = argparse.ArgumentParser(add_help=False, parents=[seeds])
     wanted.add_argument(
-        "--only", help="tables, figures and runs with commas, or all; the scale's own by default"
+        "--only",
+        help="These tables, figures and runs are wanted, with commas between them, or all; without "
+        "it, they are those of the scale.",
     )
     data = argparse.ArgumentParser(add_help=False)
-    data.add_argument("--data", required=True, help="which of the grid's data sets")
+    data.add_argument("--data", required=True, help="This one of the grid's data sets is meant.")
     out = argparse.ArgumentParser(add_help=False)
-    out.add_argument("--out", type=Path, required=True, help="file to write")
+    out.add_argument("--out", type=Path, required=True, help="This file is written.")
     job = argparse.ArgumentParser(add_help=False, parents=[grid])
-    job.add_argument("--run", required=True)
-    job.add_argument("--seed", type=int, required=True)
-    job.add_argument("--digest", help="refuse if the declaration compiles to another")
-    job.add_argument("--threads", type=int)
-    job.add_argument("--log", type=Path, help="file that takes all output but the progress")
-    collected = argparse.ArgumentParser(add_help=False)
-    collected.add_argument("--collected", type=Path, required=True, help="what `collect` wrote")
-
-    for name, command, parents, help_text in (
-        ("check-data", steps.check_data, [grid, data, out], "check a data set before training"),
-        ("check-run", steps.check_run, [job], "build a job's model before it trains"),
-        ("open-tracking", steps.open_tracking, [grid], "prepare MLflow's store"),
-        ("detect", steps.detect, [job], "dump the detections of a trained job"),
-        ("submit", steps.submit, [job, out], "pack detections on the test set for its server"),
-        ("latency", steps.latency, [job], "time of an image through a trained job's network"),
-        ("evaluate", steps.evaluate, [job], "metrics from dumped detections"),
-        ("track", steps.track, [job, out], "bring a job's files into MLflow"),
-        ("track-missing", steps.track_missing, [wanted], "bring into MLflow what is not there yet"),
-        ("report", steps.report, [wanted], "collect what there is and write the whole report"),
-        ("status", questions.status, [wanted], "the grid: evaluated, running, failed, pending"),
-        ("headline", questions.headline, [wanted], "the report's tables as text"),
-        ("cost", questions.cost, [wanted], "GPU hours of the grid, by table"),
-        ("declarations", declarations, [], "write the documentation of the YAML files"),
-        ("bench", questions.bench, [], "speed and memory of the method, as ratios"),
-    ):
-        commands.add_parser(name, parents=parents, help=help_text).set_defaults(command=command)
-
-    collect = commands.add_parser("collect", parents=[wanted, out], help="gather all results")
-    collect.add_argument("--target", help="only the runs behind this table or figure")
-    collect.set_defaults(command=steps.collect)
-    page = commands.add_parser("page", parents=[grid, collected], help="write the report's pages")
-    page.add_argument("--ready", default="", help="tables and figures that are written already")
-    page.set_defaults(command=steps.page)
-    table = commands.add_parser("table", parents=[collected, out], help="write one table")
-    table.add_argument("table")
-    table.set_defaults(command=steps.table)
-    figure = commands.add_parser("figure", parents=[grid, out], help="draw one figure")
-    figure.add_argument("figure", help="samples, gains, or the id of a declared one")
-    figure.add_argument("--collected", type=Path, help="what `collect` wrote; not for samples")
-    figure.set_defaults(command=steps.figure)
-    extract = commands.add_parser("extract", parents=[job], help="what a figure shows of a job")
-    extract.add_argument("kind", choices=list(extractions()))
-    extract.set_defaults(command=steps.extract)
-    train = commands.add_parser("train", parents=[job], help="train one job")
-    train.add_argument("--minutes", type=float, default=0, help="end before these; 0: no limit")
-    train.add_argument("--attempt", type=int, default=1, help="above 1: not if it cannot help")
-    train.set_defaults(command=training_step.train)
-    follow = commands.add_parser("follow", parents=[job], help="track a job while it trains")
-    follow.add_argument("--pid", type=int, required=True, help="process that trains")
-    follow.set_defaults(command=training_step.follow)
-    made = commands.add_parser("make-data", help="make the embedded data set")
-    made.add_argument("--root", type=Path, required=True, help="folder to make it in")
-    made.add_argument("--content", required=True, help="its parameters as JSON")
-    made.set_defaults(command=steps.make_data)
-    openimages = commands.add_parser(
-        "prepare-openimages", help="write what is read of Open Images from what is published"
+    job.add_argument("--run", required=True, help="A training of the run with this id is meant.")
+    job.add_argument("--seed", type=int, required=True, help="Its seed is this number.")
+    job.add_argument(
+        "--digest", help="The command is refused if the run compiles to another digest."
     )
-    openimages.add_argument("raw", type=Path, help="folder of the published files and images")
-    openimages.add_argument("prepared", type=Path, help="folder to write to")
-    openimages.set_defaults(command=steps.prepare_openimages)
-    download = commands.add_parser("download", parents=[out], help="fetch one of COCO's archives")
-    download.add_argument("archive", help="file name without .zip")
-    download.set_defaults(command=steps.download)
-    divide = commands.add_parser("divide-coco2014", parents=[out], help="the paper's division")
-    divide.add_argument("--minival", type=Path, help="annotations of minival's images; 2017's val")
-    divide.set_defaults(command=steps.divide_coco2014)
+    job.add_argument("--threads", type=int, help="It may use so many threads.")
+    job.add_argument("--log", type=Path, help="All output but the progress goes to this file.")
+    collected = argparse.ArgumentParser(add_help=False)
+    collected.add_argument(
+        "--collected", type=Path, required=True, help="The command `collect` wrote this file."
+    )
+
+    def add(
+        name: str, command: Callable[[argparse.Namespace], None], parents: Parsers, text: str
+    ) -> argparse.ArgumentParser:
+        added: argparse.ArgumentParser = commands.add_parser(
+            name, parents=list(parents), help=text, description=text
+        )
+        added.set_defaults(command=command)
+        return added
+
+    for name, command, parents, text in (
+        ("status", questions.status, [wanted], "Say how far each training of the grid is."),
+        ("headline", questions.headline, [wanted], "Print the tables of the report as text."),
+        ("report", steps.report, [wanted], "Collect what there is, and write the whole report."),
+        ("cost", questions.cost, [wanted], "Say how many GPU hours the grid takes, by table."),
+        ("bench", questions.bench, [], "Measure speed and memory of the method, as ratios."),
+        ("declarations", declarations, [], "Write the documentation of the YAML files anew."),
+        (
+            "track-missing",
+            steps.track_missing,
+            [wanted],
+            "Bring those trainings into MLflow that could not be brought before.",
+        ),
+        (
+            "check-data",
+            steps.check_data,
+            [grid, data, out],
+            "Check a data set before anything trains on it.",
+        ),
+        (
+            "check-run",
+            steps.check_run,
+            [job],
+            "Build the model of a training, to find before it trains what cannot be.",
+        ),
+        ("open-tracking", steps.open_tracking, [grid], "Prepare the store of MLflow."),
+        (
+            "detect",
+            steps.detect,
+            [job],
+            "Write down what a trained model detects in the validation set.",
+        ),
+        (
+            "evaluate",
+            steps.evaluate,
+            [job],
+            "Compute the metrics of the detections that were written down.",
+        ),
+        (
+            "latency",
+            steps.latency,
+            [job],
+            "Measure how long an image takes through a trained model.",
+        ),
+        (
+            "submit",
+            steps.submit,
+            [job, out],
+            "Pack what a trained model detects in the test set for its server.",
+        ),
+        ("track", steps.track, [job, out], "Bring the files of a training into MLflow."),
+    ):
+        add(name, command, parents, text)
+
+    text = "Gather the results of all trainings into one file."
+    collect = add("collect", steps.collect, [wanted, out], text)
+    collect.add_argument("--target", help="Only the runs behind this table or figure are gathered.")
+    page = add("page", steps.page, [grid, collected], "Write the pages of the report.")
+    page.add_argument("--ready", default="", help="These tables and figures are written already.")
+    table = add("table", steps.table, [collected, out], "Write one table.")
+    table.add_argument("table", help="The table has this id.")
+    figure = add("figure", steps.figure, [grid, out], "Draw one figure.")
+    figure.add_argument("figure", help="This is its id, or one of the words samples and gains.")
+    figure.add_argument(
+        "--collected",
+        type=Path,
+        help="The command `collect` wrote this file; samples do not need it.",
+    )
+    text = "Write down what a kind of figure shows of a trained model."
+    extract = add("extract", steps.extract, [job], text)
+    extract.add_argument(
+        "kind", choices=list(extractions()), help="The figure is one of this kind."
+    )
+    train = add("train", training_step.train, [job], "Train a model.")
+    train.add_argument(
+        "--minutes",
+        type=float,
+        default=0,
+        help="It ends before so many minutes, to go on later; 0 means that there is no limit.",
+    )
+    train.add_argument(
+        "--attempt",
+        type=int,
+        default=1,
+        help="This is the number of the attempt; a later one is not made where it cannot help.",
+    )
+    text = "Bring the files of a training into MLflow while it trains."
+    follow = add("follow", training_step.follow, [job], text)
+    follow.add_argument("--pid", type=int, required=True, help="This is the process that trains.")
+    made = add("make-data", steps.make_data, [], "Make the embedded data set.")
+    made.add_argument("--root", type=Path, required=True, help="It is made in this folder.")
+    made.add_argument("--content", required=True, help="These are its parameters, as JSON.")
+    text = "Write what training and evaluation on Open Images read, from what is published."
+    openimages = add("prepare-openimages", steps.prepare_openimages, [], text)
+    openimages.add_argument(
+        "raw", type=Path, help="The published files and images are in this folder."
+    )
+    openimages.add_argument("prepared", type=Path, help="The files are written to this folder.")
+    download = add("download", steps.download, [out], "Fetch one of the archives of COCO.")
+    download.add_argument("archive", help="This is the name of its file, without .zip.")
+    text = "Divide COCO 2014 into the splits of the paper."
+    divide = add("divide-coco2014", steps.divide_coco2014, [out], text)
+    divide.add_argument(
+        "--minival",
+        type=Path,
+        help="The images of minival are those of this annotation file; without it, those of the "
+        "val split of 2017.",
+    )
     for parser_of_coco in (download, divide):
         parser_of_coco.add_argument(
-            "--root", type=Path, default=Path("data/coco"), help="COCO's folder"
+            "--root", type=Path, default=Path("data/coco"), help="COCO is in this folder."
         )
     return parser

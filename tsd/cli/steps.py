@@ -17,8 +17,8 @@ from tsd.experiments.figure_kinds import extractions
 from tsd.experiments.grid import possible
 from tsd.experiments.job import Job
 from tsd.liveness import is_training
-from tsd.results.records import TrackingRecord
-from tsd.run_folder import read_json, update_status, write_json
+from tsd.results.records import EvaluationRecord, TrackingRecord
+from tsd.run_folder import read_json, update_status, write_json, write_text
 from tsd.tracking.uri import tracking_uri
 
 
@@ -131,7 +131,9 @@ def evaluate(options: Namespace) -> None:
     job = job_of(options)
     with logged(options.log, job):
         measure = resolve_name(format_of(job.dataset).measure)
-        measure(job).write(job.folder.metrics)
+        evaluation: EvaluationRecord = measure(job)
+        write_text(job.folder.per_class, evaluation.per_class_csv())
+        evaluation.write(job.folder.metrics)
         update_status(job.folder, state="done", error=None)
 
 

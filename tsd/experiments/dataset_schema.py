@@ -1,5 +1,6 @@
 """What a YAML file says of a data set."""
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -65,6 +66,11 @@ class Dataset(Declaration):
     root: Annotated[str, Field(examples=["data/aquarium"])]
     """All files of the data set lie in this folder; the path is absolute or relative to the
     folder that the workflow runs in."""
+
+    same_as: Annotated[Identifier | None, Field(examples=["coco2017"])] = None
+    """If given, the data set has the images and annotations of this declared one under other
+    names, as another release or copy of it has. Numbers on it then count as numbers on that data
+    set, so that they may be compared with the paper's."""
 
     train: Annotated[
         Split, Field(examples=[{"annotations": "instances_train.json", "images": "train/"}])
@@ -142,3 +148,8 @@ class Dataset(Declaration):
                 "Other settings of models belong in the set of a scale or of a run"
             )
         return self
+
+    @property
+    def name(self) -> str:
+        """What texts call the data set: its title up to the first comma, bracket or the like."""
+        return re.split(r"\s*[,;:(]", self.title)[0] or self.title

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tsd.data.image_identity import look_again
+from tsd.experiments.checks import require
 from tsd.experiments.claims_schema import Claim, load_claims
 from tsd.experiments.data_formats import format_of
 from tsd.experiments.dataset_schema import Dataset
@@ -68,7 +69,7 @@ class Grid:
     @property
     def is_paper(self) -> bool:
         """Whether its numbers may be compared with the paper's."""
-        return self.scale.comparable and self.dataset.id == self.scale.dataset
+        return self.scale.comparable and self._is(self.dataset, self.scale.dataset)
 
     @property
     def report_folder(self) -> Path:
@@ -89,10 +90,36 @@ class Grid:
             return self.dataset
         return self.experiments.dataset(run.dataset)
 
+    def is_about_these_data(self, run: Run) -> bool:
+        """Whether a run trains on the data set that it names; any does that names none."""
+        return run.dataset is None or self._is(self.dataset_of(run), run.dataset)
+
+    def _is(self, dataset: Dataset, name: str) -> bool:
+        """Whether a data set is the one of that id, or the same under another."""
+        declared = self.experiments.datasets.get(name)
+        original = name if declared is None else declared.same_as or name
+        return (dataset.same_as or dataset.id) == original
+
+    def dataset_of_paper(self, run: Run) -> Dataset | None:
+        """The data set of the paper's numbers for a run; None where no scale is comparable."""
+        scales = (self.scale, *self.experiments.scales.values())
+        own = next((scale.dataset for scale in scales if scale.comparable), None)
+        name = run.dataset or own
+        return None if name is None else self.experiments.datasets.get(name)
+
+    def is_on_papers_data(self, run: Run) -> bool:
+        """Whether a run trains on the data set of the paper's numbers for it."""
+        papers = self.dataset_of_paper(run)
+        return papers is not None and self._is(self.dataset_of(run), papers.id)
+
     @property
     def datasets(self) -> dict[str, Dataset]:
         """The data sets of all trainings, by id."""
         return {job.dataset.id: job.dataset for job in self.jobs}
+
+    def data_check(self, dataset: str) -> Path:
+        """The file that says what was found when the data set of that id was checked."""
+        return self.results / self.name / "datasets" / f"{dataset}.json"
 
     def presentation(self) -> str:
         """A digest of all that a report shows without training for it: texts, published values."""
@@ -134,7 +161,16 @@ class Grid:
         return [job for job in self.jobs if id(job) in shown]
 
     def has(self, run: Run) -> bool:
-        """Whether the scale has something to stand for the run's backbone."""
+        """Whether the scale has something to stand for the run's backbone, and data that it is on.
+
+        On a user's data set there are no runs that are about another one: they would repeat others.
+        """
+        return self._has_backbone(run) and self._has_data(run)
+
+    def _has_data(self, run: Run) -> bool:
+        return self.dataset.id == self.scale.dataset or self.is_about_these_data(run)
+
+    def _has_backbone(self, run: Run) -> bool:
         stand_ins = self.scale.backbones
         return run.backbone is None or stand_ins is None or run.backbone in stand_ins
 
@@ -164,11 +200,16 @@ class Grid:
         return {}
 
     def _job(self, declared: Run, seed: int) -> Job:
-        if not self.has(declared):
+        if not self._has_backbone(declared):
             raise DeclarationError(
                 f"{self.scale.origin}: key backbones: nothing stands for {declared.backbone!r}, "
                 f"so that run {declared.id} cannot be made at scale {self.scale.id}"
                 + suggest(str(declared.backbone), self.scale.backbones or ())
+            )
+        if not self._has_data(declared):
+            raise DeclarationError(
+                f"{declared.origin}: key dataset: run {declared.id} is about {declared.dataset!r}, "
+                f"and there is no such run on the data set {self.dataset.id!r}"
             )
         backbone = self.experiments.backbones[declared.backbone] if declared.backbone else None
         parts = (declared, backbone, self.scale, self.dataset_of(declared))
@@ -197,7 +238,7 @@ class Grid:
         """The trainings behind a table, a figure or a run, also those that are impossible.
 
         A table's include the baselines of its rows. Runs are left out if nothing stands for their
-        backbone.
+        backbone, or if they are about other data than the user's.
         """
         runs = map(self.experiments.run, self.experiments.runs_for(target))
         return [job for run in runs if self.has(run) for job in self.jobs_of(run.id)]
@@ -286,6 +327,11 @@ def open_grid(settings: Mapping[str, Any], results: Path = Path("results")) -> G
     folder = given.get("experiments", "experiments")
     experiments = load_experiments(Path(folder))
     scale = experiments.scale(given.get("scale", "mini"))
+    dataset = experiments.dataset(given.get("dataset", scale.dataset))
+    for one in (dataset, *experiments.datasets.values()):
+        if one.same_as is not None:
+            place = f"{one.origin}: key same_as"
+            require(place, "data set", one.same_as, experiments.datasets)
     options = [f"--experiments={folder}", f"--scale={given.get('scale', 'mini')}"]
     if "dataset" in given:
         options.append(f"--dataset={given['dataset']}")
@@ -301,7 +347,7 @@ def open_grid(settings: Mapping[str, Any], results: Path = Path("results")) -> G
             load_inconsistencies, Path(folder, "inconsistencies.yaml"), experiments
         ),
         scale=scale,
-        dataset=experiments.dataset(given.get("dataset", scale.dataset)),
+        dataset=dataset,
         stands_in=scale.stands_in or "dataset" in given,
         only=_wanted(given["only"], experiments) if "only" in given else _own(scale),
         results=results,

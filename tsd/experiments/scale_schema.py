@@ -93,7 +93,8 @@ class Scale(Declaration):
     for the same bases, are combined setting by setting, and what is given here wins."""
 
     stands_in: Annotated[bool, Field(examples=[True])] = False
-    """If ``true``, the scale's data set also replaces those that runs name."""
+    """If ``true``, the scale's data set also replaces those that runs name. Such runs only try the
+    wiring: they fill no row of a table and decide no claim."""
 
     only: Annotated[
         list[Identifier] | None, Field(min_length=1, examples=[["table2", "figure6", "r50"]])

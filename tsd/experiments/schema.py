@@ -30,8 +30,9 @@ class Run(Declaration):
     """This declared backbone replaces the one of the base."""
 
     dataset: Annotated[Identifier | None, Field(examples=["openimages-challenge"])] = None
-    """The run trains on this data set instead of the scale's, unless the scale says
-    ``stands_in`` or the user names a data set."""
+    """The run is about this data set and trains on it instead of the scale's. Where another data
+    set stands in for it, because the scale says ``stands_in``, the run fills no row of a table and
+    decides no claim. Where the user names another data set, the run is left out."""
 
     set: Annotated[
         Differences, Field(examples=[{"model.roi_head.derived_proposals.gamma": 0.2}])

@@ -45,6 +45,7 @@ class Cell:
         metric: Id of the metric.
         measured: What our run gave.
         published: What the paper printed.
+        is_comparable: Whether what was measured may be set against what the paper printed.
         gain: Measured mean minus that of the row's baseline run.
         gain_sd: Standard error of the gain; None unless run and baseline have two seeds each.
         published_gain: The same difference between the paper's values.
@@ -53,14 +54,15 @@ class Cell:
     metric: str
     measured: Measured
     published: float | None
+    is_comparable: bool
     gain: float | None
     gain_sd: float | None
     published_gain: float | None
 
     @property
     def difference(self) -> float | None:
-        """Measured minus published."""
-        return minus(self.measured.mean, self.published)
+        """Measured minus published; None where the two may not be compared."""
+        return minus(self.measured.mean, self.published) if self.is_comparable else None
 
 
 @dataclass(frozen=True)
@@ -96,10 +98,8 @@ def measure(results: Results, name: str | None, metric: str) -> Measured:
     if name not in results.runs:
         return Measured(State.NOT_COLLECTED, {}, 0)
     run = results.runs[name]
-    if not run.at_scale:
-        return Measured(State.NOT_AT_SCALE, {}, 0)
-    if run.mistake is not None:
-        return Measured(State.NOT_POSSIBLE, {}, 0)
+    if not run.is_shown:
+        return Measured(run_state(results, name), {}, 0)
     found = {seed: training.metrics.get(metric) for seed, training in sorted(run.seeds.items())}
     values = {seed: v for seed, v in found.items() if v is not None and math.isfinite(v)}
     if values:
@@ -122,6 +122,8 @@ def run_state(results: Results, name: str) -> State:
     if name not in results.runs:
         return State.NOT_COLLECTED
     run = results.runs[name]
+    if not run.is_about_these_data:
+        return State.NOT_ON_THESE_DATA
     if not run.at_scale:
         return State.NOT_AT_SCALE
     if run.mistake is not None:
@@ -130,6 +132,23 @@ def run_state(results: Results, name: str) -> State:
     if State.EVALUATED in states:
         return State.EVALUATED if set(states) == {State.EVALUATED} else State.PARTIAL
     return next(state for state in UNFINISHED if state in states)
+
+
+def training_id(results: Results, run: str) -> str:
+    """Tell trainings apart by what is trained: runs that differ by name alone have the same id.
+
+    At a small scale the same network may stand for two, and then both runs compile to the same
+    config. What they measure is one piece of evidence, not two.
+
+    Args:
+        results: What was collected.
+        run: Id of a run.
+
+    Returns:
+        The digest of the compiled config, or the run's own id where it is not compiled.
+    """
+    collected = results.runs.get(run)
+    return run if collected is None or collected.digest is None else collected.digest
 
 
 def gain_sd(run: Measured, baseline: Measured) -> float | None:
@@ -150,13 +169,17 @@ def fill_cell(results: Results, table: Table, row: Row, metric: str) -> Cell:
     """Compute one metric of one row."""
     measured = measure(results, row.run, metric)
     published = row.published.get(metric)
+    is_comparable = row.run in results.runs and results.runs[row.run].is_comparable
     if row.baseline is None:
-        return Cell(metric, measured, published, None, None, None)
+        return Cell(metric, measured, published, is_comparable, None, None, None)
     baseline = measure(results, row.baseline, metric)
+    if row.run is not None and training_id(results, row.run) == training_id(results, row.baseline):
+        baseline = Measured(State.MISSING, {}, 0)  # nothing is gained over oneself
     return Cell(
         metric,
         measured,
         published,
+        is_comparable,
         gain=minus(measured.mean, baseline.mean),
         gain_sd=gain_sd(measured, baseline),
         published_gain=minus(published, published_of(results, table, row.baseline, metric)),

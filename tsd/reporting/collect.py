@@ -9,16 +9,19 @@ from tsd.experiments.grid import Grid
 from tsd.experiments.job import Job
 from tsd.experiments.load import config_name
 from tsd.experiments.metrics import METRICS
+from tsd.experiments.network import network_name
 from tsd.experiments.schema import Run
 from tsd.liveness import is_training
 from tsd.results.collected import (
     RESULTS_VERSION,
+    CollectedData,
     CollectedRun,
     CollectedScale,
     Results,
     State,
     Training,
 )
+from tsd.results.data_check import DataCheck
 from tsd.results.records import read_records
 from tsd.run_folder import read_json
 
@@ -69,9 +72,14 @@ def collect(grid: Grid, jobs: Iterable[Job], not_run: Collection[str] = ()) -> R
         commit=head,
         dirty=dirty,
         scale=CollectedScale(
-            id=scale.id, title=scale.title, note=scale.note, is_paper=grid.is_paper
+            id=scale.id,
+            title=scale.title,
+            note=scale.note,
+            comparable=scale.comparable,
+            is_paper=grid.is_paper,
         ),
         dataset=grid.dataset,
+        data=_data(grid, runs),
         metrics=METRICS,
         tables=list(experiments.tables.values()),
         figures=list(experiments.figures.values()),
@@ -81,25 +89,47 @@ def collect(grid: Grid, jobs: Iterable[Job], not_run: Collection[str] = ()) -> R
     )
 
 
+def _data(grid: Grid, runs: Iterable[str]) -> dict[str, CollectedData]:
+    """The data sets of the grid and of some runs, by id, with what their check found."""
+    declared = map(grid.experiments.run, runs)
+    datasets = [grid.dataset, *(grid.dataset_of(run) for run in declared)]
+    return {
+        dataset.id: CollectedData(
+            dataset=dataset, check=DataCheck.read_current(grid.data_check(dataset.id))
+        )
+        for dataset in {dataset.id: dataset for dataset in datasets}.values()
+    }
+
+
 def _not_run(grid: Grid, run: Run) -> CollectedRun:
-    """A run of the scale with all its seeds pending, which takes no compiling."""
+    """A run of the scale with all its seeds not run, which takes no compiling."""
     declared = _declared(grid, run)
-    pending = {job.seed: Training(state=State.PENDING) for job in grid.jobs_of(run.id)}
-    return declared.model_copy(update={"at_scale": True, "seeds": pending})
+    not_run = {job.seed: Training(state=State.NOT_RUN) for job in grid.jobs_of(run.id)}
+    return declared.model_copy(update={"at_scale": True, "seeds": not_run})
 
 
 def _declared(grid: Grid, run: Run, job: Job | None = None) -> CollectedRun:
     """A run as it is declared, its seeds still to be filled in.
 
-    Without one of its jobs it is a run that the scale does not have.
+    Args:
+        grid: The grid.
+        run: The run.
+        job: One of its trainings; None where the scale does not have the run.
     """
+    papers_data = grid.dataset_of_paper(run)
+    is_on_papers_data = grid.is_on_papers_data(run)
     mistake = job.mistake if job else None
     return CollectedRun(
         why=run.why,
         base=run.base,
         base_file=config_name(run.base),
         backbone=run.backbone,
+        network=network_name(job.config) if job and mistake is None else None,
         dataset=grid.dataset_of(run).id,
+        papers_data=None if papers_data is None else papers_data.name,
+        is_about_these_data=grid.is_about_these_data(run),
+        is_on_papers_data=is_on_papers_data,
+        is_comparable=grid.scale.comparable and is_on_papers_data,
         set=run.set,
         tables=grid.experiments.tables_of(run.id),
         digest=job.digest if job and mistake is None else None,
@@ -139,7 +169,7 @@ def job_state(status: dict[str, Any], evaluated: bool) -> State:
         status: Content of ``status.json``, empty where there is none.
         evaluated: Whether the evaluation is there.
     """
-    step = status.get("state", "pending")
+    step = status.get("state", State.NOT_RUN)
     if evaluated and step in ("done", "failed"):
         # A new training removes the evaluation when it starts, so that this evaluation belongs to
         # the present weights. The step that failed is a later one, such as the latency.

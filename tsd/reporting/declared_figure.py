@@ -8,9 +8,11 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from tsd.experiments import schema
-from tsd.experiments.figure_kinds import FIGURE_KINDS
+from tsd.experiments.figure_kinds import FIGURE_KINDS, extractions
 from tsd.reporting.cells import run_state
+from tsd.reporting.comparability import data_remark, networks_text, shown_runs
 from tsd.reporting.drawing import INK, Drawing, word
+from tsd.reporting.object_counts import object_remarks
 from tsd.reporting.summary import scale_caveat
 from tsd.reporting.wording import commit_text, moment
 from tsd.results.collected import Results
@@ -66,11 +68,25 @@ def caption(results: Results, declared: schema.Figure, drawing: Drawing) -> str:
         *drawing.shown,
         declared.note or "",
         f"Runs: {provenance(results, seeds)}.",
-        f"Data: {results.dataset.title}.",
+        networks_text(results, declared.runs),
+        f"Data: {data_titles(results, declared.runs)}.",
+        *object_remarks(results, declared.runs, metrics_in(declared)),
         scale_caveat(results),
+        data_remark(results, declared.runs),
         f"Collected at {commit_text(results.commit, results.dirty)}, {moment(results.generated)}.",
     ]
     return " ".join(" ".join(sentence.split()) for sentence in sentences if sentence)
+
+
+def data_titles(results: Results, names: Sequence[str]) -> str:
+    """Write the titles of the data sets that runs are trained on, or that of the grid."""
+    used = [results.data[run.dataset].dataset for run in shown_runs(results, names).values()]
+    return "; ".join(dict.fromkeys(one.title for one in used or [results.dataset]))
+
+
+def metrics_in(declared: schema.Figure) -> list[str]:
+    """List the metrics that a figure draws: none in kinds that draw what a network does."""
+    return [] if declared.kind in extractions() else declared.metrics
 
 
 def provenance(results: Results, seeds: Mapping[str, Sequence[int]]) -> str:

@@ -43,9 +43,13 @@ class Drawing:
 
 
 def measured_seeds(results: Results) -> dict[str, list[int]]:
-    """List the seeds of each run that have results."""
+    """List the seeds of each run that have results; none of a run that is about other data."""
     return {
-        name: [seed for seed, training in run.seeds.items() if training.state is State.EVALUATED]
+        name: [
+            seed
+            for seed, training in run.seeds.items()
+            if run.is_shown and training.state is State.EVALUATED
+        ]
         for name, run in results.runs.items()
     }
 
@@ -100,7 +104,7 @@ def absence(results: Results, run: str, is_extracted: bool = False) -> str:
         return f"{run}: no annotated object to look at"
     state = run_state(results, run)
     if state in (State.EVALUATED, State.PARTIAL):
-        return f"{run}: trained, but nothing was extracted\nfrom it for this figure"
+        return f"{run}: evaluated, but nothing was extracted\nfrom it for this figure"
     return f"{run}: {word(state)}"
 
 

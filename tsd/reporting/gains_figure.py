@@ -45,15 +45,17 @@ def draw_gains(collected: Path, out: Path) -> None:
 
 
 def _draw_lines(axes: Axes, gains: list[ComparedGain]) -> None:
-    """Draw for each row a line from the paper's gain to the measured one, the first row on top."""
+    """Draw for each gain a line from the printed ones to the measured one, the first on top."""
     for height, gain in zip(range(len(gains), 0, -1), gains, strict=True):
-        axes.plot([gain.published, gain.measured], [height, height], color=FAINT, lw=1.2, zorder=1)
+        ends = [*gain.published, gain.measured]
+        axes.plot(ends, [height] * len(ends), color=FAINT, lw=1.2, zorder=1)
         axes.errorbar(
             gain.measured, height, xerr=gain.sd, fmt="o", ms=8, color=OURS, capsize=3, zorder=3
         )
-        axes.plot(gain.published, height, "D", ms=9, mfc="none", mec=PAPERS, mew=1.8, zorder=4)
+        for printed in gain.published:
+            axes.plot(printed, height, "D", ms=9, mfc="none", mec=PAPERS, mew=1.8, zorder=4)
         for text, dy, size, colour in (
-            (f"{gain.table.id} · {row_name(gain.row)}", 4, 8.5, INK),
+            (f"{', '.join(gain.tables)} · {row_name(gain.row)}", 4, 8.5, INK),
             (f"{gain.row.run} − {gain.row.baseline}", -7, 7, FAINT),
         ):
             axes.annotate(

@@ -12,19 +12,25 @@ from pathlib import Path
 import jinja2
 
 from tsd.experiments.metrics import leading
+from tsd.experiments.schema import Table
 from tsd.reporting import (
+    cells,
+    comparability,
+    data_section,
     disagreements,
     escaping,
+    object_counts,
+    per_class,
     summary,
+    tables,
     verdict_texts,
     verdicts,
     wording,
 )
-from tsd.reporting.cells import Cell, fill
+from tsd.reporting.cells import Cell
 from tsd.reporting.declared_figure import draw_declared
 from tsd.reporting.gains_figure import draw_gains
 from tsd.reporting.sample_sheet import draw_samples
-from tsd.reporting.tables import failure_reasons, notes, to_markdown, write_table
 from tsd.results.collected import Results, State
 
 TERMINAL = 100
@@ -32,7 +38,7 @@ TERMINAL = 100
 
 
 def write_parts(collected: Path, leave_out: Collection[str] = ()) -> None:
-    """Write the tables and figures that the pages show, beside the collected results.
+    """Write the tables and figures that the pages show or link to, beside the collected results.
 
     Args:
         collected: The file with the results.
@@ -42,11 +48,12 @@ def write_parts(collected: Path, leave_out: Collection[str] = ()) -> None:
     results = Results.read(collected)
     for table in results.tables:
         if table.id not in leave_out:
-            write_table(collected, table.id, folder / "tables")
+            tables.write_table(collected, table.id, folder / "tables")
     for figure in results.figures:
         if figure.id not in leave_out:
             draw_declared(collected, figure.id, folder / "figures" / figure.id)
     draw_gains(collected, folder / "figures" / "gains.png")
+    per_class.write_csv(results, folder)
     root, split = Path(results.dataset.root), results.dataset.val
     if (root / split.annotations).exists():
         samples = folder / "figures" / "samples.png"
@@ -75,6 +82,7 @@ def write_pages(collected: Path) -> Path:
         },
         "has_samples": (folder / "figures" / "samples.png").exists(),
         "states": summary.state_counts(results),
+        "class_tables": per_class.class_tables(results),
     }
     for name in ("index.html", "report.md"):
         text = environment.get_template(f"report.{name.split('.')[1]}.j2").render(content)
@@ -92,11 +100,15 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.globals.update(
-        fill=fill,
+        cells=cells,
+        comparability=comparability,
+        data_section=data_section,
+        fill=cells.fill,
+        object_counts=object_counts,
+        per_class=per_class,
         State=State,
-        notes=notes,
-        failure_reasons=failure_reasons,
-        to_markdown=to_markdown,
+        tables=tables,
+        to_markdown=tables.to_markdown,
         tone=tone,
         verdict_texts=verdict_texts,
         summary=summary,
@@ -138,12 +150,21 @@ def headline(results: Results) -> str:
         index = table.metrics.index(metric)
         title = wording.metric_title(results.metrics[metric])
         lines += ["", _clip(f"{table.title} ({table.source})", TERMINAL)]
+        lines += _networks(results, table)
         lines.append(_line("", title, "paper", "gain", "paper’s gain", "state"))
-        for filled in fill(results, table):
+        for filled in cells.fill(results, table):
             cell = filled.cells[index]
             lines.append(_headline_row(wording.row_name(filled.row), cell, results))
             lines += [_clip(f"    {text}", TERMINAL) for text in wording.failures(filled.run)]
     return "\n".join(lines)
+
+
+def _networks(results: Results, table: Table) -> list[str]:
+    """Write which networks fill a table, and on what their values are measured."""
+    runs = tables.runs_of(table)
+    said = [comparability.networks_text(results, runs), comparability.data_remark(results, runs)]
+    text = " ".join(one for one in said if one)
+    return textwrap.wrap(text, TERMINAL, initial_indent="  ", subsequent_indent="  ")
 
 
 def _headline_row(name: str, cell: Cell, results: Results) -> str:
@@ -161,11 +182,11 @@ def _headline_row(name: str, cell: Cell, results: Results) -> str:
 
 
 def _line(*words: str) -> str:
-    """Set words in the columns of the plain text: 36, 12, 7, 13, 14 and 13 wide, 100 in all."""
+    """Set words in the columns of the plain text: 35, 12, 7, 13, 14 and 19 wide, 100 in all."""
     name, measured, *others, state = words
     columns = [f"{word:>{width}}" for word, width in zip(others, (7, 13, 14), strict=True)]
-    space = " " * (36 - wording.width(_clip(name, 36)))
-    return f"{_clip(name, 36)}{space}{measured:>12}{''.join(columns)}  {state}".rstrip()
+    space = " " * (35 - wording.width(_clip(name, 35)))
+    return f"{_clip(name, 35)}{space}{measured:>12}{''.join(columns)}  {state}".rstrip()
 
 
 def _clip(text: str, columns: int) -> str:

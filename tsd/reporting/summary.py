@@ -1,59 +1,110 @@
 """What can be said of a whole report: caveats, counts, and how the gains compare."""
 
+import math
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Self
 
-from tsd.experiments.metrics import MAIN, Metric
+from tsd.experiments.metrics import MAIN, METRICS, Metric
 from tsd.experiments.schema import Row, Table
-from tsd.reporting.cells import fill, measure
-from tsd.reporting.wording import commit_text
-from tsd.results.collected import Results, State
+from tsd.reporting.cells import FilledRow, fill, training_id
+from tsd.reporting.comparability import data_remark, networks_text
+from tsd.reporting.wording import commit_text, is_zero
+from tsd.results.collected import CollectedRun, Results, State
+
+INTRODUCTION = (
+    "This report sets what was measured here beside what the paper printed. A run is one of the "
+    "models that the paper compares, trained once for each seed, which fixes its random numbers. "
+    "A gain is how far a run is above its baseline, another run. A training is evaluated when it "
+    "has ended and its detections on the validation set are measured."
+)
 
 
 @dataclass(frozen=True)
 class ComparedGain:
-    """A row whose gain was both measured and published.
+    """A gain that was both measured and published.
 
     Args:
-        table: The row's table.
-        row: Its declaration.
+        tables: Ids of the tables with a row of this gain.
+        row: The first of these rows.
+        trainings: What is trained for the run and for its baseline, so that gains can be told
+            apart.
         measured: The gain over the row's baseline run.
         sd: Its standard error; None unless run and baseline have two each.
-        published: The paper's gain.
+        published: The gain that is printed for it; several where tables print different ones.
     """
 
-    table: Table
+    tables: tuple[str, ...]
     row: Row
+    trainings: tuple[str, str]
     measured: float
     sd: float | None
-    published: float
+    published: tuple[float, ...]
+
+    def shown_also(self, other: Self) -> Self:
+        """Return the gain with the tables and the printed values of another row that shows it."""
+        tables = dict.fromkeys([*self.tables, *other.tables])
+        # A difference of decimal fractions is not exact in binary.
+        printed = dict.fromkeys(round(value, 9) for value in (*self.published, *other.published))
+        return replace(self, tables=tuple(tables), published=tuple(printed))
 
     @property
     def agrees(self) -> bool:
-        """Whether both gains point the same way."""
-        return self.measured * self.published > 0
+        """Whether both gains point the same way; one that is written as zero points nowhere."""
+        is_zero_here = is_zero(self.measured, METRICS[MAIN].decimals)
+        return not is_zero_here and self.measured * self.published[0] > 0
 
 
 def compared_gains(results: Results) -> list[ComparedGain]:
-    """Find the rows of all tables whose gain in the main metric can be held against the paper’s."""
-    return [
-        ComparedGain(table, filled.row, cell.gain, cell.gain_sd, cell.published_gain)
-        for table in results.tables
-        for filled in fill(results, table)
-        for cell in filled.cells
-        if cell.metric == MAIN and cell.gain is not None and cell.published_gain is not None
-    ]
+    """Find the gains in the main metric, of all tables, that can be held against the paper’s.
+
+    The gain of one pair of trainings over the other is there once, however many rows show it.
+    """
+    found: dict[tuple[str, str], ComparedGain] = {}
+    for table in results.tables:
+        for filled in fill(results, table):
+            for gain in _gains_of(results, table, filled):
+                same = found.get(gain.trainings)
+                found[gain.trainings] = gain if same is None else same.shown_also(gain)
+    return list(found.values())
+
+
+def _gains_of(results: Results, table: Table, filled: FilledRow) -> Iterator[ComparedGain]:
+    """Yield the gain of a row in the main metric, if it was both measured and published."""
+    row = filled.row
+    if row.run is None or row.baseline is None:
+        return
+    trainings = (training_id(results, row.run), training_id(results, row.baseline))
+    for cell in filled.cells:
+        if cell.metric == MAIN and cell.gain is not None and cell.published_gain is not None:
+            yield ComparedGain(
+                (table.id,), row, trainings, cell.gain, cell.gain_sd, (cell.published_gain,)
+            )
 
 
 def agreement(results: Results) -> str:
-    """Count the gains that point the paper's way, one in several tables once; empty for none."""
-    distinct: dict[tuple[str | None, str | None], ComparedGain] = {}
-    for gain in compared_gains(results):
-        distinct.setdefault((gain.row.run, gain.row.baseline), gain)
-    if not distinct:
+    """Count the gains that point the paper's way, each pair of trainings once; empty for none."""
+    gains = compared_gains(results)
+    if not gains:
         return ""
-    agreeing = sum(gain.agrees for gain in distinct.values())
-    return f"{agreeing} of {len(distinct)} measured gains point the same way as the paper’s."
+    agreeing = sum(gain.agrees for gain in gains)
+    return f"{agreeing} of {len(gains)} measured gains point the same way as the paper’s."
+
+
+def gains_caption(results: Results) -> str:
+    """Write the caption of the figure that shows all gains."""
+    gains = compared_gains(results)
+    names = [name for gain in gains for name in (gain.row.run, gain.row.baseline)]
+    said = [
+        "Each row shows the gain in AP of a run over its baseline, as it was measured here (dot) "
+        "and as the paper prints it (diamond). A row’s name is the paper’s.",
+        networks_text(results, names),
+        data_remark(results, names),
+        agreement(results),
+        seed_caveat(results),
+    ]
+    return " ".join(text for text in said if text)
 
 
 def state_counts(results: Results) -> dict[State, int]:
@@ -73,25 +124,31 @@ def metrics_of(results: Results, run: str) -> dict[str, Metric]:
     return {
         name: metric
         for name, metric in results.metrics.items()
-        if (not metric.detail or name in in_tables) and measure(results, run, name).values
+        if (not metric.detail or name in in_tables) and _is_measured(results.runs[run], name)
     }
 
 
-def finished_seeds(results: Results) -> tuple[int, int] | None:
-    """Return the least and the greatest number of finished seeds of the runs that have any."""
+def _is_measured(run: CollectedRun, metric: str) -> bool:
+    """Tell whether any training of a run has a value of a metric."""
+    values = (training.metrics.get(metric) for training in run.seeds.values())
+    return any(value is not None and math.isfinite(value) for value in values)
+
+
+def evaluated_seeds(results: Results) -> tuple[int, int] | None:
+    """Return the least and the greatest number of evaluated seeds of the runs that have any."""
     counts = [
         sum(training.state is State.EVALUATED for training in run.seeds.values())
         for run in results.runs.values()
     ]
-    finished = [count for count in counts if count]
-    return (min(finished), max(finished)) if finished else None
+    evaluated = [count for count in counts if count]
+    return (min(evaluated), max(evaluated)) if evaluated else None
 
 
 def seeds_phrase(results: Results) -> str:
     """Say how many seeds stand behind the numbers."""
-    match finished_seeds(results):
+    match evaluated_seeds(results):
         case None:
-            return "no run finished"
+            return "no run evaluated"
         case (1, 1):
             return "1 seed per run"
         case (least, most) if least == most:
@@ -102,9 +159,9 @@ def seeds_phrase(results: Results) -> str:
 
 def seed_caveat(results: Results) -> str:
     """Say what the number of seeds allows to conclude."""
-    span = finished_seeds(results)
+    span = evaluated_seeds(results)
     if span is None:
-        return "No run has finished: there are no measured numbers yet."
+        return "No run is evaluated: there are no measured numbers yet."
     phrase = seeds_phrase(results)
     if span[0] > 1:
         return (
@@ -124,11 +181,12 @@ def seed_caveat(results: Results) -> str:
 def scale_caveat(results: Results) -> str:
     """Say whether numbers may be compared with the paper’s."""
     scale = results.scale
+    where = f"At scale {scale.id} ({scale.title}) and on “{results.dataset.name}”"
     if scale.is_paper:
-        return f"Scale {scale.id} ({scale.title}): numbers may be compared with the paper’s."
+        return f"{where}, numbers may be compared with the paper’s."
     return (
-        f"Scale {scale.id} ({scale.title}): its AP is not the paper’s AP. "
-        "Only the direction of a gain may be compared with the paper’s."
+        f"{where}, AP is not the paper’s AP: only the direction of a gain may be compared with the "
+        "paper’s."
     )
 
 
@@ -139,7 +197,7 @@ def provenance(results: Results) -> str:
 
 
 def training_commits(results: Results) -> list[tuple[str, int]]:
-    """Count the finished trainings by the commit they ran at, most frequent first."""
+    """Count the evaluated trainings by the commit they ran at, most frequent first."""
     return Counter(
         commit_text(training.train.commit, training.train.dirty)
         for training in results.trainings()

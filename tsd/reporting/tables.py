@@ -5,6 +5,8 @@ column, and a table with many metrics grows longer, not wider. The CSV has a lin
 and metric in full precision, with everything needed to trace the number.
 """
 
+import itertools
+import math
 from pathlib import Path
 
 import pandas
@@ -12,9 +14,19 @@ import pandas
 from tsd.experiments.schema import Table
 from tsd.reporting import escaping
 from tsd.reporting.cells import Cell, FilledRow, fill
+from tsd.reporting.comparability import (
+    data_remark,
+    difference_remark,
+    has_differences,
+    networks_text,
+    other_data_remark,
+    same_training_remarks,
+)
+from tsd.reporting.object_counts import data_of, object_remarks, objects_behind, size_of
 from tsd.reporting.summary import provenance, scale_caveat, seed_caveat
 from tsd.reporting.wording import (
     NOTHING,
+    count,
     failures,
     gain_text,
     legend,
@@ -27,7 +39,20 @@ from tsd.reporting.wording import (
 )
 from tsd.results.collected import Results
 
-NUMBER_HEADS = ["Measured", "Paper", "Δ", "Gain", "Paper’s gain"]
+WIDEST = 20
+"""So many columns of numbers fit beside each other on a page."""
+
+MEASURED, PAPER, DIFFERENCE, GAIN, PAPERS_GAIN = "Measured", "Paper", "Δ", "Gain", "Paper’s gain"
+
+
+def number_heads(rows: list[FilledRow]) -> list[str]:
+    """List the columns of numbers: without differences where no two numbers may be compared.
+
+    Args:
+        rows: The rows of the table.
+    """
+    difference = [DIFFERENCE] if has_differences(rows) else []
+    return [MEASURED, PAPER, *difference, GAIN, PAPERS_GAIN]
 
 
 def to_csv(results: Results, table: Table) -> str:
@@ -48,10 +73,13 @@ def to_csv(results: Results, table: Table) -> str:
                     "label": row.label,
                     **{head: row.attributes.get(head) for head in table.attributes},
                     "run": row.run,
+                    "network": filled.run and filled.run.network,
+                    "dataset": filled.run and filled.run.dataset,
                     "digest": filled.run and filled.run.digest,
                     "baseline": row.baseline,
                     "metric": cell.metric,
                     "unit": results.metrics[cell.metric].unit,
+                    "objects": _objects(results, filled, cell),
                     "state": cell.measured.state.value,
                     "seeds_declared": cell.measured.declared,
                     "seeds": " ".join(map(str, cell.measured.values)),
@@ -66,8 +94,16 @@ def to_csv(results: Results, table: Table) -> str:
                     "commits": commits,
                 }
             )
-    text: str = pandas.DataFrame(lines).to_csv(index=False, lineterminator="\n")
+    frame = pandas.DataFrame(lines).astype({"objects": "Int64"})
+    text: str = frame.to_csv(index=False, lineterminator="\n")
     return text
+
+
+def _objects(results: Results, filled: FilledRow, cell: Cell) -> int | None:
+    """Count the objects that a cell's value rests on; None without a value."""
+    if filled.run is None or not filled.run.is_shown:
+        return None
+    return objects_behind(results, filled.run.dataset, cell.metric)
 
 
 def _sources(filled: FilledRow, cell: Cell) -> tuple[str, str]:
@@ -83,13 +119,14 @@ def _sources(filled: FilledRow, cell: Cell) -> tuple[str, str]:
 
 def to_markdown(results: Results, table: Table) -> str:
     """Write a block for each metric, the columns aligned for readers of the plain text too."""
-    heads = ["Row", *table.attributes, "Run", *NUMBER_HEADS]
-    left = len(heads) - len(NUMBER_HEADS)
-    parts = [f"### {escaping.markdown(table.title)}", escaping.markdown(table.source)]
     rows = fill(results, table)
+    number = number_heads(rows)
+    heads = ["Row", *table.attributes, "Run", "Network", *number]
+    left = len(heads) - len(number)
+    parts = [f"### {escaping.markdown(table.title)}", escaping.markdown(table.source)]
     for index, metric in enumerate(table.metrics):
         lines = [heads] + [
-            _words(table, filled) + _numbers(results, filled, index) for filled in rows
+            _words(table, filled) + _numbers(results, filled, index, number) for filled in rows
         ]
         cells = [[escaping.markdown(word) for word in line] for line in lines]
         widths = [max(3, *map(width, column)) for column in zip(*cells, strict=True)]
@@ -101,7 +138,9 @@ def to_markdown(results: Results, table: Table) -> str:
             ]
             for line in [cells[0], rule, *cells[1:]]
         ]
-        parts.append(f"**{escaping.markdown(metric_title(results.metrics[metric]))}**")
+        title = f"**{escaping.markdown(metric_title(results.metrics[metric]))}**"
+        objects = objects_behind(results, data_of(results, runs_of(table)), metric)
+        parts.append(title + ("" if objects is None else f", of {count(objects, 'object')}"))
         parts.append("\n".join(f"| {' | '.join(line)} |" for line in padded))
     parts.append(
         "\n".join(f"- {escaping.markdown(text)}" for text in _remarks(results, table, rows))
@@ -118,17 +157,19 @@ def _pad(word: str, columns: int, right: bool) -> str:
 def to_latex(results: Results, table: Table) -> str:
     """Write a ``table`` environment with a block for each metric; needs booktabs and amssymb."""
     left = 1 + len(table.attributes)
-    heads = ["", *table.attributes, *NUMBER_HEADS]
     rows = fill(results, table)
+    number = number_heads(rows)
+    heads = ["", *table.attributes, *number]
     body: list[str] = []
     for index, metric in enumerate(table.metrics):
         title = escaping.latex(metric_title(results.metrics[metric]))
         body.append(rf"\midrule \multicolumn{{{len(heads)}}}{{l}}{{\emph{{{title}}}}} \\")
         for filled in rows:
-            words = _words(table, filled)[:left] + _numbers(results, filled, index)
+            words = _words(table, filled)[:left] + _numbers(results, filled, index, number)
             body.append(" & ".join(map(escaping.latex, words)) + r" \\")
     caption = f"{table.title} ({table.source}). {scale_caveat(results)}"
-    remarks = " ".join(_sentence(text) for text in _remarks(results, table, rows))
+    said = [networks_text(results, runs_of(table)), *_remarks(results, table, rows)]
+    remarks = " ".join(_sentence(text) for text in said if text)
     return "\n".join(
         [
             f"% {provenance(results)}",
@@ -137,7 +178,7 @@ def to_latex(results: Results, table: Table) -> str:
             r"\centering\small",
             rf"\caption{{{escaping.latex(caption)}}}",
             rf"\label{{tab:{table.id}}}",
-            rf"\begin{{tabular}}{{{'l' * left}{'r' * len(NUMBER_HEADS)}}}",
+            rf"\begin{{tabular}}{{{'l' * left}{'r' * len(number)}}}",
             r"\toprule",
             " & ".join(map(escaping.latex, heads)) + r" \\",
             *body,
@@ -156,34 +197,90 @@ def _sentence(text: str) -> str:
 
 
 def _words(table: Table, filled: FilledRow) -> list[str]:
-    """Return label, attributes and run of a row."""
+    """Return label, attributes, run and network of a row."""
     attributes = [filled.row.attributes.get(head, "") for head in table.attributes]
-    return [filled.row.label, *attributes, filled.row.run or NOTHING]
+    network = filled.run.network if filled.run and filled.run.is_shown else None
+    return [filled.row.label, *attributes, filled.row.run or NOTHING, network or NOTHING]
 
 
-def _numbers(results: Results, filled: FilledRow, index: int) -> list[str]:
-    """Write the five numbers of a row's cell."""
+def _numbers(results: Results, filled: FilledRow, index: int, heads: list[str]) -> list[str]:
+    """Write the numbers of a row's cell that stand under some heads."""
     cell = filled.cells[index]
     decimals = results.metrics[cell.metric].decimals
-    return [
-        measured_text(cell, decimals),
-        printed(cell.published, decimals),
-        signed(cell.difference, decimals),
-        gain_text(cell, decimals),
-        signed(cell.published_gain, decimals),
-    ]
+    written = {
+        MEASURED: measured_text(cell, decimals),
+        PAPER: printed(cell.published, decimals),
+        DIFFERENCE: signed(cell.difference, decimals),
+        GAIN: gain_text(cell, decimals),
+        PAPERS_GAIN: signed(cell.published_gain, decimals),
+    }
+    return [written[head] for head in heads]
 
 
 def _remarks(results: Results, table: Table, rows: list[FilledRow]) -> list[str]:
     """Return what has to be said under a table: caveats, notes, failures, legend."""
-    return [
+    said = [
         scale_caveat(results),
         seed_caveat(results),
+        *what_is_measured(results, table, rows),
+        *object_remarks(results, runs_of(table), table.metrics),
         *notes(table, rows),
         *failure_reasons(rows),
         *legend(rows),
         f"Made from {provenance(results)}",
     ]
+    return list(dict.fromkeys(said))
+
+
+def what_is_measured(results: Results, table: Table, rows: list[FilledRow]) -> list[str]:
+    """Say what of a table's labels and of the paper's numbers does not hold of what was measured.
+
+    Args:
+        results: What was collected.
+        table: The table.
+        rows: Its rows.
+    """
+    said = [
+        data_remark(results, runs_of(table)),
+        difference_remark(results, rows),
+        other_data_remark(results, table),
+        *same_training_remarks(results, table),
+    ]
+    return [text for text in said if text]
+
+
+def bands(results: Results, table: Table, columns: int) -> list[list[str]]:
+    """Part the metrics of a table that is too wide for a page, each part to be shown by itself.
+
+    Metrics of the same objects stay together: those of boxes, of masks, of one size of objects.
+
+    Args:
+        results: What was collected.
+        table: The table.
+        columns: How many columns a metric takes.
+    """
+    most = WIDEST // columns
+    if len(table.metrics) <= most:
+        return [table.metrics]
+
+    def objects(name: str) -> tuple[bool, str]:
+        return results.metrics[name].of_masks, size_of(results.metrics[name])
+
+    found: list[list[str]] = [[]]
+    for _, family in itertools.groupby(table.metrics, key=objects):
+        alike = list(family)
+        even = math.ceil(len(alike) / math.ceil(len(alike) / most))
+        for start in range(0, len(alike), even):
+            part = alike[start : start + even]
+            if len(found[-1]) + len(part) > most:
+                found.append([])
+            found[-1] += part
+    return found
+
+
+def runs_of(table: Table) -> list[str | None]:
+    """List the runs that fill the rows of a table."""
+    return [row.run for row in table.rows]
 
 
 def notes(table: Table, rows: list[FilledRow]) -> list[str]:

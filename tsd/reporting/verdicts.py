@@ -12,9 +12,12 @@ range. These intervals need no correction: to demand all of them at once errs le
 demand one. The claim does not hold if any interval lies wholly outside. There chance has as many
 tries as there are comparisons, so that these intervals are taken at 1 − 5% / n for n comparisons
 (Bonferroni's correction). One refuted comparison decides, whatever else is still to run; otherwise
-a claim of which some comparisons lack results is called partly run. Different claims are not
+a claim of which some comparisons lack results has partial results. Different claims are not
 corrected for each other: of twenty claims that are in truth undecidable, one may be expected to
 look decided.
+
+**Data.** A run that is about a data set decides nothing where another one stands in for it. Runs
+that compile to the same training are one piece of evidence, and count once.
 
 **Scale.** Only the paper's scale can tell how large a difference is. At other scales a claim is
 judged by its direction, if it has one, and a remark says so.
@@ -29,7 +32,7 @@ from enum import StrEnum
 
 from tsd.experiments.claims_schema import Claim
 from tsd.experiments.comparisons import Comparison, Range
-from tsd.reporting.cells import measure
+from tsd.reporting.cells import measure, training_id
 from tsd.reporting.intervals import Estimate, LookUp, estimate
 from tsd.reporting.paper_numbers import paper_numbers
 from tsd.results.collected import Results
@@ -41,8 +44,8 @@ class Outcome(StrEnum):
     HOLDS = "holds"
     DOES_NOT = "does not hold"
     UNDECIDED = "undecided"
-    PARTLY_RUN = "partly run"
-    NOT_RUN = "not run"
+    PARTIAL_RESULTS = "partial results"
+    NO_RESULTS = "no results"
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ class Evidence:
         measured: What our trainings gave for it; None where a run has no value.
         published: What the paper's printed numbers give for it; None where one is not printed.
         claimed: Where the claim puts the number at the paper's scale.
+        repeats: An earlier comparison of the claim that is made of the same trainings, so that this
+            one does not count again; None where there is no such comparison.
     """
 
     comparison: Comparison
@@ -63,6 +68,7 @@ class Evidence:
     measured: Estimate | None
     published: float | None
     claimed: Range | None
+    repeats: Comparison | None = None
 
     @property
     def speaks_for(self) -> bool:
@@ -85,13 +91,18 @@ class Verdict:
         claim: The claim.
         outcome: What our trainings say of it.
         paper: What the paper's own numbers say of it.
-        evidence: What both rest on.
+        evidence: What the paper's numbers say, and what was measured.
     """
 
     claim: Claim
     outcome: Outcome
     paper: Outcome
     evidence: list[Evidence]
+
+    @property
+    def counted(self) -> list[Evidence]:
+        """The evidence that the outcome rests on: each pair of trainings counts once."""
+        return [evidence for evidence in self.evidence if evidence.repeats is None]
 
 
 def judge(results: Results) -> list[Verdict]:
@@ -105,25 +116,51 @@ def judge(results: Results) -> list[Verdict]:
 
 def _judge(results: Results, claim: Claim) -> Verdict:
     evidence = list(_evidence(results, claim))
-    return Verdict(claim, _outcome(evidence), _papers(evidence), evidence)
+    counted = [one for one in evidence if one.repeats is None]
+    return Verdict(claim, _outcome(counted), _papers(evidence), evidence)
 
 
 def _evidence(results: Results, claim: Claim) -> Iterable[Evidence]:
     """Yield each comparison of a claim's test with what is expected and what was found."""
-    measured, published = _measured(results), paper_numbers(results, claim)
+    published = paper_numbers(results, claim)
     comparisons = claim.test.comparisons()
+    firsts: dict[object, Comparison] = {}
     for comparison in comparisons:
+        firsts.setdefault(_identity(results, comparison), comparison)
+    for comparison in comparisons:
+        first = firsts[_identity(results, comparison)]
         printed = estimate(comparison, published)
         # A difference of decimal fractions is not exact in binary: 40.8 − 39.5 is less than 1.3.
         value = None if printed is None else round(printed.value, 9)
         claimed = claim.test.claimed_range(value, results.tables)
         yield Evidence(
             comparison,
-            claimed if results.scale.is_paper else claim.test.expected_range(),
-            estimate(comparison, measured, comparison.is_exact(results.metrics), len(comparisons)),
+            claimed if _is_comparable(results, comparison) else claim.test.expected_range(),
+            _estimate(results, comparison, len(firsts)),
             value,
             claimed,
+            None if first is comparison else first,
         )
+
+
+def _is_comparable(results: Results, comparison: Comparison) -> bool:
+    """Tell whether all runs of a comparison have numbers that may be set against the paper's."""
+    known = [results.runs[run] for run in comparison.runs if run in results.runs]
+    return all(run.is_comparable for run in known) if known else results.scale.is_paper
+
+
+def _identity(results: Results, comparison: Comparison) -> object:
+    """Tell comparisons apart by the trainings that they compare, whatever their runs are called."""
+    trainings = tuple(training_id(results, run) for run in comparison.runs)
+    return type(comparison), comparison.quantity, trainings
+
+
+def _estimate(results: Results, comparison: Comparison, comparisons: int) -> Estimate | None:
+    """Estimate a number from our trainings; None where a training would be its own baseline."""
+    if len({training_id(results, run) for run in comparison.runs}) < len(comparison.runs):
+        return None
+    is_exact = comparison.is_exact(results.metrics)
+    return estimate(comparison, _measured(results), is_exact, comparisons)
 
 
 def _measured(results: Results) -> LookUp:
@@ -135,11 +172,11 @@ def _outcome(evidence: list[Evidence]) -> Outcome:
     """Decide by the measured intervals."""
     found = [e.measured for e in evidence]
     if not any(found):
-        return Outcome.NOT_RUN
+        return Outcome.NO_RESULTS
     if any(e.speaks_against for e in evidence):
         return Outcome.DOES_NOT
     if not all(found):
-        return Outcome.PARTLY_RUN
+        return Outcome.PARTIAL_RESULTS
     return Outcome.HOLDS if all(e.speaks_for for e in evidence) else Outcome.UNDECIDED
 
 
@@ -149,5 +186,5 @@ def _papers(evidence: list[Evidence]) -> Outcome:
     if any(claimed.misses(value, value) for claimed, value in printed):
         return Outcome.DOES_NOT
     if not printed:
-        return Outcome.NOT_RUN
-    return Outcome.HOLDS if len(printed) == len(evidence) else Outcome.PARTLY_RUN
+        return Outcome.NO_RESULTS
+    return Outcome.HOLDS if len(printed) == len(evidence) else Outcome.PARTIAL_RESULTS

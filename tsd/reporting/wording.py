@@ -2,7 +2,7 @@
 
 import datetime
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from tsd.experiments.metrics import Metric
 from tsd.experiments.schema import Row
@@ -10,23 +10,26 @@ from tsd.reporting.cells import Cell, FilledRow
 from tsd.results.collected import CollectedRun, State
 
 NOTHING = "—"
-WORDS = {State.MISSING: "n/a", State.PENDING: "not run", State.NOT_DECLARED: "literature"}
+WORDS = {State.MISSING: "n/a", State.NOT_DECLARED: "literature"}
 SPREAD = (
-    "±: after a measured value its sample standard deviation over seeds, "
+    "±: after a measured value stands its sample standard deviation over seeds, "
     "after a gain the standard error of the difference of the two means"
 )
 LEGEND = {
-    State.PARTIAL: "k of n seeds: mean over the seeds that have finished",
-    State.FAILED: "failed: training or evaluation ended with an error, given above",
-    State.INTERRUPTED: "interrupted: stopped before its end, to be resumed",
-    State.RUNNING: "running: still in training",
-    State.TRAINED: "trained: not evaluated yet",
-    State.PENDING: "not run: not started",
-    State.MISSING: "n/a: finished, but there was nothing to measure",
-    State.NOT_MEASURED: "not measured: finished, but this was not looked at",
-    State.NOT_DECLARED: "literature: published values only, no run stands for the row",
-    State.NOT_AT_SCALE: "not at this scale: nothing small stands for the run's backbone",
-    State.NOT_POSSIBLE: "not possible: what is declared does not make a training, as said above",
+    State.PARTIAL: "k of n seeds: the mean is over those seeds that are evaluated",
+    State.FAILED: "failed: the training or its evaluation ended with an error, which is given here",
+    State.INTERRUPTED: "interrupted: the training stopped before its end and can go on",
+    State.RUNNING: "running: the training has not ended yet",
+    State.TRAINED: "trained: the training has ended, and its detections are not evaluated yet",
+    State.NOT_RUN: "not run: the training has not begun",
+    State.MISSING: "n/a: the training is evaluated, but there was nothing to measure",
+    State.NOT_MEASURED: "not measured: the training is evaluated, but nobody measured this",
+    State.NOT_DECLARED: "literature: the row has published values only, since no run stands for it",
+    State.NOT_ON_THESE_DATA: "not on this data: the run is about another data set, and a training "
+    "on the one at hand cannot stand for it",
+    State.NOT_AT_SCALE: "not at this scale: no network of this scale stands for the run’s",
+    State.NOT_POSSIBLE: "not possible: the run cannot be made as it is declared, for the reason "
+    "that is given here",
     State.NOT_COLLECTED: "not collected: the run was left out when these results were gathered",
 }
 
@@ -34,6 +37,20 @@ LEGEND = {
 def number(value: float | None, decimals: int) -> str:
     """Write a value; a dash for None, and a real minus sign."""
     return NOTHING if value is None else f"{value:z.{decimals}f}".replace("-", "−")
+
+
+def count(amount: int | None, noun: str = "", plural: str | None = None) -> str:
+    """Write how many there are of something, thousands apart; a dash for None.
+
+    Args:
+        amount: How many.
+        noun: What they are; without it the number stands alone.
+        plural: The word for several, if it is not the noun with an "s".
+    """
+    if amount is None:
+        return NOTHING
+    word = noun if amount == 1 or not noun else plural or f"{noun}s"
+    return f"{amount:,} {word}".strip()
 
 
 def printed(value: float | None, decimals: int) -> str:
@@ -92,7 +109,7 @@ def legend(rows: Iterable[FilledRow]) -> list[str]:
     return [
         *([SPREAD] if has_spread else []),
         *(text for state, text in LEGEND.items() if state in found),
-        f"{NOTHING}: no such number (nothing measured, nothing published or no baseline)",
+        f"{NOTHING}: there is no such number (nothing measured, nothing published or no baseline)",
     ]
 
 
@@ -126,6 +143,17 @@ def row_name(row: Row) -> str:
         head if cell == "✓" else f"{head} {cell}" for head, cell in row.attributes.items()
     ]
     return f"{row.label} ({', '.join(attributes)})" if attributes else row.label
+
+
+def listed(words: Sequence[str]) -> str:
+    """List words in a sentence, with an "and" before the last; the empty text for none."""
+    *others, last = words or [""]
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def listed_once(words: Iterable[str]) -> str:
+    """List words in a sentence, equal ones once."""
+    return listed(list(dict.fromkeys(words)))
 
 
 def width(text: str) -> int:

@@ -18,6 +18,7 @@ from tsd.experiments.declaration import Differences
 from tsd.experiments.inconsistencies import Inconsistency
 from tsd.experiments.metrics import Metric
 from tsd.experiments.schema import Figure, Table
+from tsd.results.data_check import DataCheck
 from tsd.results.records import (
     DetectRecord,
     LatencyRecord,
@@ -47,16 +48,17 @@ class State(StrEnum):
     INTERRUPTED = "interrupted"
     RUNNING = "running"
     TRAINED = "trained"
-    PENDING = "pending"
+    NOT_RUN = "not run"
     MISSING = "missing"
     NOT_MEASURED = "not measured"
     NOT_DECLARED = "not declared"
+    NOT_ON_THESE_DATA = "not on this data"
     NOT_AT_SCALE = "not at this scale"
     NOT_POSSIBLE = "not possible"
     NOT_COLLECTED = "not collected"
 
 
-UNFINISHED = (State.FAILED, State.INTERRUPTED, State.RUNNING, State.TRAINED, State.PENDING)
+UNFINISHED = (State.FAILED, State.INTERRUPTED, State.RUNNING, State.TRAINED, State.NOT_RUN)
 """States of a training without results; the one a reader has to know of first comes first."""
 
 
@@ -94,15 +96,26 @@ class CollectedRun(_Part):
     """A declared run with its trainings by seed.
 
     A run without trainings is one that the scale does not have, or one that cannot be made from
-    what is declared; then ``mistake`` says why. ``digest`` is None for those, and for a run that
-    nobody asked for.
+    what is declared; then ``mistake`` says why. ``digest`` and ``network`` are None for those, and
+    for a run that nobody asked for.
+
+    ``network`` names the network that is trained, which at a small scale is another one than the
+    paper's. ``dataset`` is the id of the data set that it is trained on. ``papers_data`` is what
+    texts call the data set of the paper's numbers for the run. ``is_about_these_data`` is false
+    where the run names a data set, and another one stands in for it. ``is_comparable`` says whether
+    its numbers may be set against the paper's.
     """
 
     why: str
     base: str
     base_file: str
     backbone: str | None
+    network: str | None
     dataset: str
+    papers_data: str | None
+    is_about_these_data: bool
+    is_on_papers_data: bool
+    is_comparable: bool
     set: Differences
     tables: list[str]
     digest: str | None
@@ -110,24 +123,38 @@ class CollectedRun(_Part):
     mistake: str | None = None
     seeds: dict[int, Training]
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether its trainings fill rows and decide claims."""
+        return self.at_scale and self.is_about_these_data and self.mistake is None
+
+
+class CollectedData(_Part):
+    """A data set that runs are trained on, and what its check found; None before the check."""
+
+    dataset: Dataset
+    check: DataCheck | None
+
 
 class CollectedScale(_Part):
     """What a reader has to know of the scale.
 
-    ``is_paper`` says whether numbers may be compared with the paper's: the scale is declared as
-    comparable and the data set is its own.
+    ``comparable`` is what the scale's declaration says. ``is_paper`` says whether numbers may be
+    compared with the paper's: the scale is comparable, and the data set is its own.
     """
 
     id: str
     title: str
     note: str
+    comparable: bool
     is_paper: bool
 
 
 class Results(_Part):
     """The content of ``results.json``; ``name`` is that of the grid.
 
-    ``version`` is ``RESULTS_VERSION`` of the project that wrote it.
+    ``version`` is ``RESULTS_VERSION`` of the project that wrote it. ``dataset`` is the data set of
+    the grid, and ``data`` are those of all runs, by their ids.
     """
 
     version: Literal[2]
@@ -137,6 +164,7 @@ class Results(_Part):
     dirty: bool
     scale: CollectedScale
     dataset: Dataset
+    data: dict[str, CollectedData]
     metrics: dict[str, Metric]
     tables: list[Table]
     figures: list[Figure]

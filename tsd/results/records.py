@@ -5,6 +5,8 @@ mapping from a metric's id to its value: MLflow, the report and ``make status`` 
 so that no number can reach one of them and miss another.
 """
 
+import csv
+import io
 from pathlib import Path
 from typing import Self
 
@@ -118,6 +120,12 @@ class EvaluationRecord(Record):
     def is_current(self) -> bool:
         """Whether today's evaluation would give the same values to the same metrics."""
         return self.version == EVALUATION_VERSION
+
+    def per_class_csv(self) -> str:
+        """Write AP of each class as a CSV file with a line for each; an empty field is no AP."""
+        lines = io.StringIO()
+        csv.writer(lines, lineterminator="\n").writerows([("class", "AP"), *self.per_class.items()])
+        return lines.getvalue()
 
 
 class LatencyRecord(Record):

@@ -87,7 +87,7 @@ def read_run(folder: RunFolder) -> RunFiles:
     latency = {"runtime_device": records.latency.device} if records.latency else {}
     tags = card["tags"] | latency | error
     updated = status.get("updated")
-    artifacts = (folder.config, folder.detections, folder.metrics)
+    artifacts = (folder.config, folder.detections, folder.metrics, folder.per_class)
     return RunFiles(
         key=card["key"],
         name=card["name"],

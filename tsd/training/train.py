@@ -128,6 +128,7 @@ def _begin(job: Job, tables: list[str], attempts: int) -> None:
         folder.train,
         folder.detect,
         folder.metrics,
+        folder.per_class,
         folder.tracking,
     ):
         outcome.unlink(missing_ok=True)

@@ -77,15 +77,16 @@ def plan(jobs):
 
 
 def files_of_report(wildcards):
-    """The results of all that is asked for."""
+    """The results of all that is asked for, and what its data are."""
     plan(GRID.wanted)
-    return GRID.wanted_files
+    return [*GRID.wanted_files, *checks_behind(possible(GRID.wanted))]
 
 
 def files_of_target(wildcards):
-    """The results that a table or figure is made from."""
-    plan(GRID.jobs_for(wildcards.target))
-    return GRID.files_behind(wildcards.target)
+    """The results that a table or figure is made from, and what its data are."""
+    jobs = GRID.jobs_for(wildcards.target)
+    plan(jobs)
+    return [*GRID.files_behind(wildcards.target), *checks_behind(possible(jobs))]
 
 
 def sum_of(files):
@@ -140,7 +141,7 @@ def what_training_waits_for(wildcards):
     if job.folder.is_trained:
         return []
     return [
-        f"results/{GRID.name}/datasets/{job.dataset.id}.json",
+        str(GRID.data_check(job.dataset.id)),
         job.folder.model,
         f"results/{GRID.name}/tracking-store",
     ]
@@ -165,3 +166,8 @@ def tell_of_missing_data():
     if told and len(told) == len(planned):
         raise WorkflowError("\n".join(told))
     print(*told, sep="\n", end="\n" if told else "")
+
+
+def checks_behind(jobs):
+    """The files that say what was found in the data of some jobs."""
+    return list(dict.fromkeys(str(GRID.data_check(job.dataset.id)) for job in jobs))

@@ -34,7 +34,7 @@ rule check_data:
     input:
         lambda wildcards: dataset_files(DATASETS[wildcards.dataset]),
     output:
-        f"results/{GRID.name}/datasets/{{dataset}}.json",
+        str(GRID.data_check("{dataset}")),
     log:
         f"{LOGS}/check_{{dataset}}.log",
     benchmark:

@@ -100,7 +100,7 @@ rule figure:
 
 rule sample_figure:
     input:
-        f"results/{GRID.name}/datasets/{GRID.dataset.id}.json",
+        str(GRID.data_check(GRID.dataset.id)),
     output:
         f"{REPORT}/figures/samples.png",
     log:
