@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from tsd.reporting.collect import collect_job
+from tsd.results.collected import State
 from tsd.run_folder import read_json
 from tsd.training.checkpoint_hook import checkpoints
 from tsd.training.checkpoints import load_as_data
@@ -100,7 +101,7 @@ def test_a_killed_training_resumes_where_it_was(smoke_grid, tiny_data, monkeypat
         time.sleep(0.2)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert collect_job(job)["state"] == "interrupted"
+    assert collect_job(job).state is State.INTERRUPTED
     with job.folder.events.open("a") as log:
         log.write('{"step": 299, "time": 0, "metrics": {"loss": 1.0}}\n{"step": 30')
 
