@@ -1,7 +1,10 @@
 """Copies of the project with part of its grid."""
 
+import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,13 +13,19 @@ import yaml
 ROOT = Path.cwd()
 
 
-def copy_project(folder: Path, tables: Sequence[str]) -> Path:
-    """Copy what the workflow needs, with some tables, their runs, no figures and no claims."""
+def copy_workflow(folder: Path) -> Path:
+    """Copy what the workflow needs, with all that is declared."""
     for name in ("Snakefile", "environment.yml"):
         shutil.copy(ROOT / name, folder)
     for name in ("workflow", "profiles", "experiments"):
         shutil.copytree(ROOT / name, folder / name)
     (folder / "slurm").symlink_to("profiles/slurm")
+    return folder
+
+
+def copy_project(folder: Path, tables: Sequence[str]) -> Path:
+    """Copy what the workflow needs, with some tables, their runs, no figures and no claims."""
+    copy_workflow(folder)
     declared = folder / "experiments"
     for kind in ("tables", "figures"):
         for path in (declared / kind).glob("*.yaml"):
@@ -51,3 +60,30 @@ def change_yaml(path: Path, change) -> None:
     content = yaml.safe_load(path.read_text())
     change(content)
     path.write_text(yaml.safe_dump(content))
+
+
+def run(project, *command, fails=False):
+    """Run a command in a project; its output."""
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    if (project / "tsd").exists():
+        environment["PYTHONPATH"] = str(project)
+    environment.pop("MLFLOW_TRACKING_URI", None)
+    done = subprocess.run(
+        command, cwd=project, env=environment, capture_output=True, text=True, timeout=900
+    )
+    output = done.stdout + done.stderr
+    assert (done.returncode != 0) == fails, output
+    return output
+
+
+def snakemake(project, *targets, settings=(), fails=False):
+    """Make targets at the scale smoke; the output."""
+    config = ("--config", "scale=smoke", *settings)
+    return run(project, "snakemake", "--cores", "2", *config, "--", *targets, fails=fails)
+
+
+def dry_run(project, *settings, scale="smoke"):
+    """Rule → number of jobs that would run."""
+    config = ("--config", f"scale={scale}", *settings)
+    output = run(project, "snakemake", "-n", "--cores", "2", *config, "--quiet", "rules")
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", output, re.M)}

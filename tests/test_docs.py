@@ -10,9 +10,9 @@ from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
 from mmengine.config import Config
 
-from tsd.experiments.dataset_schema import Dataset
 from tsd.experiments.grid import open_grid
 from tsd.experiments.schema import Run
+from tsd.training.checkpoints import resolve
 
 DOCUMENTS = [Path("README.md"), Path("CONTRIBUTING.md"), *Path("docs").glob("*.md")]
 
@@ -38,7 +38,8 @@ def test_the_declarations_in_the_documents_are_valid(tmp_path):
     grid = open_grid({})
     assert replace(grid.job("tsd_pc", 0), run=declared).digest != grid.job("tsd_pc", 0).digest
     dataset, scale = blocks("docs/own-data.md", "yaml")
-    assert Dataset.model_validate(yaml.safe_load(dataset)).classes[0] == "fish"
+    (tmp_path / "own.yaml").write_text(dataset)
+    assert grid.experiments.dataset(str(tmp_path / "own.yaml")).classes[0] == "fish"
     (tmp_path / "longer.yaml").write_text(scale)
     longer = open_grid({"scale": str(tmp_path / "longer.yaml")})
     assert longer.job("tsd_pc", 0).config.train_cfg.max_iters == 2016
@@ -47,6 +48,27 @@ def test_the_declarations_in_the_documents_are_valid(tmp_path):
     }
     assert samplers["tsd_pc"].sampler.num == 128
     assert [stage.sampler.num for stage in samplers["cascade_r50_tsd"]] == [64, 64, 64]
+
+
+def test_what_is_said_of_ones_own_data_is_what_is_declared(tmp_path):
+    text = Path("docs/own-data.md").read_text()
+    (tmp_path / "own.yaml").write_text(blocks("docs/own-data.md", "yaml")[0])
+    grid = open_grid({"scale": "transfer", "dataset": str(tmp_path / "own.yaml")})
+    rows = re.findall(r"^\| `(\w+)` \|", text.partition("## The scales")[0], re.M)
+    assert set(rows) == {job.run.id for job in grid.wanted}
+    assert len(rows) == 5
+    assert "Then five runs are trained" in text
+    assert f"all {len(grid.jobs)} runs of this scale" in text
+    config = grid.job("tsd_pc", 0).config
+    assert (config.train_cfg.max_iters, config.train_dataloader.batch_size) == (672, 4)
+    assert "672 iterations of four images" in text
+    flat = " ".join(text.split())
+    for numbers in (config.model.data_preprocessor.mean, config.model.data_preprocessor.std):
+        assert f"({', '.join(map(str, numbers))})" in flat
+    name = config.model.backbone.init_cfg.checkpoint
+    assert f"`{name}`" in text
+    assert resolve(name) in text
+    assert "five" in grid.scale.note
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=str)

@@ -15,6 +15,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
 from tsd.experiments.compile import dictionaries
+from tsd.experiments.grid import open_grid
 from tsd.experiments.load import load_experiments
 from tsd.training import checkpoints
 from tsd.training.checkpoints import WeightsError, check_pretrained, fetch, resolve
@@ -22,9 +23,11 @@ from tsd.training.checkpoints import WeightsError, check_pretrained, fetch, reso
 NAMES = {
     "torchvision://resnet101": "https://download.pytorch.org/models/resnet101-63fe2227.pth",
     "open-mmlab://resnext101_32x4d": r"https://\S+/resnext101_32x4d-a5af3160.pth",
+    "open-mmlab://mmdet/mobilenet_v2": r"https://\S+/mobilenet_v2_batch256_imagenet-ff34753d.pth",
     "mmcls://mobilenet_v2": r"https://\S+/mobilenet_v2_batch256_imagenet_20200708-3b2dc3af.pth",
     "https://example.org/a/senet.pth": "https://example.org/a/senet.pth",
 }
+TRANSFER = open_grid({"scale": "transfer"})
 BACKBONES = load_experiments(Path("experiments")).backbones
 
 
@@ -104,7 +107,8 @@ def test_without_network_it_is_said_where_the_file_goes(cache, network, name, fa
     network.append(failure)
     with pytest.raises(WeightsError, match=reason) as raised:
         CheckpointLoader.load_checkpoint(name)
-    with pytest.raises(WeightsError, match=f"{name} .* {NAMES[name]} .*init_cfg.checkpoint"):
+    way_out = "the key weights of the data set's YAML file or in init_cfg.checkpoint"
+    with pytest.raises(WeightsError, match=f"{name} .* {NAMES[name]} .*{way_out}"):
         raise raised.value
     file = cache / NAMES[name].rpartition("/")[2]
     assert f"not at {file}," in str(raised.value)
@@ -229,15 +233,15 @@ def test_the_check_reads_a_part_of_a_file_where_the_setting_says_so():
 
 
 @pytest.mark.skipif("TSD_TEST_DATA" not in os.environ, reason="TSD_TEST_DATA is not set")
-def test_real_weights_fit_their_backbone_and_no_other():
+def test_real_weights_fit_their_backbone_exactly_and_no_other():
     register_all_modules()
-    file = Path(os.environ["TSD_TEST_DATA"], "weights", "mobilenet_v2_1.0.pth")
-    pretrained = {"type": "Pretrained", "checkpoint": str(file)}
+    file = Path(os.environ["TSD_TEST_DATA"], "weights", "mobilenet_v2_1.0_bn.pth")
+    backbone = TRANSFER.job("r50", 0).config.model.backbone.to_dict()
+    backbone["init_cfg"]["checkpoint"] = str(file)
     model = nn.Module()
-    model.backbone = MODELS.build({"type": "MobileNetV2", "init_cfg": pretrained})
+    model.backbone = MODELS.build(backbone)
+    model.backbone.load_state_dict(checkpoints.load_as_data(str(file))["state_dict"], strict=True)
     check_pretrained(model)
-    model.backbone = MODELS.build(
-        {"type": "MobileNetV2", "widen_factor": 0.5, "init_cfg": pretrained}
-    )
+    model.backbone = MODELS.build({**backbone, "widen_factor": 0.5})
     with pytest.raises(WeightsError, match="does not fit MobileNetV2"):
         check_pretrained(model)

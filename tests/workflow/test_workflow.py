@@ -4,10 +4,8 @@ The tests share one folder and build on one another, in the order they stand in.
 """
 
 import csv
-import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,7 +13,7 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
-from tests.projects import ROOT, blocks, copy_project
+from tests.projects import ROOT, blocks, copy_project, dry_run, run, snakemake
 from tsd.results.collected import Results
 from tsd.run_folder import read_json
 
@@ -24,31 +22,6 @@ from tsd.run_folder import read_json
 def project(tmp_path_factory):
     """A copy of the project with Table 2's two runs alone."""
     return copy_project(tmp_path_factory.mktemp("project"), ["table2"])
-
-
-def run(project, *command, fails=False):
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    if (project / "tsd").exists():
-        environment["PYTHONPATH"] = str(project)
-    environment.pop("MLFLOW_TRACKING_URI", None)
-    done = subprocess.run(
-        command, cwd=project, env=environment, capture_output=True, text=True, timeout=900
-    )
-    output = done.stdout + done.stderr
-    assert (done.returncode != 0) == fails, output
-    return output
-
-
-def snakemake(project, *targets, settings=(), fails=False):
-    config = ("--config", "scale=smoke", *settings)
-    return run(project, "snakemake", "--cores", "2", *config, "--", *targets, fails=fails)
-
-
-def dry_run(project, *settings, scale="smoke"):
-    """Rule → number of jobs that would run."""
-    config = ("--config", f"scale={scale}", *settings)
-    output = run(project, "snakemake", "-n", "--cores", "2", *config, "--quiet", "rules")
-    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", output, re.M)}
 
 
 def edit_run(project, name, change):

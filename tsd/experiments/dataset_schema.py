@@ -121,9 +121,7 @@ class Dataset(Declaration):
     name that mmengine knows, such as ``open-mmlab://mmdet/mobilenet_v2``. Nothing changes for runs
     with other backbones, nor for runs that start at random."""
 
-    set: Annotated[
-        Differences, Field(examples=[{"train_dataloader.dataset.pipeline.RandomFlip.prob": 0.0}])
-    ] = {}
+    set: Annotated[Differences, Field(examples=[{"train_dataloader.batch_size": 2}])] = {}
     """These settings are needed on this data set; they are applied after those of the scale and
     before those of the run. They cannot change models, which differ from run to run."""
 

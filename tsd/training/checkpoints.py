@@ -121,7 +121,12 @@ def check_pretrained(model: nn.Module) -> None:
     for setting, module, checkpoint, prefix in _pretrained_parts(model):
         try:
             content = CheckpointLoader.load_checkpoint(checkpoint, "cpu")
-        except (WeightsError, FileNotFoundError) as error:
+        except FileNotFoundError as error:
+            raise WeightsError(
+                f"{setting}: {error}, a path from {Path.cwd()}; the key weights of the data set's "
+                "YAML file may name it, or the config"
+            ) from error
+        except WeightsError as error:
             raise WeightsError(f"{setting}: {error}") from error
         found = _weights_below(prefix, content)
         wanted = module.state_dict()
@@ -158,8 +163,8 @@ def fetch(checkpoint: str) -> Path:
         raise WeightsError(
             f"pretrained weights {checkpoint} are not at {path}, and cannot be downloaded from "
             f"{url} ({str(error) or type(error).__name__}). Put the file there by hand (TORCH_HOME "
-            "moves this cache), or give the path of a copy in place of the name, in "
-            "init_cfg.checkpoint"
+            "moves this cache), or give the path of a copy in place of the name, by the key "
+            "weights of the data set's YAML file or in init_cfg.checkpoint"
         ) from error
     return path
 
