@@ -50,9 +50,10 @@ def test_the_declarations_in_the_documents_are_valid(tmp_path):
     assert [stage.sampler.num for stage in samplers["cascade_r50_tsd"]] == [64, 64, 64]
 
 
-def test_what_is_said_of_ones_own_data_is_what_is_declared():
+def test_what_is_said_of_ones_own_data_is_what_is_declared(tmp_path):
     text = Path("docs/own-data.md").read_text()
-    grid = open_grid({"scale": "transfer"})
+    (tmp_path / "own.yaml").write_text(blocks("docs/own-data.md", "yaml")[0])
+    grid = open_grid({"scale": "transfer", "dataset": str(tmp_path / "own.yaml")})
     rows = re.findall(r"^\| `(\w+)` \|", text.partition("## The scales")[0], re.M)
     assert set(rows) == {job.run.id for job in grid.wanted}
     assert len(rows) == 5

@@ -163,7 +163,8 @@ class Grid:
     def has(self, run: Run) -> bool:
         """Whether the scale has something to stand for the run's backbone, and data that it is on.
 
-        On a user's data set there are no runs that are about another one: they would repeat others.
+        On a user's data set nothing is trained for runs that are about another one: they would
+        repeat others.
         """
         return self._has_backbone(run) and self._has_data(run)
 
@@ -205,11 +206,6 @@ class Grid:
                 f"{self.scale.origin}: key backbones: nothing stands for {declared.backbone!r}, "
                 f"so that run {declared.id} cannot be made at scale {self.scale.id}"
                 + suggest(str(declared.backbone), self.scale.backbones or ())
-            )
-        if not self._has_data(declared):
-            raise DeclarationError(
-                f"{declared.origin}: key dataset: run {declared.id} is about {declared.dataset!r}, "
-                f"and there is no such run on the data set {self.dataset.id!r}"
             )
         backbone = self.experiments.backbones[declared.backbone] if declared.backbone else None
         parts = (declared, backbone, self.scale, self.dataset_of(declared))
