@@ -17,6 +17,7 @@ LAYERS = {
     "results": {"results", "experiments", "run_folder"},
     "training": {
         "training",
+        "event_file",
         "experiments",
         "liveness",
         "models",
@@ -24,7 +25,7 @@ LAYERS = {
         "run_folder",
         "provenance",
     },
-    "tracking": {"tracking", "liveness", "results", "run_folder"},
+    "tracking": {"tracking", "event_file", "liveness", "results", "run_folder"},
     "reporting": {"reporting", "experiments", "liveness", "results", "run_folder", "provenance"},
 }
 """Package → the parts of tsd it may import."""
