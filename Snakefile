@@ -35,16 +35,15 @@ rule all:
 
 onstart:
     tell_of_missing_data()
-    if needed("train", "track") and not needed("open_tracking"):
-        # It was opened once; whether it still takes what is written is to be known before training.
-        shell("python -m tsd open-tracking {options}", options=GRID_OPTIONS)
     asked_for = [job for jobs in ASKED_FOR.values() for job in jobs]
     if asked_for and not possible(asked_for):
         raise WorkflowError("Nothing that is asked for can be made; see above why.")
     for text in unused_weights(GRID, asked_for):
         print(text, file=sys.stderr, flush=True)
-    if SITE and workflow.executor_settings:  # not with --touch or --executor local
-        try:
+    try:
+        if (
+            SITE and workflow.executor_settings
+        ):  # not with --touch or --executor local
             check(SITE, GRID.scale.resources)
             name_prefix = workflow.executor_settings.jobname_prefix
             if work_alone(Path.cwd()):
@@ -53,8 +52,14 @@ onstart:
                 print(
                     "No locks here: jobs that a killed Snakemake left are not cancelled."
                 )
-        except DeclarationError as error:
-            raise WorkflowError(str(error)) from error
+        elif not workflow.touch:
+            end_orphans(Path("results", GRID.name), print)
+            name_workflow()
+    except DeclarationError as error:
+        raise WorkflowError(str(error)) from error
+    if needed("train", "track") and not needed("open_tracking"):
+        # It was opened once; whether it still takes what is written is to be known before training.
+        shell("python -m tsd open-tracking {options}", options=GRID_OPTIONS)
 
 
 onerror:

@@ -26,6 +26,7 @@ LAYERS = {
     "training": {
         "training",
         "data",
+        "event_file",
         "experiments",
         "liveness",
         "models",
@@ -33,7 +34,7 @@ LAYERS = {
         "run_folder",
         "provenance",
     },
-    "tracking": {"tracking", "liveness", "results", "run_folder"},
+    "tracking": {"tracking", "event_file", "liveness", "results", "run_folder"},
     "reporting": {
         "reporting",
         "data",

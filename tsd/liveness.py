@@ -4,6 +4,7 @@ A process is told by its machine, its number, and the time when it started: numb
 other processes in the course of time, and after a restart of the machine.
 """
 
+import json
 import os
 import socket
 import time
@@ -22,6 +23,21 @@ def this_process() -> dict[str, Any]:
         "pid": os.getpid(),
         "pid_started": start_of(os.getpid()),
     }
+
+
+WORKFLOW_VARIABLE = "TSD_WORKFLOW"
+"""By this environment variable a training knows which Snakemake waits for it."""
+
+
+def name_workflow() -> None:
+    """Tell the programs that this process starts that it is the Snakemake which waits for them."""
+    os.environ[WORKFLOW_VARIABLE] = json.dumps(this_process())
+
+
+def named_workflow() -> dict[str, Any] | None:
+    """The Snakemake that waits for this process; None if a person has started it."""
+    named = os.environ.get(WORKFLOW_VARIABLE)
+    return json.loads(named) if named else None
 
 
 def start_of(pid: int) -> int | None:

@@ -353,7 +353,7 @@ def test_follow_sees_the_last_lines_of_a_parent_that_is_gone(run_dir, uri, clien
         (
             "events.jsonl",
             '{"step": 2, "time": 1, "metrics": {}}\n' * 2,
-            r"events\.jsonl:2: step 2 follows 2",
+            r"events\.jsonl:2: step 2 follows 2: two trainings .*Delete the folder .* to train",
         ),
     ],
 )

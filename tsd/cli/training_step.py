@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from argparse import Namespace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 FOLLOWER_SECONDS = 30
 """For MLflow to take the last of a training."""
+
+IN_USE = 69
+"""Exit status where another process trains in the job's folder: EX_UNAVAILABLE of sysexits.h."""
 
 
 def train(options: Namespace) -> None:
@@ -36,11 +40,12 @@ def train(options: Namespace) -> None:
     from tsd.training.processes import join
 
     several = join()
-    if is_main_process() and options.log is not None:
-        _begin_log(options.log)
-    barrier()
     try:
-        _train(grid, job, options)
+        with _alone_in_folder(job, options.log):
+            if is_main_process() and options.log is not None:
+                _begin_log(options.log)
+            barrier()
+            _train(grid, job, options)
     except SystemExit as end:
         if several:
             if end.code == TO_BE_CONTINUED:
@@ -52,6 +57,25 @@ def train(options: Namespace) -> None:
         raise
     if several:
         distributed.destroy_process_group()
+
+
+@contextlib.contextmanager
+def _alone_in_folder(job: Job, log: Path | None) -> Iterator[None]:
+    """Keep other trainings out of the job's folder, or end without a word in its files."""
+    from mmengine.dist import is_main_process
+
+    from tsd.training.folder_lock import FolderInUseError, alone_in
+
+    with contextlib.ExitStack() as meanwhile:
+        if is_main_process():
+            try:
+                meanwhile.enter_context(alone_in(job.folder, print))
+            except FolderInUseError as error:
+                if log is not None:
+                    _link_log(log)
+                print(f"tsd: {error}", file=sys.stderr)
+                sys.exit(IN_USE)
+        yield
 
 
 def _begin_log(log: Path) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tsd.event_file import DisorderedEventsError, check_order
 from tsd.liveness import is_training
 from tsd.results.records import RecordError, Records, read_records
 from tsd.run_folder import RunFolder, read_json
@@ -134,9 +135,12 @@ def _read_events(path: Path) -> list[Event]:
             if number == len(lines):
                 break
             raise TrackingError(f"{path}:{number}: not an event: {error!r}") from error
-        if events and event.step <= events[-1].step:
-            raise TrackingError(f"{path}:{number}: step {event.step} follows {events[-1].step}")
         events.append(event)
+    try:
+        # Every line is an event, so that the place in the list is that in the file.
+        check_order(path, enumerate((event.step for event in events), start=1))
+    except DisorderedEventsError as error:
+        raise TrackingError(str(error)) from error
     return events
 
 

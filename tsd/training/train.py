@@ -1,5 +1,6 @@
 """Training one job."""
 
+import contextlib
 import os
 import resource
 import time
@@ -13,10 +14,11 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from tsd import provenance
+from tsd.event_file import check_order, read_steps
 from tsd.experiments.compile import MODEL_VERSION
 from tsd.experiments.job import Job
 from tsd.experiments.schedule import check_schedule
-from tsd.liveness import this_process
+from tsd.liveness import named_workflow, this_process
 from tsd.results.records import TrainRecord
 from tsd.run_folder import read_json, replace_durably, update_status, write_json
 from tsd.training.build import inference_parameters, runtime_config
@@ -24,6 +26,7 @@ from tsd.training.checkpoint_hook import CheckpointHook, checkpoints, newest_sou
 from tsd.training.data_order import make_resumable
 from tsd.training.event_log import EventLogHook
 from tsd.training.finished import finished_training, keep_record, recorded_training, sha256
+from tsd.training.folder_lock import alone_in
 from tsd.training.interruption import Interruption
 from tsd.training.label_order_hook import LabelOrderHook
 
@@ -53,7 +56,19 @@ def train(
         InterruptedTrainingError: If the training had to end early. The next call continues it.
         NonFiniteLossError: If a loss became infinite or NaN.
         DeclarationError: If the schedule does not fit a training on this many images.
+        FolderInUseError: If another process trains in the job's folder, which is left as it is.
+        DisorderedEventsError: If two trainings wrote to the folder, so that it is not known what
+            its checkpoints are.
     """
+    with contextlib.ExitStack() as meanwhile:
+        if is_main_process():
+            meanwhile.enter_context(alone_in(job.folder, announce))
+        _train(job, tables, announce, interruption or Interruption())
+
+
+def _train(
+    job: Job, tables: list[str], announce: Callable[[str], None], interruption: Interruption
+) -> None:
     folder = job.folder
     started = time.time()
     attempts = (read_json(folder.status) or {}).get("attempts", 0) + 1
@@ -64,6 +79,8 @@ def train(
         if choice[0]:
             _confirm(job, announce)
         else:
+            if checkpoints(folder.work):
+                check_order(folder.events, read_steps(folder.events))
             earlier = recorded_training(job)
             _begin(job, tables, attempts)
             choice[1] = newest_sound_checkpoint(folder.work, announce)
@@ -82,9 +99,7 @@ def train(
     _check_schedule(job, len(runner.train_loop.dataloader), announce)
     event_log = EventLogHook(folder, announce)
     runner.register_hook(event_log)
-    runner.register_hook(
-        CheckpointHook(folder.work, event_log, interruption or Interruption(), announce)
-    )
+    runner.register_hook(CheckpointHook(folder.work, event_log, interruption, announce))
     runner.register_hook(LabelOrderHook(job.dataset, folder.path))
     model = runner.train()
     if not is_main_process():
@@ -141,6 +156,8 @@ def _begin(job: Job, tables: list[str], attempts: int) -> None:
         permanent=None,
         attempts=attempts,
         **this_process(),
+        since=time.time(),
+        workflow=named_workflow(),
         scheduler_job=os.environ.get("SLURM_JOB_ID"),
     )
 

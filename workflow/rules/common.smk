@@ -9,6 +9,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from tsd.cluster.leftovers import end_leftovers, work_alone
+from tsd.cluster.orphans import end_orphans
 from tsd.cluster.site import check, open_site, requests
 from tsd.experiments.data_formats import format_of
 from tsd.experiments.figure_kinds import extractions
@@ -18,6 +19,7 @@ from tsd.experiments.load import DeclarationError
 from tsd.experiments.planning import impossible, unused_weights
 from tsd.data.version import GENERATOR_VERSION
 from tsd.results.data_check import CHECK_VERSION
+from tsd.liveness import name_workflow
 from tsd.tracking.uri import redact, tracking_uri
 
 try:
