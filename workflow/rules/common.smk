@@ -12,7 +12,7 @@ from tsd.cluster.site import check, open_site, requests
 from tsd.experiments.figure_kinds import extractions
 from tsd.experiments.grid import dataset_files, open_grid, possible
 from tsd.experiments.load import DeclarationError
-from tsd.experiments.planning import impossible, unused_weights
+from tsd.experiments.planning import about_other_data, impossible, unused_weights
 from tsd.data.version import GENERATOR_VERSION
 from tsd.tracking.uri import redact, tracking_uri
 
