@@ -76,7 +76,7 @@ def photographs(tmp_path):
     ],
 )
 def test_the_frame_of_the_images_is_told(size, counts, told, check, photographs, capsys):
-    pixels = check(photographs(*size))["val"]["pixels"]
+    pixels = check(photographs(*size))["pixels"]["val"]
     assert pixels == {**pixels, "images": 1, "assumed": 0, **counts}
     assert len(pixels["content"]) == 32
     assert told in capsys.readouterr().out
@@ -108,9 +108,12 @@ def test_images_are_remembered_with_the_results(check, photographs, tmp_path):
 def test_an_open_images_data_set_is_counted(check, open_images, capsys):
     record = check(open_images)
     assert record["val"]["per_class"]["Bench (/m/w)"] == 1
-    assert record["train"]["group_of"] == 1
-    assert record["train"]["pixels"]["images"] == 2
-    assert "1 boxes without area" in capsys.readouterr().out
+    assert record["val"]["fates"]["group"] == 1
+    assert record["pixels"]["train"]["images"] == 2
+    assert record["ceiling"] is None
+    said = capsys.readouterr().out
+    assert "1 left out of training: the box is below one pixel" in said
+    assert "1 group: evaluation takes" in said
 
 
 def test_a_fault_is_named(check, open_images, tmp_path):

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsd.data.coco_check import DatasetError, check_split, size_bin
+from tsd.data.split_report import Fate, Purpose
 
 
 def annotation(number: int, image: int, category: int, bbox: list, **more: object) -> dict:
@@ -49,10 +50,41 @@ def test_a_good_split_is_counted(tmp_path):
     report = check_split(file, images)
     assert report.annotation_file == str(file)
     assert (report.images, report.annotations) == (3, 8)
-    assert (report.crowd, report.zero_area) == (1, 4)
+    assert report.fates == {
+        Fate.TRAINED: 3,
+        Fate.CROWD: 1,
+        Fate.FLAGGED: 0,
+        Fate.OUTSIDE: 1,
+        Fate.EMPTY: 3,
+        Fate.SMALL_IMAGE: 0,
+        Fate.OTHER_CLASS: 0,
+    }
     assert report.per_class == {"traffic light": 2, "train": 1}
-    assert (report.small, report.medium, report.large) == (1, 1, 1)
+    assert report.sizes == {"small": 1, "medium": 1, "large": 1}
     assert report.images_without_objects == 1
+
+
+def test_a_split_for_evaluation_is_counted_otherwise(tmp_path):
+    report = check_split(*write(tmp_path, GOOD), purpose=Purpose.EVALUATION)
+    assert report.fates == {
+        Fate.EVALUATED: 5,
+        Fate.EVALUATED_THOUGH_FLAGGED: 0,
+        Fate.NEVER_FOUND: 2,
+        Fate.GROUP: 0,
+        Fate.CROWD: 1,
+        Fate.OTHER_CLASS: 0,
+    }
+    assert report.per_class == {"traffic light": 2, "train": 5}
+    assert report.objects == sum(report.sizes.values()) == sum(report.masks.values()) == 7
+    assert report.images_without_objects == 0
+
+
+def test_images_that_training_leaves_out_are_counted(tmp_path):
+    content = copy.deepcopy(GOOD)
+    content["images"][0] |= {"width": 60, "height": 40}
+    report = check_split(*write(tmp_path, content), smallest_side=41)
+    assert report.fates[Fate.SMALL_IMAGE] == 2
+    assert report.fates[Fate.TRAINED] == 1
 
 
 def test_classes_narrow_the_counts_of_objects(tmp_path):
@@ -111,7 +143,25 @@ BAD: dict[str, tuple[Callable[[dict], object], list[str]]] = {
     "short bbox": (change("annotations", 3, bbox=[1, 2, 3]), ["'bbox'", "[1, 2, 3]", "four"]),
     "text in bbox": (change("annotations", 0, bbox=[0, 0, "9", 9]), ["'bbox'", "four finite"]),
     "NaN in bbox": (change("annotations", 0, bbox=[0, 0, float("nan"), 9]), ["four finite"]),
-    "bad area": (change("annotations", 0, area=None), ["'area'", "None", "finite number"]),
+    "bad area": (change("annotations", 0, area=None), ["'area'", "None", "square pixels"]),
+    "negative area": (change("annotations", 0, area=-1), ["'area'", "-1", "from 0 to 10"]),
+    "area beyond all sizes": (change("annotations", 0, area=2e10), ["'area'", "from 0 to 10"]),
+    "true area": (change("annotations", 0, area=True), ["'area'", "True"]),
+    "negative width": (change("annotations", 1, bbox=[5, 5, -2, 3]), ["[5, 5, -2, 3]", "negative"]),
+    "negative height": (change("annotations", 1, bbox=[5, 5, 2, -3]), ["not negative", "1 (1 in"]),
+    "no bbox at all": (change("annotations", 0, bbox=None), ["'bbox'", "None", "four finite"]),
+    "infinite integer": (change("annotations", 0, bbox=[0, 0, 10**400, 9]), ["four finite"]),
+    "id beyond 64 bits": (change("images", 0, id=2**63), ["'id'", "64 bits"]),
+    "flag in words": (change("annotations", 0, ignore="yes"), ["'ignore'", "0 or 1", "'yes'"]),
+    "flag null": (change("annotations", 0, ignore=None), ["'ignore'", "0 or 1", "None"]),
+    "image twice": (
+        change("images", 2, file_name="./1.png"),
+        ["'file_name' must be unique", "1.png (ids 1, 3 (2 in all)) (1 in all)"],
+    ),
+    "backslashes": (
+        change("images", 0, file_name="day\\1.png"),
+        ["missing: 'day", "backslashes", "write '/'"],
+    ),
     "bad iscrowd": (change("annotations", 0, iscrowd=2), ["'iscrowd'", "0 or 1"]),
     "text id": (change("images", 0, id="1"), ["'id'", "'images'", "an integer", "'1'"]),
     "true id": (change("categories", 0, id=True), ["'id'", "'categories'", "True"]),
@@ -126,7 +176,7 @@ BAD: dict[str, tuple[Callable[[dict], object], list[str]]] = {
     "nothing annotated": (replace(annotations=[]), ["no valid box", "of 0,"]),
     "nothing valid": (
         lambda content: content | {"annotations": content["annotations"][3:]},
-        ["no valid box: of 5, 1 are crowd regions, 4 are empty"],
+        ["no valid box for training: of 5, 1 crowd:", "3 left out of training", "'area'"],
     ),
 }
 
@@ -167,7 +217,7 @@ def test_a_misspelt_class_names_the_nearest(tmp_path):
 def test_classes_without_objects_are_refused_if_there_is_no_other(tmp_path):
     content = copy.deepcopy(GOOD)
     content["categories"].append({"id": 3, "name": "kite"})
-    with pytest.raises(DatasetError, match=r"no valid box.*3 are of other classes"):
+    with pytest.raises(DatasetError, match=r"no valid box.*8 of a category that is none"):
         check_split(*write(tmp_path, content), classes=["kite"])
 
 
@@ -186,34 +236,50 @@ def test_size_ranges_are_those_of_coco(area):
     assert size_bin(area) == expected
 
 
-def test_empty_boxes_are_those_that_mmdet_drops(tmp_path):
-    datasets = pytest.importorskip("mmdet.datasets")
+def test_of_a_missing_image_the_nearest_name_is_told(tmp_path):
+    content = copy.deepcopy(GOOD)
+    content["images"][2]["file_name"] = "3.PNG"
+    with pytest.raises(DatasetError, match=r"'3\.PNG' \(1 in all\).*did you mean '3\.png'"):
+        check_split(*write(tmp_path, content))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_a_file_with_a_byte_order_mark_is_read(tmp_path, encoding):
     file, images = write(tmp_path, GOOD)
-    dataset = datasets.CocoDataset(
-        ann_file=str(file),
-        data_prefix={"img": str(images)},
-        metainfo={"classes": ("traffic light", "train")},
-        pipeline=[],
-        serialize_data=False,
-    )
-    kept = [instance for image in dataset.data_list for instance in image["instances"]]
+    expected = check_split(file, images)
+    file.write_text(json.dumps(GOOD), encoding=encoding)
+    assert check_split(file, images) == expected
+
+
+def test_a_file_in_another_encoding_is_named(tmp_path):
+    file, images = write(tmp_path, GOOD)
+    spelt = {**GOOD, "categories": [*GOOD["categories"], {"id": 3, "name": "Möwe"}]}
+    file.write_text(json.dumps(spelt, ensure_ascii=False), encoding="latin-1")
+    with pytest.raises(DatasetError, match=r"train\.json: is not in UTF-8 .*write it again"):
+        check_split(file, images)
+
+
+def test_objects_with_the_flag_are_told_with_what_to_do(tmp_path):
+    content = copy.deepcopy(GOOD)
+    content["annotations"][0]["ignore"] = 1
+    content["annotations"][1]["ignore"] = 0
+    file, images = write(tmp_path, content)
     report = check_split(file, images)
-    assert report.annotations - report.zero_area == len(kept)
-    assert report.crowd == sum(instance["ignore_flag"] for instance in kept)
+    assert (report.fates[Fate.FLAGGED], report.fates[Fate.TRAINED]) == (1, 2)
+    (note,) = [note for note in report.notes if "'ignore'" in note]
+    assert note.startswith(f"{file}: 1 object has 'ignore': 1.")
+    report = check_split(file, images, purpose=Purpose.EVALUATION)
+    assert report.fates[Fate.EVALUATED_THOUGH_FLAGGED] == 1
+    assert any("'ignore': 1" in note for note in report.notes)
 
 
-def test_empty_boxes_still_count_in_evaluation(tmp_path):
-    from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
+def test_objects_that_are_annotated_twice_are_told(tmp_path):
+    content = copy.deepcopy(GOOD)
+    content["annotations"] += [{**GOOD["annotations"][0], "id": number} for number in (20, 21)]
+    notes = check_split(*write(tmp_path, content)).notes
+    assert any("2 objects are annotated twice" in n and "ids 20, 21 (2" in n for n in notes)
 
-    content = GOOD | {"annotations": [GOOD["annotations"][1], GOOD["annotations"][4]]}
-    truth = COCO(str(write(tmp_path, content | {"info": {}})[0]))
-    found = [
-        {"image_id": entry["image_id"], "category_id": 2, "bbox": entry["bbox"], "score": 0.9}
-        for entry in content["annotations"]
-    ]
-    evaluation = COCOeval(truth, truth.loadRes(found), "bbox")
-    evaluation.evaluate()
-    evaluation.accumulate()
-    evaluation.summarize()
-    assert evaluation.stats[8] == pytest.approx(0.5)
+
+def test_a_good_split_has_nothing_to_tell(tmp_path):
+    content = GOOD | {"annotations": GOOD["annotations"][:4]}
+    assert check_split(*write(tmp_path, content)).notes == []

@@ -19,6 +19,7 @@ from tsd.data.digit_scenes import (
     tight_box,
 )
 from tsd.data.embedded import EmbeddedSpec, encode_png, make_embedded
+from tsd.data.split_report import Fate
 
 TINY = EmbeddedSpec(train_images=6, val_images=3, size=96)
 GOLDEN = "569e55e4408afe9bbff7811461f8c1a8e7c461971b431ee6601a712255c13a02"
@@ -104,16 +105,15 @@ def test_png_is_decodable_by_pillow(tmp_path, height):
 def test_every_size_and_class_is_present_and_the_manifest_counts_them(root, split):
     report = check_split(root / "annotations" / f"{split}.json", root / split, CLASSES)
     objects = report.annotations
-    assert 0.4 <= report.small / objects <= 0.65
-    assert 0.02 <= report.large / objects <= 0.12
+    assert 0.4 <= report.sizes["small"] / objects <= 0.65
+    assert 0.02 <= report.sizes["large"] / objects <= 0.12
     assert min(report.per_class.values()) > 0
-    assert report.images_without_objects == report.zero_area == report.crowd == 0
+    assert report.images_without_objects == 0
+    assert report.fates[Fate.TRAINED] == report.usable_masks == objects
     manifest = read(root / "manifest.json")
     assert manifest["images"][split] == report.images
     assert manifest["objects"][split] == {
-        "small": report.small,
-        "medium": report.medium,
-        "large": report.large,
+        **report.sizes,
         "total": objects,
     }
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from tests.data.pictures import encoded, scene
 from tsd.data.annotated_images import AnnotatedImage
-from tsd.data.coco_format import DatasetError
+from tsd.data.coco_format import DatasetError, counted
 from tsd.data.image_check import ImageReport, check_images
 from tsd.data.pixels import decode_in_frame
 
@@ -148,7 +148,8 @@ def test_boxes_that_fit_the_other_frame_alone_are_refused(size, boxes, out, chec
         return
     with pytest.raises(DatasetError) as error:
         check(x=image, sound=(lying(6), *size, (1, 1, 10, 10)))
-    assert f"'x' ({out} of its boxes) (1 in all), {out} boxes in all" in str(error.value)
+    said = counted(out, "box", "boxes")
+    assert f"'x' ({out} of its boxes) (1 in all), {said} in all" in str(error.value)
     frame = "the stored picture" if size == (64, 48) else "the picture as viewers show it"
     assert f"'width' and 'height' are those of {frame}" in str(error.value)
     assert "exchange" in str(error.value)

@@ -4,6 +4,7 @@ from tests.data.openimages_example import NAMES
 from tsd.data.coco_format import DatasetError
 from tsd.data.openimages_check import check_split
 from tsd.data.openimages_format import PREPARED
+from tsd.data.split_report import OF_EVALUATION, OF_TRAINING, Fate, Purpose
 
 
 def test_a_good_split_is_counted(raw, prepared):
@@ -14,7 +15,20 @@ def test_a_good_split_is_counted(raw, prepared):
         prepared / PREPARED.classes,
     )
     assert (report.images, report.annotations) == (2, 3)
-    assert (report.group_of, report.zero_area, report.images_without_objects) == (1, 1, 0)
+    assert report.fates == {**dict.fromkeys(OF_TRAINING, 0), Fate.TRAINED: 2, Fate.EMPTY: 1}
+    assert report.images_without_objects == 0
+    assert report.per_class == {"Vehicle": 0, "Car": 1, "Bench (/m/b)": 1, "Bench (/m/w)": 0}
+
+
+def test_a_split_for_evaluation_has_groups(raw, prepared):
+    report = check_split(
+        prepared / PREPARED.validation,
+        raw / "validation",
+        list(NAMES.values()),
+        prepared / PREPARED.classes,
+        purpose=Purpose.EVALUATION,
+    )
+    assert report.fates == {**dict.fromkeys(OF_EVALUATION, 0), Fate.EVALUATED: 2, Fate.GROUP: 1}
     assert report.per_class == {"Vehicle": 0, "Car": 1, "Bench (/m/b)": 1, "Bench (/m/w)": 1}
 
 
@@ -27,7 +41,8 @@ def test_a_good_split_is_counted(raw, prepared):
         ("a1.jpg\n64 48\n1\n5 0 0 1 1 0\n", ["one of 4 classes", "'5 0 0 1 1 0'"]),
         ("a1.jpg\n64 48\n1\n1 0 0 2 1 0\n", ["'1 0 0 2 1 0'"]),
         ("a1.jpg\n64 48\n1\n1 0 0 1\n", ["'1 0 0 1'"]),
-        ("a1.jpg\n64 48\n0\n", ["has no box"]),
+        ("a1.jpg\n64 48\n0\n", ["has no box that training could use"]),
+        ("a1.jpg\n64 48\n1\n1 0 0 0.001 1 0\n", ["has no box that training could use"]),
         ("x.jpg\n64 48\n1\n1 0 0 1 1 0\n", ["'x.jpg' (1 in all)", "validation"]),
     ],
 )

@@ -271,7 +271,13 @@ def test_bad_detection_file_is_named(tmp_path):
         (lambda c: c.pop("images"), r"instances\.json: no 'images'"),
         (lambda c: c["categories"].clear(), r"instances\.json: 'categories' is empty"),
         (lambda c: c["categories"][1].pop("name"), r"categories\[1\]: no 'name'"),
-        (lambda c: c["categories"][1].update(name="cat"), r"names used twice: 'cat'"),
+        (
+            lambda c: (
+                c["categories"][1].update(name="cat"),
+                c["annotations"].append({**c["annotations"][0], "category_id": 20}),
+            ),
+            r"the name 'cat': id 10 with 1 annotation, id 20",
+        ),
         (lambda c: c["annotations"][0].pop("area"), r"annotations\[0\]: no 'area'"),
         (lambda c: c["annotations"][0].update(bbox=None), r"annotations\[0\]: bbox is not four"),
     ],
@@ -330,3 +336,44 @@ def test_only_the_classes_asked_for_count(tmp_path):
     asked = measure(path, found_cat, ["cat"])
     assert asked["metrics"]["AP"] == pytest.approx(100)
     assert list(asked["per_class"]) == ["cat"]
+
+
+def with_masks(folder, *segmentations):
+    """A file with an object of 50 × 50 pixels for each mask, 100 pixels from one to the next."""
+    boxes = [(100.0 * i + 10, 20.0, 50.0, 50.0) for i in range(len(segmentations))]
+    path = write(folder, [(1, 10, box, 0) for box in boxes])
+    content = json.loads(path.read_text())
+    for entry, segmentation in zip(content["annotations"], segmentations, strict=True):
+        if segmentation is not None:
+            entry["segmentation"] = segmentation
+    path.write_text(json.dumps(content))
+    return path, boxes
+
+
+def square(box):
+    x, y, w, h = box
+    return [x, y, x + w, y, x + w, y + h, x, y + h]
+
+
+def run_lengths(box):
+    from pycocotools.mask import frPyObjects
+
+    (runs,) = frPyObjects([square(box)], 640, 640)
+    return {"size": runs["size"], "counts": runs["counts"].decode()}
+
+
+@pytest.mark.parametrize("useless", [None, [], [[110, 20, 160, 70]], [[110, 20, 130, 20, 160, 20]]])
+def test_objects_without_a_usable_mask_are_no_objects_of_masks(tmp_path, useless):
+    first = [square((10, 20, 50, 50)), [10, 20, 60, 70]]
+    path, boxes = with_masks(tmp_path, first, useless)
+    found = [{**detection(1, 10, box, 0.9), "segmentation": run_lengths(box)} for box in boxes]
+    assert measure_masks(path, found[:1])["mask_AP"] == pytest.approx(100)
+    # A mask where nobody knows which it should be is no mistake.
+    assert measure_masks(path, found)["mask_AP"] == pytest.approx(100)
+    assert measure_masks(path, found[1:])["mask_AP"] == pytest.approx(0)
+
+
+def test_the_first_of_several_polygons_may_be_the_one_of_no_use(tmp_path):
+    path, (box,) = with_masks(tmp_path, [[10, 20, 60, 70], square((10, 20, 50, 50))])
+    found = [{**detection(1, 10, box, 0.9), "segmentation": run_lengths(box)}]
+    assert measure_masks(path, found)["mask_AP"] == pytest.approx(100)

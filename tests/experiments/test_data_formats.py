@@ -13,6 +13,7 @@ import pytest
 from tests.data.openimages_example import declared, write_raw
 from tsd.data.openimages_format import PREPARED
 from tsd.data.openimages_prepare import prepare
+from tsd.data.split_report import Purpose
 from tsd.experiments import data_formats
 from tsd.experiments.compile import use_split
 from tsd.experiments.data_formats import CocoFormat, DataFormat, OpenImagesFormat, format_of
@@ -67,6 +68,14 @@ def test_every_reference_leads_to_a_function_that_takes_what_it_is_called_with(k
     assert list(written) == ["job", "detections", "folder"]
     checked = inspect.signature(resolve_name(kind.check)).parameters
     assert list(checked)[:3] == ["annotation_file", "image_dir", "classes"]
+    assert "purpose" in checked
+    for name, parameters in (
+        (kind.count_masks, ["annotation_file", "classes", "purpose", "smallest_side"]),
+        (kind.ceiling, ["annotation_file", "classes", "max_detections"]),
+        (kind.is_in_file_order, ["file", "classes"]),
+    ):
+        if name is not None:
+            assert list(inspect.signature(resolve_name(name)).parameters) == parameters
     listed = inspect.signature(resolve_name(kind.images)).parameters
     assert list(listed) == ["annotation_file"]
 
@@ -84,12 +93,13 @@ def test_formats_are_known_without_torch_and_without_what_they_name():
 @pytest.mark.parametrize("fixture", ["coco", "open_images"])
 def test_both_splits_pass_the_check_of_their_format(fixture, request):
     data_format = format_of(request.getfixturevalue(fixture))
-    for split in (data_format.dataset.train, data_format.dataset.val):
-        report = resolve_name(data_format.check)(*data_format.check_arguments(split))
+    dataset = data_format.dataset
+    for split, purpose in ((dataset.train, Purpose.TRAINING), (dataset.val, Purpose.EVALUATION)):
+        arguments = data_format.check_arguments(split)
+        report = resolve_name(data_format.check)(*arguments, purpose=purpose)
         assert report.images > 0
-        assert report.annotations > 0
-        assert report.zero_area >= 0
-        assert list(report.per_class)
+        assert sum(report.fates.values()) == report.annotations > 0
+        assert sum(report.per_class.values()) == report.objects > 0
 
 
 def test_a_coco_data_set_is_told_by_its_annotations(coco):

@@ -279,3 +279,24 @@ def test_mappings_may_be_merged_and_own_keys_overrule(folder):
     assert backbones["r152"]["model.backbone"] == backbones["r101"]["model.backbone"]
     unchanged = load_experiments(DECLARED).scales["mini"].backbones
     assert unchanged["r152"]["model.backbone"]["depth"] == 101
+
+
+def test_a_class_that_is_named_twice_is_refused_but_in_open_images(tmp_path):
+    declared = {
+        "id": "own",
+        "title": "t",
+        "licence": "l",
+        "root": "r",
+        "train": {"annotations": "a", "images": "i"},
+        "val": {"annotations": "b", "images": "i"},
+        "classes": ["red", "green", "red"],
+    }
+    path = tmp_path / "own.yaml"
+    path.write_text(yaml.safe_dump(declared))
+    with pytest.raises(
+        DeclarationError, match=r"own\.yaml: key classes: names 'red' more than once"
+    ):
+        open_grid({"dataset": str(path)})
+    files = {"labels": "l.csv", "hierarchy": "h.npy", "verified": "v.csv"}
+    path.write_text(yaml.safe_dump({**declared, "openimages": files}))
+    assert open_grid({"dataset": str(path)}).dataset.classes == ["red", "green", "red"]

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from tsd.data.image_check import ImageReport
 from tsd.data.split_report import (
     OF_EVALUATION,
     OF_TRAINING,
@@ -36,7 +37,8 @@ def record():
         dataset=open_grid({"scale": "smoke"}).dataset,
         train=split(Purpose.TRAINING, Fate.TRAINED, Fate.CROWD, Fate.FLAGGED),
         val=split(Purpose.EVALUATION, Fate.EVALUATED, Fate.NEVER_FOUND, Fate.OTHER_CLASS),
-        ceiling=Ceiling(max_detections=100, objects_beyond=3, images_beyond=1, AP=98.5),
+        pixels={"val": ImageReport(2, "00", 1, 0, 0, 0, 0)},
+        ceiling=Ceiling(max_detections=100, objects_beyond=3, images_beyond=1, ap=98.5),
         classes_without_training_objects=["dog"],
         images_in_both=1,
         notes=["The class 'dog' has no object in train."],

@@ -6,6 +6,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 
 from tsd.cli.job_step import grid_of
+from tsd.data.box_check import BoxError
 from tsd.data.coco_format import counted, some_of
 from tsd.data.image_check import ImageReport, check_images
 from tsd.data.image_manifest import manifest_path, read_images
@@ -25,11 +26,16 @@ def check_data(options: Namespace) -> None:
     dataset = _dataset(grid, options.data)
     data_format = format_of(dataset)
     side = _smallest_side(grid, dataset)
-    train = _check_annotations(data_format, dataset.train, Purpose.TRAINING, side)
-    val = _check_annotations(data_format, dataset.val, Purpose.EVALUATION, 0)
+    splits = {"train": dataset.train, "val": dataset.val}
+    try:
+        train = _check_annotations(data_format, dataset.train, Purpose.TRAINING, side)
+        val = _check_annotations(data_format, dataset.val, Purpose.EVALUATION, 0)
+    except BoxError:
+        for split in splits.values():
+            _check_images(data_format, split, options.results)  # images of another size come first
+        raise
     pixels = {
-        name: _check_images(data_format, split, options.results)
-        for name, split in (("train", dataset.train), ("val", dataset.val))
+        name: _check_images(data_format, split, options.results) for name, split in splits.items()
     }
     shared = _images_in_both(data_format, options.results)
     ceiling = None
@@ -163,7 +169,7 @@ def _about_shared_images(shared: list[tuple[str, str]]) -> Iterator[str]:
 
 
 def _about_ceiling(ceiling: Ceiling | None) -> Iterator[str]:
-    if ceiling is None or ceiling.AP is None:
+    if ceiling is None or ceiling.ap is None:
         return
     if ceiling.objects_beyond:
         most = counted(ceiling.max_detections, "detection", "detections")
@@ -173,8 +179,8 @@ def _about_ceiling(ceiling: Ceiling | None) -> Iterator[str]:
             f"detector: of an image no more than {most} may be reported. The key max_detections "
             "of the data set's declaration changes that."
         )
-    if ceiling.AP < 99.95:
+    if ceiling.ap < 99.95:
         yield (
-            f"A perfect detector reaches an AP of {ceiling.AP:.1f} on val, computed by evaluating "
+            f"A perfect detector reaches an AP of {ceiling.ap:.1f} on val, computed by evaluating "
             "the annotated boxes themselves, clipped to their images and as many as count."
         )

@@ -20,6 +20,10 @@ SAME_OBJECT = 0.5
 """IoU of a box with the smallest box around its mask from which on both are of the same object."""
 
 
+class BoxError(DatasetError):
+    """Most boxes are not what they are taken for, or their images are not those annotated."""
+
+
 def check_boxes(file: Path, objects: Sequence[Entry], images: Mapping[int, Entry]) -> list[str]:
     """Check that boxes are xywh in pixels.
 
@@ -33,11 +37,11 @@ def check_boxes(file: Path, objects: Sequence[Entry], images: Mapping[int, Entry
         Sentences about boxes that a person should know of.
 
     Raises:
-        DatasetError: Most boxes are fractions, or reach out of their images.
+        BoxError: Most boxes are fractions, or reach out of their images.
     """
     fractions = [o["id"] for o in objects if _is_fraction(o, images[o["image_id"]])]
     if _most(fractions, objects):
-        raise DatasetError(
+        raise BoxError(
             f"{file}: 'bbox' has to be [x, y, width, height] in pixels, but {len(fractions)} of "
             f"{counted(len(objects), 'box', 'boxes')} lie within the first pixel of their images, "
             f"as fractions of the image's size would: annotation ids {some_of(fractions)}; "
@@ -47,7 +51,7 @@ def check_boxes(file: Path, objects: Sequence[Entry], images: Mapping[int, Entry
     if _most(out, objects):
         corners = all(_may_be_corners(o, images[o["image_id"]]) for o in objects)
         looks_like = "these look like the corners [x1, y1, x2, y2], and" if corners else ""
-        raise DatasetError(
+        raise BoxError(
             f"{file}: 'bbox' has to be [x, y, width, height] in pixels, but {looks_like} "
             f"{len(out)} of {counted(len(objects), 'box', 'boxes')} reach out of their images: "
             f"annotation ids {some_of(out)}; write the boxes anew, or correct 'width' and "

@@ -58,8 +58,9 @@ def check_split(
     Raises:
         DatasetError: The annotation file or an image file is missing; the file is not JSON, not
             in COCO's format, repeats an ``id`` or names an image twice; an annotation refers to an
-            unknown image or category; the file does not tell the categories of ``classes``; boxes
-            are not xywh in pixels; or no object is left.
+            unknown image or category; the file does not tell the categories of ``classes``; or no
+            object is left.
+        BoxError: Boxes are not xywh in pixels.
     """
     content = read_annotations(annotation_file)
     _check_references(annotation_file, content)

@@ -7,7 +7,7 @@ the images, categories and files exist that entries refer to is checked by ``tsd
 
 import difflib
 import json
-import math
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -33,8 +33,10 @@ def _is_id(value: object) -> bool:
 
 def is_number(value: object) -> bool:
     """Tell whether a value is a finite number."""
-    # A larger integer than a float can be is not finite either, and would be an OverflowError.
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
+    # An integer that is larger than any float would be an OverflowError sooner or later.
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= sys.float_info.max
 
 
 def _is_name(value: object) -> bool:
@@ -100,9 +102,10 @@ def counted(number: int, singular: str, plural: str) -> str:
 def near_names(name: str, names: Iterable[str]) -> str:
     """Return a hint at the names closest to one that is not there."""
     every = sorted(names)
-    nearest = difflib.get_close_matches(name, every, n=3, cutoff=0.5)
+    by_letters = {one.casefold(): one for one in every}
+    nearest = difflib.get_close_matches(name.casefold(), by_letters, n=3, cutoff=0.5)
     if nearest:
-        return f"did you mean {' or '.join(map(repr, nearest))}?"
+        return f"did you mean {' or '.join(repr(by_letters[one]) for one in nearest)}?"
     return f"there are {some_of(every)}" if every else "there are none"
 
 

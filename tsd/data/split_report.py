@@ -41,18 +41,18 @@ class Fate(StrEnum):
 _TEXTS = {
     Fate.TRAINED: "trained on",
     Fate.EVALUATED: "evaluated",
-    Fate.EVALUATED_THOUGH_FLAGGED: "evaluated, although they have 'ignore': 1, a flag that COCO's "
+    Fate.EVALUATED_THOUGH_FLAGGED: "evaluated in spite of 'ignore': 1, a flag that COCO's "
     "evaluation does not know",
-    Fate.NEVER_FOUND: "evaluated, but without width or height, or outside of their image: each "
-    "counts as an object that is missed",
-    Fate.GROUP: "groups: evaluation takes any number of detections in one of them for one",
-    Fate.CROWD: "crowd regions, which neither training nor evaluation take for objects",
-    Fate.FLAGGED: "left out of training, for they have 'ignore': 1",
-    Fate.OUTSIDE: "left out of training, for their boxes lie outside of their image",
-    Fate.EMPTY: "left out of training, for their boxes are below one pixel in width or height, or "
-    "their 'area' is 0",
-    Fate.SMALL_IMAGE: "left out of training, for their images are smaller than it takes",
-    Fate.OTHER_CLASS: "of categories that are none of the declared classes",
+    Fate.NEVER_FOUND: "evaluated, but without width or height or outside of the image: an object "
+    "that counts as missed",
+    Fate.GROUP: "group: evaluation takes any number of detections in it for one",
+    Fate.CROWD: "crowd: a region that neither training nor evaluation takes for an object",
+    Fate.FLAGGED: "left out of training because of 'ignore': 1",
+    Fate.OUTSIDE: "left out of training: the box lies outside of its image",
+    Fate.EMPTY: "left out of training: the box is below one pixel in width or height, or its "
+    "'area' is 0",
+    Fate.SMALL_IMAGE: "left out of training: the image is smaller than training takes",
+    Fate.OTHER_CLASS: "of a category that is none of the declared classes",
 }
 
 OF_TRAINING = (

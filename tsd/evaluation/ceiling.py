@@ -52,7 +52,7 @@ def box_ceiling(annotation_file: Path, classes: Sequence[str], max_detections: i
         max_detections=max_detections,
         objects_beyond=sum(beyond),
         images_beyond=sum(number > 0 for number in beyond),
-        AP=average_precision(evaluation),
+        ap=average_precision(evaluation),
     )
 
 

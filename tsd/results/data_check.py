@@ -20,7 +20,7 @@ class Ceiling(Record):
     """The best that any detector can reach on the val split, since some objects are out of reach.
 
     ``max_detections`` is how many detections of an image count. ``objects_beyond`` is the number of
-    objects beyond that, in ``images_beyond`` images. ``AP`` is the AP, in percent, of a detector
+    objects beyond that, in ``images_beyond`` images. ``ap`` is the AP, in percent, of a detector
     that finds as many objects as count in each image, those of rare classes first, as exactly as
     they are annotated, but clipped to the image. It is None where there is no object.
     """
@@ -28,7 +28,7 @@ class Ceiling(Record):
     max_detections: int
     objects_beyond: int
     images_beyond: int
-    AP: float | None
+    ap: float | None
 
 
 class DataCheck(Record):
