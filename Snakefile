@@ -38,7 +38,7 @@ onstart:
     asked_for = [job for jobs in ASKED_FOR.values() for job in jobs]
     if asked_for and not possible(asked_for):
         raise WorkflowError("Nothing that is asked for can be made; see above why.")
-    for text in unused_weights(GRID, asked_for):
+    for text in [*about_other_data(GRID), *unused_weights(GRID, asked_for)]:
         print(text, file=sys.stderr, flush=True)
     try:
         if (

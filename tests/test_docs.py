@@ -53,12 +53,13 @@ def test_the_declarations_in_the_documents_are_valid(tmp_path):
 def test_what_is_said_of_ones_own_data_is_what_is_declared(tmp_path):
     text = Path("docs/own-data.md").read_text()
     (tmp_path / "own.yaml").write_text(blocks("docs/own-data.md", "yaml")[0])
-    grid = open_grid({"scale": "transfer", "dataset": str(tmp_path / "own.yaml")})
+    grid = open_grid({"scale": "transfer"})
+    own = open_grid({"scale": "transfer", "dataset": str(tmp_path / "own.yaml")})
     rows = re.findall(r"^\| `(\w+)` \|", text.partition("## The scales")[0], re.M)
     assert set(rows) == {job.run.id for job in grid.wanted}
     assert len(rows) == 5
     assert "Then five runs are trained" in text
-    assert f"all {len(grid.jobs)} runs of this scale" in text
+    assert f"all {len(own.jobs)} runs of this scale" in text
     config = grid.job("tsd_pc", 0).config
     assert (config.train_cfg.max_iters, config.train_dataloader.batch_size) == (672, 4)
     assert "672 iterations of four images" in text

@@ -5,6 +5,7 @@ import yaml
 
 from tsd.experiments.grid import open_grid
 from tsd.experiments.load import DeclarationError
+from tsd.experiments.planning import about_other_data
 
 OPENIMAGES = "oi_r50"
 
@@ -60,6 +61,17 @@ def test_a_users_data_stand_for_the_scales_and_for_no_others(scale, tmp_path):
     assert grid.jobs_for("table6") == []
     assert grid.job(OPENIMAGES, 0).dataset.id == "aquarium"  # for who asks for just this training
     assert not grid.is_paper
+
+
+def test_runs_that_are_left_out_are_told(tmp_path):
+    settings = {"scale": "paper", "dataset": dataset_file(tmp_path)}
+    (said,) = about_other_data(open_grid({**settings, "only": "table6,table1"}))
+    assert said.startswith("left out on the data set aquarium: 8 runs (oi_r50, oi_r50_tsd, ")
+    assert said.endswith("about the data set openimages-challenge")
+    (said,) = about_other_data(open_grid({**settings, "only": "oi_r50"}))
+    assert ": run oi_r50, about" in said
+    assert about_other_data(open_grid({**settings, "only": "table1"})) == []
+    assert about_other_data(open_grid({"scale": "mini", "only": "all"})) == []
 
 
 def test_the_same_data_under_another_name_count_as_the_same(tmp_path):

@@ -86,6 +86,12 @@ def test_networks_are_named_once_for_all_runs_or_with_their_runs(results):
     assert comparability.networks_text(results, [None, "absent"]) == ""
 
 
+def test_a_run_that_was_not_compiled_has_no_network(results):
+    results.runs["b"].network = None
+    assert comparability.networks_text(results, NAMES).startswith("The network of every run is Res")
+    assert comparability.networks_text(results, ["b"]) == ""
+
+
 def test_one_training_under_two_names_is_told(results):
     assert comparability.same_training_remarks(results, results.tables[0]) == []
     results.runs["a"].digest = results.runs["b"].digest

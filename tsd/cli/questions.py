@@ -8,7 +8,7 @@ from pathlib import Path
 from tsd.cli.job_step import grid_of
 from tsd.experiments.job import Job
 from tsd.experiments.metrics import METRICS, evaluated, leading
-from tsd.experiments.planning import unused_weights
+from tsd.experiments.planning import about_other_data, unused_weights
 from tsd.results.collected import Results, State, Training
 
 
@@ -26,7 +26,7 @@ def status(options: Namespace) -> None:
     if len(shown) < len(grid.jobs):
         words.append(f"{len(grid.jobs) - len(shown)} not asked for")
     print(f"{grid.name}: " + ", ".join(words))
-    for text in unused_weights(grid, shown):
+    for text in [*about_other_data(grid), *unused_weights(grid, shown)]:
         print(text)
 
 
@@ -70,7 +70,10 @@ def headline(options: Namespace) -> None:
             print(tables_as_text(Results.read(folder / "results.json")))
             print(f"Report: {folder / 'index.html'}")
             return
-    sys.exit(f"tsd: there is no report in {grid.report_folder} yet")
+    sys.exit(
+        f"tsd: there is no report in {grid.report_folder} yet; `snakemake` writes one when it has "
+        "trained, and `python -m tsd report` one of what there is"
+    )
 
 
 def cost(options: Namespace) -> None:

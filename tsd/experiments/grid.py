@@ -166,9 +166,10 @@ class Grid:
         On a user's data set nothing is trained for runs that are about another one: they would
         repeat others.
         """
-        return self._has_backbone(run) and self._has_data(run)
+        return self._has_backbone(run) and self.has_data(run)
 
-    def _has_data(self, run: Run) -> bool:
+    def has_data(self, run: Run) -> bool:
+        """Whether the data set of the grid may stand for the one that the run is about."""
         return self.dataset.id == self.scale.dataset or self.is_about_these_data(run)
 
     def _has_backbone(self, run: Run) -> bool:

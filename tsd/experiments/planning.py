@@ -48,6 +48,26 @@ def unused_weights(grid: Grid, jobs: Sequence[Job]) -> list[str]:
     return texts
 
 
+def about_other_data(grid: Grid) -> list[str]:
+    """Say which runs that are asked for are left out, because they are about other data.
+
+    Args:
+        grid: The grid.
+
+    Returns:
+        One text for each data set that such runs are about; empty if there are none.
+    """
+    names = (run for target in grid.wanted_targets for run in grid.experiments.runs_for(target))
+    left_out: dict[str, list[str]] = {}
+    for run in map(grid.experiments.run, dict.fromkeys(names)):
+        if not grid.has_data(run):
+            left_out.setdefault(str(run.dataset), []).append(run.id)
+    return [
+        f"left out on the data set {grid.dataset.id}: {_named(runs)}, about the data set {dataset}"
+        for dataset, runs in left_out.items()
+    ]
+
+
 def _named(runs: list[str]) -> str:
     """The run, or the number of runs with some of them."""
     if len(runs) == 1:

@@ -109,11 +109,13 @@ def networks(results: Results, names: Iterable[str | None]) -> dict[str, list[st
         names: Ids of the runs.
 
     Returns:
-        Name of a network → ids of the runs that train it.
+        Name of a network → ids of the runs that train it. A run that nobody asked for is not
+        compiled, and has no network.
     """
     groups: dict[str, list[str]] = {}
     for name, run in shown_runs(results, names).items():
-        groups.setdefault(run.network or "", []).append(name)
+        if run.network is not None:
+            groups.setdefault(run.network, []).append(name)
     return groups
 
 

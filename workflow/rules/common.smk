@@ -16,7 +16,7 @@ from tsd.experiments.figure_kinds import extractions
 from tsd.experiments.compile import content_of_dataset
 from tsd.experiments.grid import dataset_files, open_grid, possible
 from tsd.experiments.load import DeclarationError
-from tsd.experiments.planning import impossible, unused_weights
+from tsd.experiments.planning import about_other_data, impossible, unused_weights
 from tsd.data.version import GENERATOR_VERSION
 from tsd.results.data_check import CHECK_VERSION
 from tsd.liveness import name_workflow
