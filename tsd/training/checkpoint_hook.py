@@ -19,7 +19,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from tsd.run_folder import replace_durably
 from tsd.training import random_state
-from tsd.training.event_log import EventLogHook, require_finite
+from tsd.training.event_log import EventLogHook
 from tsd.training.interruption import InterruptedTrainingError, Interruption
 
 KEPT = 2
@@ -221,7 +221,7 @@ class CheckpointHook(Hook):
         own = {"random_state": random_state.capture(), "losses": self._event_log.gathered()}
         self._processes = all_gather_object(own)
         for process in self._processes:
-            require_finite(step, process["losses"]["sums"])
+            self._event_log.require_finite(runner, step, process["losses"]["sums"])
         if not is_main_process():
             return
         target = checkpoint_at(self._work, step)

@@ -7,20 +7,24 @@ reads them and feeds MLflow.
 import json
 import math
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from mmengine.dist import all_reduce, is_main_process
+from mmengine.dist import all_gather_object, all_reduce, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from tsd.run_folder import RunFolder, read_json, update_status, write_text
+from tsd.training.batch_boxes import Examination, ImageBoxes, boxes_of, examine
 
 
 class NonFiniteLossError(RuntimeError):
-    """A loss became infinite or NaN; the message names the iteration and the terms."""
+    """A loss became infinite or NaN.
+
+    The message names the iteration and the terms, and whether the data or a setting is to blame.
+    """
 
 
 class EventLogHook(Hook):
@@ -57,6 +61,8 @@ class EventLogHook(Hook):
         self._started = self._announced = time.time()
         self._first_iteration = 0
         self._seconds_before: float | None = 0.0
+        # A bad batch may spoil the weights first, and show in the losses of the next ones.
+        self._seen: deque[list[ImageBoxes]] = deque(maxlen=2 * interval)
 
     def before_train(self, runner: Runner) -> None:
         """Drop the events of iterations that are about to be repeated."""
@@ -90,13 +96,14 @@ class EventLogHook(Hook):
         for name, value in (outputs or {}).items():
             self._sums[name] += value.detach() if hasattr(value, "detach") else value
         self._count += 1
+        self._seen.append(boxes_of(data_batch))
         step = runner.iter + 1
         if step % self._interval and step != runner.max_iters:
             return
         means = self._means_over_processes()
         self._sums.clear()
         self._count = 0
-        require_finite(step, means)
+        self.require_finite(runner, step, means)
         if not is_main_process():
             return
         learning_rate = runner.optim_wrapper.get_lr()["lr"][0]
@@ -133,6 +140,31 @@ class EventLogHook(Hook):
         self._sums.update(gathered["sums"])
         self._count = gathered["count"]
 
+    def require_finite(self, runner: Runner, step: int, losses: Mapping[str, float]) -> None:
+        """End the training if a loss is infinite or NaN, after a look at the data.
+
+        Of several processes all call this with the same losses, and each has seen its own images.
+
+        Raises:
+            NonFiniteLossError: If one of the losses is.
+        """
+        broken = {name: value for name, value in losses.items() if not math.isfinite(value)}
+        if not broken:
+            return
+        examination = Examination()
+        for found in all_gather_object(examine(image for batch in self._seen for image in batch)):
+            examination.add(found)
+        terms = ", ".join(f"{name} = {value}" for name, value in broken.items())
+        if examination.faulty:
+            remedy = "correct these annotations, or how the images are read"
+        else:
+            rate = runner.optim_wrapper.get_lr()["lr"][0]
+            remedy = (
+                f"look at optim_wrapper.optimizer.lr, which is {rate:g} by now, at param_scheduler "
+                "and at optim_wrapper.clip_grad"
+            )
+        raise NonFiniteLossError(f"iteration {step}: {terms}; {examination}; {remedy}")
+
     def _means_over_processes(self) -> dict[str, float]:
         names = sorted(self._sums)
         means = torch.tensor(
@@ -160,18 +192,6 @@ class EventLogHook(Hook):
             self._announce(
                 f"iteration {step} of {last}, loss {loss:.3f}, {_minutes(seconds_left)} left"
             )
-
-
-def require_finite(step: int, losses: Mapping[str, float]) -> None:
-    """Check that all losses are finite.
-
-    Raises:
-        NonFiniteLossError: If one of them is infinite or NaN.
-    """
-    broken = {name: value for name, value in losses.items() if not math.isfinite(value)}
-    if broken:
-        terms = ", ".join(f"{name} = {value}" for name, value in broken.items())
-        raise NonFiniteLossError(f"iteration {step}: {terms}")
 
 
 def _step(line: str) -> float:
