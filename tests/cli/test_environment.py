@@ -83,11 +83,11 @@ def test_every_step_of_a_run_and_every_question_is_answered(project):
 
 @pytest.mark.parametrize("change", [{name: value} for name, value in HOSTILE.items()], ids=HOSTILE)
 def test_one_such_setting_alone_ends_no_question(project, change):
-    assert "pending" in tsd(project, "status", "--scale=mini", environment=change).stdout
+    assert "not run" in tsd(project, "status", "--scale=mini", environment=change).stdout
 
 
 def test_without_a_home(project):
-    assert "pending" in tsd(project, "status", "--scale=mini", environment={"HOME": None}).stdout
+    assert "not run" in tsd(project, "status", "--scale=mini", environment={"HOME": None}).stdout
 
 
 def test_a_mistake_is_told_in_a_line_of_ascii(project):

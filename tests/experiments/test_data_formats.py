@@ -120,7 +120,7 @@ def test_an_open_images_data_set_is_told_by_all_of_its_files(open_images):
 
     grid = open_grid({"scale": "smoke"})
     job = replace(grid.job("r50", 0), dataset=open_images)
-    assert list(job.config.dataset.content) == list(files)
+    assert list(job.config.dataset.content) == [*files, "images"]
     for path in files.values():
         before = path.read_bytes()
         path.write_bytes(before + b"\n")
