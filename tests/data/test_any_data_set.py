@@ -223,7 +223,7 @@ def test_a_data_set_is_refused_by_name_or_comes_out_as_it_is_declared(drawn):
         assert sum(check["val"]["fates"].values()) == check["val"]["annotations"]
         measured = measure_coco(perfect(drawn, job)).metrics["AP"]
         if measured is not None:
-            assert measured > check["ceiling"]["AP"] - 1e-6
+            assert measured > check["ceiling"]["ap"] - 1e-6
             if not check["val"]["fates"].get("never_found"):
                 assert measured == pytest.approx(100)
 
