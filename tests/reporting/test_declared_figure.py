@@ -1,8 +1,9 @@
 import pytest
 
+from tests.reporting.conftest import counted, draw_figure, train_record
 from tests.reporting.conftest import figure as make_figure
-from tests.reporting.conftest import train_record
-from tsd.reporting.declared_figure import draw_declared, only_runs, provenance
+from tsd.reporting.declared_figure import draw_declared, metrics_in, only_runs, provenance
+from tsd.reporting.drawing import measured_seeds
 
 FIGURE = make_figure("figure6", "iou", {"label": "Plain", "run": "base"}, metrics=["AP50"])
 
@@ -41,3 +42,27 @@ def test_seeds_of_different_commits_have_both_named(results):
     assert provenance(results, {"base": [0, 1]}) == (
         "base (seeds 0, 1; 0123456789, dirty and commit unknown)"
     )
+
+
+def test_the_caption_says_what_was_measured(results, tmp_path):
+    results.data["embedded"].check = counted(results.dataset, {"one": 20})
+    results.runs["base"].is_on_papers_data = False
+    caption = draw_figure(results, FIGURE, tmp_path)
+    assert "The network of every run is ResNet-18, FPN-48, 160 px." in caption
+    assert "Measured values are of “Digits”, the paper’s of “COCO 2017”." in caption
+    assert "AP.5 rests on 20 objects. Fewer than 30 objects are behind AP.5" in caption
+
+
+def test_a_figure_does_not_draw_runs_about_other_data(results, tmp_path):
+    assert measured_seeds(results)["base"] == [0, 1]
+    results.runs["base"].is_about_these_data = False
+    assert measured_seeds(results)["base"] == []
+    caption = draw_figure(results, FIGURE, tmp_path)
+    assert "base (not on this data)" in caption
+    assert "ResNet-18" not in caption
+
+
+def test_what_looks_into_networks_rests_on_no_metric(results):
+    looks = make_figure("figure5", "proposals", {"label": "Plain", "run": "base"})
+    assert metrics_in(looks) == []
+    assert metrics_in(FIGURE) == ["AP50"]

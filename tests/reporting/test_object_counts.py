@@ -1,6 +1,7 @@
 import pytest
 
 from tests.reporting.conftest import counted, make_results, run, training
+from tsd.data.split_report import Mask
 from tsd.experiments.metrics import METRICS, Step
 from tsd.reporting.object_counts import FEW, data_of, few_objects, object_remarks, objects_behind
 from tsd.results.collected import CollectedData
@@ -39,6 +40,16 @@ def with_objects(results, number):
 )
 def test_a_metric_rests_on_the_objects_of_its_size(results, metric, objects):
     assert objects_behind(results, "embedded", metric) == objects
+
+
+def test_mask_metrics_rest_on_the_objects_that_have_a_mask(results):
+    masks = results.data["embedded"].check.val.masks
+    masks.update({Mask.POLYGONS: 90})
+    assert objects_behind(results, "embedded", "mask_APl") == 30
+    masks.update({Mask.POLYGONS: 80, Mask.MISSING: 10})
+    assert objects_behind(results, "embedded", "mask_AP") == 80
+    assert objects_behind(results, "embedded", "mask_APl") is None
+    assert objects_behind(results, "embedded", "AP") == 90
 
 
 def test_every_metric_of_detections_has_its_objects(results):

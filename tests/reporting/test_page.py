@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from tests.reporting.conftest import NASTY, REASON, counted, make_results, run, training
+from tests.reporting.conftest import NASTY, REASON, counted, make_results, row, run, training
+from tests.reporting.conftest import table as make_table
 from tsd.reporting import summary
 from tsd.reporting.collect import job_state
 from tsd.reporting.page import headline, write_pages, write_parts
@@ -170,6 +171,35 @@ def test_a_gain_that_stands_in_two_tables_counts_once(results):
     assert summary.agreement(results) == before
 
 
+def gain_over_base(results, run):
+    found = [
+        gain
+        for gain in summary.compared_gains(results)
+        if (gain.row.run, gain.row.baseline) == (run, "base")
+    ]
+    return found[0] if found else None
+
+
+def test_runs_of_one_training_give_one_gain(results):
+    again = make_table("more", row("Again", "again", "base", AP=40.0), metrics=["AP"])
+    results.tables.append(again)
+    results.runs["again"] = results.runs["better"].model_copy()
+    assert gain_over_base(results, "again") is None
+    assert gain_over_base(results, "better").tables == ("options", "more")
+    assert gain_over_base(results, "better").published == (2.5, 4.0)
+    assert "of 4 measured gains" in summary.agreement(results)
+    results.runs["again"].digest = "another"
+    assert gain_over_base(results, "again").published == (4.0,)
+    assert "of 5 measured gains" in summary.agreement(results)
+
+
+@pytest.mark.parametrize(("value", "agrees"), [(30.52, False), (30.58, True)])
+def test_a_gain_that_is_written_as_zero_points_nowhere(results, value, agrees):
+    for seed in results.runs["better"].seeds.values():
+        seed.metrics["AP"] = value
+    assert gain_over_base(results, "better").agrees == agrees
+
+
 def test_what_fails_after_the_metrics_takes_nothing_from_them():
     assert job_state({"state": "failed"}, evaluated=True) is State.EVALUATED
     assert job_state({"state": "failed"}, evaluated=False) is State.FAILED
@@ -239,7 +269,7 @@ def test_the_data_are_shown_before_the_tables(checked, collected):
 
 
 def test_each_card_says_on_how_much_a_run_was_evaluated(checked):
-    assert "1,234 images, 63 objects of the validation set" in card(checked, "better")
+    assert "validation set1,234 images, 63 objects" in card(checked, "better")
 
 
 def test_a_run_about_other_data_has_a_card_with_its_numbers_and_fills_no_row(checked):

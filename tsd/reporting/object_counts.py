@@ -47,8 +47,11 @@ def objects_behind(results: Results, dataset: str | None, metric: str) -> int | 
     check = results.data[dataset].check if dataset in results.data and dataset else None
     if check is None or results.metrics[metric].step is not Step.EVALUATE:
         return None
-    size = size_of(results.metrics[metric])
-    return check.val.objects if size == ALL else check.val.sizes.get(size)
+    size, val = size_of(results.metrics[metric]), check.val
+    if results.metrics[metric].of_masks and val.masks and val.usable_masks < val.objects:
+        # Objects without a usable mask are left out, and nobody counts the others by their size.
+        return val.usable_masks if size == ALL else None
+    return val.objects if size == ALL else val.sizes.get(size)
 
 
 def size_of(metric: Metric) -> str:

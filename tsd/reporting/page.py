@@ -143,8 +143,12 @@ def headline(results: Results) -> str:
     Args:
         results: The content of ``results.json``.
     """
-    caveats = [summary.scale_caveat(results), summary.seed_caveat(results)]
-    lines = textwrap.wrap(" ".join(caveats), TERMINAL)
+    caveats = [
+        summary.scale_caveat(results),
+        comparability.data_remark(results, results.runs),
+        summary.seed_caveat(results),
+    ]
+    lines = textwrap.wrap(" ".join(text for text in caveats if text), TERMINAL)
     for table in results.tables:
         metric = leading(table.metrics)
         index = table.metrics.index(metric)
@@ -160,10 +164,8 @@ def headline(results: Results) -> str:
 
 
 def _networks(results: Results, table: Table) -> list[str]:
-    """Write which networks fill a table, and on what their values are measured."""
-    runs = tables.runs_of(table)
-    said = [comparability.networks_text(results, runs), comparability.data_remark(results, runs)]
-    text = " ".join(one for one in said if one)
+    """Write which networks fill a table."""
+    text = comparability.networks_text(results, tables.runs_of(table))
     return textwrap.wrap(text, TERMINAL, initial_indent="  ", subsequent_indent="  ")
 
 
