@@ -65,7 +65,7 @@ def test_a_detector_that_nobody_can_tell_is_refused(job_of):
         update={"bases": [], "set": {"model.test_cfg.rcnn": {"score_thr": 0.05}}}
     )
     with pytest.raises(DeclarationError, match=r"key max_detections: a FasterRCNN has no test_cfg"):
-        compile_run(job.run, None, scale, job.dataset)
+        compile_run(job.run, None, scale, job.dataset, job.results)
 
 
 @pytest.mark.parametrize("most", [0, -1, 2.5, "many"])

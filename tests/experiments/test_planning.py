@@ -16,7 +16,7 @@ from tsd.experiments.planning import impossible
 
 BROKEN = {
     "a path that does not exist": ({"model.roi_head.gama": 1}, "roi_head has no 'gama'"),
-    "a value of another type": ({"model.backbone.depth": "many"}, "expected int"),
+    "a value of another type": ({"model.backbone.depth": "many"}, "expected an integer"),
     "keys that cannot be ordered": ({"model.backbone.norm_cfg": {1: "a", "b": 2}}, "TypeError"),
     "weights without a name": ({"model.backbone.init_cfg.checkpoint": None}, "TypeError"),
 }
