@@ -47,6 +47,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.content, self.path = CONTENT, "/zips/val2017.zip"
         self.knows_ranges, self.cuts, self.requested = True, [], []
+        self.says_how_long = True
 
     @property
     def url(self):
@@ -69,7 +70,8 @@ class Handler(BaseHTTPRequestHandler):
             content = content[start:]
         else:
             self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
+        if self.server.says_how_long:
+            self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content[: self.server.cuts.pop(0) if self.server.cuts else None])
         return None
@@ -181,6 +183,12 @@ def test_a_file_of_another_size_is_refused_and_what_is_there_kept(server, root):
     with pytest.raises(DownloadError, match=r"instead of 7: not COCO's val2017\.zip"):
         obtain(archive_of(CONTENT, size=7), root, server.url, print)
     assert (root / "archives" / "val2017.zip").read_bytes() == b"begun"
+
+
+def test_a_file_of_unknown_size_is_refused(server, root):
+    server.says_how_long = False
+    with pytest.raises(DownloadError, match=r"a file of unknown bytes there instead of"):
+        obtain(archive_of(CONTENT), root, server.url, print)
 
 
 def test_a_server_that_lacks_the_file_is_asked_once(server, root):

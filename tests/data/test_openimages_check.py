@@ -41,6 +41,7 @@ def test_a_split_for_evaluation_has_groups(raw, prepared):
         ("a1.jpg\n64 48\n1\n5 0 0 1 1 0\n", ["one of 4 classes", "'5 0 0 1 1 0'"]),
         ("a1.jpg\n64 48\n1\n1 0 0 2 1 0\n", ["'1 0 0 2 1 0'"]),
         ("a1.jpg\n64 48\n1\n1 0 0 1\n", ["'1 0 0 1'"]),
+        ("a1.jpg\n64 48\n1\n1 0 0 1 1 2\n", ["'1 0 0 1 1 2'"]),
         ("a1.jpg\n64 48\n0\n", ["has no box that training could use"]),
         ("a1.jpg\n64 48\n1\n1 0 0 0.001 1 0\n", ["has no box that training could use"]),
         ("x.jpg\n64 48\n1\n1 0 0 1 1 0\n", ["'x.jpg' (1 in all)", "validation"]),
@@ -70,4 +71,14 @@ def test_other_classes_than_declared_are_refused(classes, message, raw, prepared
     with pytest.raises(DatasetError, match=message):
         check_split(
             prepared / PREPARED.validation, raw / "validation", classes, prepared / PREPARED.classes
+        )
+
+
+def test_a_missing_image_folder_is_named(raw, prepared):
+    with pytest.raises(DatasetError, match=r"val: no such image folder, for the images of "):
+        check_split(
+            prepared / PREPARED.validation,
+            raw / "val",
+            list(NAMES.values()),
+            prepared / PREPARED.classes,
         )

@@ -120,6 +120,11 @@ BAD = {
     "image outside": (append(RAW.train_boxes, "../a,/m/v,0,1,0,1,0\n"), ["line 5", "'../a'"]),
     "image missing": (append(RAW.train_boxes, "c3,/m/v,0,1,0,1,0\n"), ["c3.jpg", "no such image"]),
     "no image": (lambda raw: (raw / "train/b2.jpg").write_text("x"), ["b2.jpg", "not a readable"]),
+    "a folder in place of an image": (
+        lambda raw: ((raw / "train/b2.jpg").unlink(), (raw / "train/b2.jpg").mkdir()),
+        ["b2.jpg", "not a readable image"],
+    ),
+    "a class without a name": (append(RAW.classes, "/m/x,\n"), [RAW.classes, "line 5", "label,"]),
     "no column": (
         replace(RAW.validation_labels, "Confidence", "Confidenc"),
         [RAW.validation_labels, "no column 'Confidence'", "'Confidenc'"],

@@ -74,6 +74,10 @@ MISTAKES = {
         claim({k: v for k, v in GAIN.items() if k != "direction"}),
         r"claim one: test: say direction, size or both",
     ),
+    "a size around a number and between": (
+        claim({**GAIN, "size": {"about": 1, "at_least": 2}}),
+        r"claim one: test: key 'size': .*within, with or without about",
+    ),
     "a size both around and between": (
         claim({**GAIN, "size": {"within": 1, "at_least": 2}}),
         r"claim one: test: key 'size': .*within, with or without about",

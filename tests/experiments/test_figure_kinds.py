@@ -47,6 +47,16 @@ FAULTS = {
         {"series": [{"label": "a", "points": {0.1: "r50"}}]},
         r"key series: 'a' has to name a run, and no points",
     ),
+    "neither run nor points where a run is needed": (
+        "figure5",
+        {"series": [{"label": "a"}]},
+        r"key series: 'a' has to name a run, and no points",
+    ),
+    "a run and points where a run is needed": (
+        "figure5",
+        {"series": [{"label": "a", "run": "r50", "points": {0.1: "r50"}}]},
+        r"key series: 'a' has to name a run, and no points",
+    ),
     "no curve": (
         "figure4",
         {"series": [{"label": "a", "run": "r50"}]},

@@ -1,11 +1,12 @@
 import shutil
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pytest
 import yaml
 
 from tsd.experiments.grid import open_grid
-from tsd.experiments.load import DeclarationError, load_experiments
+from tsd.experiments.load import DeclarationError, config_file, load_experiments
 from tsd.experiments.metrics import METRICS
 
 DECLARED = Path("experiments")
@@ -300,3 +301,23 @@ def test_a_class_that_is_named_twice_is_refused_but_in_open_images(tmp_path):
     files = {"labels": "l.csv", "hierarchy": "h.npy", "verified": "v.csv"}
     path.write_text(yaml.safe_dump({**declared, "openimages": files}))
     assert open_grid({"dataset": str(path)}).dataset.classes == ["red", "green", "red"]
+
+
+def test_runs_have_to_be_a_list(folder):
+    (folder / "runs" / "backbones.yaml").write_text("id: r50")
+    with pytest.raises(DeclarationError, match=r"backbones\.yaml: expected a list .* found dict"):
+        load_experiments(folder)
+
+
+def test_a_scale_of_ones_own_extends_one_that_there_is(tmp_path):
+    own = {"id": "own", "title": "t", "note": "n", "dataset": "embedded", "extends": "minni"}
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(own))
+    with pytest.raises(DeclarationError, match=r"own\.yaml: key extends: .*did you mean 'mini'"):
+        open_grid({"scale": str(tmp_path / "own.yaml")})
+
+
+@pytest.mark.parametrize("found", [None, ModuleSpec("mmdet", None)])
+def test_without_mmdet_its_bases_cannot_be_named(monkeypatch, found):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: found)
+    with pytest.raises(DeclarationError, match="mmdet is not installed"):
+        config_file("mmdet::retinanet/retinanet_r50_fpn_1x_coco")

@@ -59,11 +59,10 @@ def test_a_run_has_the_last_word(job_of):
     assert replace(job, run=run).config.model.test_cfg.rcnn.max_per_img == 50
 
 
-def test_a_detector_that_nobody_can_tell_is_refused(job_of):
+@pytest.mark.parametrize("settings", [{"score_thr": 0.05}, None])
+def test_a_detector_that_nobody_can_tell_is_refused(job_of, settings):
     job = job_of("r50", max_detections=300)
-    scale = job.scale.model_copy(
-        update={"bases": [], "set": {"model.test_cfg.rcnn": {"score_thr": 0.05}}}
-    )
+    scale = job.scale.model_copy(update={"bases": [], "set": {"model.test_cfg.rcnn": settings}})
     with pytest.raises(DeclarationError, match=r"key max_detections: a FasterRCNN has no test_cfg"):
         compile_run(job.run, None, scale, job.dataset, job.results)
 

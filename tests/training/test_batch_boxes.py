@@ -1,6 +1,5 @@
 """A loss that is no number is told with whether the data or a setting is to blame."""
 
-import json
 import math
 from dataclasses import replace
 from types import SimpleNamespace
@@ -9,6 +8,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mmdet.datasets.transforms import PackDetInputs
+from mmdet.registry import TRANSFORMS
 from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import HorizontalBoxes
 from mmengine.structures import InstanceData
@@ -159,11 +160,10 @@ def test_with_sound_boxes_the_learning_rate_is_named(hook):
         run(hook, [batch(sample(SOUND))] * 5, [math.inf] * 5)
 
 
-def diverging(grid, data=None):
-    changed = {**grid.scale.set, "optim_wrapper.optimizer.lr": 1e30, "train_cfg.max_iters": 40}
-    scale = grid.scale.model_copy(update={"set": changed})
-    dataset = grid.dataset if data is None else grid.dataset.model_copy(update=data)
-    return replace(grid, scale=scale, dataset=dataset).job("r50", 0)
+def diverging(grid, more=None):
+    fast = {"optim_wrapper.optimizer.lr": 1e30, "train_cfg.max_iters": 40}
+    scale = grid.scale.model_copy(update={"set": {**grid.scale.set, **fast, **(more or {})}})
+    return replace(grid, scale=scale).job("r50", 0)
 
 
 def test_a_training_that_diverges_on_sound_data_says_so(smoke_grid):
@@ -173,21 +173,18 @@ def test_a_training_that_diverges_on_sound_data_says_so(smoke_grid):
         train(diverging(smoke_grid), [], silent)
 
 
-def test_a_training_that_diverges_on_boxes_that_are_none_names_their_images(
-    smoke_grid, tiny_data, tmp_path
-):
-    """Annotations of images that were turned after they had been annotated."""
-    content = json.loads((tiny_data / "annotations/train.json").read_text())
-    for annotation in content["annotations"]:
-        x, y, width, height = annotation["bbox"]
-        annotation["bbox"] = [x + 150, y, width, height]
-    for image in content["images"]:
-        image["width"] += 200
-    moved = tmp_path / "train.json"
-    moved.write_text(json.dumps(content))
-    split = smoke_grid.dataset.train.model_copy(update={"annotations": str(moved)})
-    job = diverging(smoke_grid, {"train": split, "embedded": None, "root": str(tiny_data)})
+@TRANSFORMS.register_module()
+class PacksBoxesOut(PackDetInputs):
+    """A step of the pipeline with a fault: boxes go out of their images, which stay as they are."""
+
+    def transform(self, results):
+        results["gt_bboxes"].translate_((1000, 0))
+        return super().transform(results)
+
+
+def test_a_training_that_diverges_on_boxes_that_are_none_names_their_images(smoke_grid):
+    faulty = {"train_dataloader.dataset.pipeline.PackDetInputs.type": "PacksBoxesOut"}
     with pytest.raises(
         NonFiniteLossError, match=r"have boxes that nothing can be learned from: .*train/\S+ \("
     ):
-        train(job, [], silent)
+        train(diverging(smoke_grid, faulty), [], silent)

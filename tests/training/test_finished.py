@@ -1,7 +1,10 @@
 """A training that has ended is recorded once, whoever trains it again."""
 
+import subprocess
+
 import pytest
 
+from tsd.liveness import this_process
 from tsd.results.records import TrainRecord
 from tsd.run_folder import read_json, update_status, write_json
 from tsd.training.checkpoint_hook import checkpoints
@@ -73,7 +76,9 @@ def test_a_record_that_was_deleted_is_copied_from_the_other(job, later, lost):
 
 
 def test_a_process_that_was_killed_at_the_very_end_is_completed(job, later):
-    update_status(job.folder, state="running", pid=1, host="gone")
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    update_status(job.folder, state="running", **{**this_process(), "pid": ended.pid})
     train(job, [], silent)
     assert read_json(job.folder.status)["state"] == "done"
     assert later == []
