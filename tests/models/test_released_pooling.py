@@ -6,9 +6,10 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mmdet.registry import MODELS
 
@@ -85,7 +86,7 @@ def pyramid(generator, images=2, channels=2, size=96):
 
 def random_rois(generator, count, images=2):
     """In the released convention; some sides are short, some boxes reach over the border."""
-    corner = torch.rand(count, 2, generator=generator).double() * 110 - 10
+    corner = torch.rand(count, 2, generator=generator).double() * 160 - 40
     side = torch.rand(count, 2, generator=generator).double() ** 3 * 600
     image = torch.randint(0, images, (count, 1), generator=generator).double()
     return torch.cat([image, corner, corner + side - 1], dim=1)
@@ -106,6 +107,46 @@ def test_equals_pooling_sample_by_sample(seed, k, is_single):
     found = extractor(features, ours(rois))
     expected = torch.from_numpy(pool_shared(maps, boxes, STRIDES, k))
     torch.testing.assert_close(found, expected, atol=1e-9, rtol=1e-9)
+
+
+@example(seed=0, corner=(-2, 2), cells=(4, 4))
+@example(seed=0, corner=(2, -2), cells=(4, 4))
+@example(seed=0, corner=(23, 2), cells=(4, 4))
+@example(seed=0, corner=(2, 23), cells=(4, 4))
+@example(seed=0, corner=(24, 2), cells=(4, 4))
+@example(seed=0, corner=(2, 24), cells=(4, 4))
+@settings(max_examples=20, deadline=None)
+@given(
+    seed=st.integers(0, 2**16),
+    corner=st.tuples(*[st.integers(-3, 24)] * 2),
+    cells=st.tuples(*[st.integers(1, 5)] * 2),
+)
+def test_samples_on_cells_and_borders_are_as_in_the_released_code(seed, corner, cells):
+    """With one bin and sides of whole cells, samples lie on cells and on the borders themselves."""
+    features = pyramid(torch.Generator().manual_seed(seed), images=1)
+    start, end = 4 * tensor(corner), 4 * (tensor(corner) + tensor(cells))
+    rois = torch.cat([tensor([0.0]), start, end - 1])[None]
+    extractor = ReleasedRoIPooling(2, STRIDES, 1)
+    maps = [f.numpy() for f in features]
+    found = extractor(features, ours(rois), torch.zeros(1, 1, 1, 2))
+    expected = pool_derived(maps, rois.numpy(), np.zeros((1, 2, 1, 1)), STRIDES)
+    torch.testing.assert_close(found, torch.from_numpy(expected), atol=1e-9, rtol=1e-9)
+    found = extractor(features, ours(rois))
+    expected = torch.from_numpy(pool_shared(maps, rois.numpy(), STRIDES, 1))
+    torch.testing.assert_close(found, expected, atol=1e-9, rtol=1e-9)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_sample_on_a_cell_has_no_gradient(axis):
+    """The released kernel interpolates between floor and ceiling, there the same cell."""
+    features = pyramid(torch.Generator().manual_seed(8), images=1)
+    size = [8.0, 8.0]
+    size[axis] = 16.0  # 4 cells, so that the samples are a cell apart
+    rois = torch.tensor([[0, 14.0, 14, 14 + size[0], 14 + size[1]]])
+    offsets = torch.zeros(1, 1, 1, 2, requires_grad=True)
+    ReleasedRoIPooling(2, STRIDES, 1)(features, rois, offsets).sum().backward()
+    assert offsets.grad[..., axis] == 0
+    assert offsets.grad[..., 1 - axis] != 0
 
 
 def test_random_rois_read_all_levels_and_reach_over_borders():

@@ -12,9 +12,15 @@ rules, neither of which is that of :mod:`tsd.models.pooling`:
 A network learns where it reads. So its weights give what its authors measured only with this
 pooling.
 
-The letters, boxes and offsets are those of :mod:`tsd.models.pooling`. The released code describes a
-box by its first and last pixel. Ours ends where the last pixel ends, which is 1 more; only the
-rounding depends on it.
+Letters
+    N        number of RoIs
+    C        channels of a feature map
+    kh, kw   rows and columns of bins of a pooled RoI (7 × 7)
+    S        samples along each side of a bin
+
+RoIs are (batch index, x1, y1, x2, y2) and offsets (x, y), in pixels of the network's input. The
+released code describes a box by its first and last pixel. Ours ends where the last pixel ends,
+which is 1 more; only the rounding depends on it.
 """
 
 from collections.abc import Sequence
