@@ -7,6 +7,7 @@ from tsd.models.bbox_head import TSDBBoxHead
 from tsd.models.cascade_roi_head import TSDCascadeRoIHead
 from tsd.models.derived_proposals import DerivedProposals
 from tsd.models.pooling import DeformableRoIPooling
+from tsd.models.released_anchors import ReleasedAnchorGenerator
 from tsd.models.released_pooling import ReleasedRoIPooling
 from tsd.models.residual_start import ResidualStart
 from tsd.models.roi_head import TSDRoIHead
@@ -16,6 +17,7 @@ from tsd.models.split_detector import SplitFasterRCNN, SplitRoIHead
 __all__ = [
     "DeformableRoIPooling",
     "DerivedProposals",
+    "ReleasedAnchorGenerator",
     "ReleasedRoIPooling",
     "ResidualStart",
     "SENet154",
