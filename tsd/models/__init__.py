@@ -9,6 +9,11 @@ from tsd.models.derived_proposals import DerivedProposals
 from tsd.models.pooling import DeformableRoIPooling
 from tsd.models.released_anchors import ReleasedAnchorGenerator
 from tsd.models.released_pooling import ReleasedRoIPooling
+from tsd.models.released_rescaling import (
+    ReleasedFCNMaskHead,
+    ReleasedShared2FCBBoxHead,
+    ReleasedTSDBBoxHead,
+)
 from tsd.models.residual_start import ResidualStart
 from tsd.models.roi_head import TSDRoIHead
 from tsd.models.senet import SENet154
@@ -18,7 +23,10 @@ __all__ = [
     "DeformableRoIPooling",
     "DerivedProposals",
     "ReleasedAnchorGenerator",
+    "ReleasedFCNMaskHead",
     "ReleasedRoIPooling",
+    "ReleasedShared2FCBBoxHead",
+    "ReleasedTSDBBoxHead",
     "ResidualStart",
     "SENet154",
     "SplitFasterRCNN",

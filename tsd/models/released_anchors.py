@@ -24,6 +24,6 @@ class ReleasedAnchorGenerator(LegacyAnchorGenerator):
         super().__init__(*args, center_offset=center_offset, **kwargs)
 
     def gen_single_level_base_anchors(self, *args: Any, **kwargs: Any) -> Tensor:
-        """Anchors of the cell (0, 0) of a level, Tensor[A, 4]; see the base class."""
+        """Anchors of a level's first cell, a row (x1, y1, x2, y2) each; see the base class."""
         anchors: Tensor = super().gen_single_level_base_anchors(*args, **kwargs)
         return anchors + anchors.new_tensor([0, 0, 1, 1])
