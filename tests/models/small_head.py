@@ -45,10 +45,10 @@ def head_config(agnostic=False, coder="DeltaXYWHBBoxCoder", **changes):
     return config
 
 
-def build_head(**changes):
+def build_head(agnostic=False, **changes):
     """Build the head of :func:`head_config`, whose arguments it takes."""
     torch.manual_seed(0)
-    head = MODELS.build(head_config(**changes))
+    head = MODELS.build(head_config(agnostic, **changes))
     head.init_weights()
     return head
 

@@ -118,6 +118,16 @@ def test_boxes_are_compared_in_the_original_image():
         torch.testing.assert_close(found.bboxes, rois[:kept, 1:])
 
 
+def test_detections_off_the_image_keep_a_pixel_of_it():
+    rois, scores = torch.tensor([[0, 70.0, 20, 78, 28]]), torch.tensor([[9.0, -9, -9, 0]])
+    head = build("StandardRoIHead", "ReleasedShared2FCBBoxHead").bbox_head
+    (found,) = head.predict_by_feat(
+        [rois], [scores], [torch.zeros(1, 4 * CLASSES)], [META], ConfigDict(TEST), rescale=True
+    )
+    expected = [(SIZE - 1) / S, 20 / S, (SIZE - 1) / S + 1, 27 / S + 1]
+    assert found.bboxes[0].tolist() == pytest.approx(expected)
+
+
 def test_no_proposals_give_no_detections():
     features, results, samples = scene(proposals=(0, 3))
     for sample in samples:
