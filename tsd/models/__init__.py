@@ -8,6 +8,7 @@ from tsd.models.cascade_roi_head import TSDCascadeRoIHead
 from tsd.models.derived_proposals import DerivedProposals
 from tsd.models.pooling import DeformableRoIPooling
 from tsd.models.released_anchors import ReleasedAnchorGenerator
+from tsd.models.released_cascade import ReleasedCascadeBBoxHead, ReleasedTSDCascadeRoIHead
 from tsd.models.released_pooling import ReleasedRoIPooling
 from tsd.models.released_rescaling import (
     ReleasedFCNMaskHead,
@@ -23,10 +24,12 @@ __all__ = [
     "DeformableRoIPooling",
     "DerivedProposals",
     "ReleasedAnchorGenerator",
+    "ReleasedCascadeBBoxHead",
     "ReleasedFCNMaskHead",
     "ReleasedRoIPooling",
     "ReleasedShared2FCBBoxHead",
     "ReleasedTSDBBoxHead",
+    "ReleasedTSDCascadeRoIHead",
     "ResidualStart",
     "SENet154",
     "SplitFasterRCNN",
