@@ -128,3 +128,10 @@ def test_images_without_proposals(proposals):
 def test_a_class_agnostic_head_is_refused():
     with pytest.raises(ValueError, match="needs reg_class_agnostic=False"):
         MODELS.build({**released_stage(0.1), "reg_class_agnostic": True})
+
+
+def test_a_refined_box_off_the_image_keeps_a_pixel_of_it():
+    head = build_released().bbox_head[0]
+    boxes, deltas = torch.tensor([[80.0, 8, 90, 18]]), torch.zeros(1, 4 * (CLASSES + 1))
+    found = head.refine(boxes, torch.tensor([CLASSES]), deltas, {"img_shape": (SIZE, SIZE)})
+    assert found.tolist() == [[SIZE - 1, 8, SIZE, 18]]
