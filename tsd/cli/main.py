@@ -195,6 +195,10 @@ def _parser() -> argparse.ArgumentParser:
         "raw", type=Path, help="The published files and images are in this folder."
     )
     openimages.add_argument("prepared", type=Path, help="The files are written to this folder.")
+    text = "Convert a checkpoint of the authors' released code to one that loads here."
+    convert = add("convert-checkpoint", steps.convert_checkpoint, [], text)
+    convert.add_argument("released", type=Path, help="This is the authors' file.")
+    convert.add_argument("ours", type=Path, help="This file is written; it must not exist.")
     download = add("download", steps.download, [out], "Fetch one of the archives of COCO.")
     download.add_argument("archive", help="This is the name of its file, without .zip.")
     text = "Divide COCO 2014 into the splits of the paper."

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import asdict
@@ -76,6 +77,17 @@ def check_run(options: Namespace) -> None:
         from tsd.training.check import check_job
 
         write_json(job.folder.model, {"parameters": check_job(job, announce)})
+
+
+def convert_checkpoint(options: Namespace) -> None:
+    """Convert a checkpoint of the authors' released code."""
+    from tsd.training.checkpoints import WeightsError
+    from tsd.training.released_checkpoint import convert_checkpoint as convert
+
+    try:
+        print(convert(options.released, options.ours))
+    except WeightsError as error:
+        sys.exit(f"tsd: {error}")
 
 
 def open_tracking(options: Namespace) -> None:
