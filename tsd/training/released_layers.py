@@ -81,7 +81,7 @@ class Detector:
             stages=stages,
             has_masks=any(name.startswith("mask_head.") for name in state),
             depth=_depth(state),
-            classes=len(state[f"{first}{'TSD_' if has_tsd else ''}fc_cls.bias"]) - 1,
+            classes=_shape(state, f"{first}{'TSD_' if has_tsd else ''}fc_cls.bias", 1)[0] - 1,
         )
 
     def __str__(self) -> str:
@@ -100,17 +100,15 @@ class Detector:
         Raises:
             KeyError: If a tensor is missing that a width is known by.
         """
-        width, pyramid = (
-            len(state["backbone.conv1.weight"]),
-            len(state["neck.lateral_convs.0.conv.weight"]),
-        )
+        width = _shape(state, "backbone.conv1.weight", 4)[0]
+        pyramid = _shape(state, "neck.lateral_convs.0.conv.weight", 4)[0]
         yield from _backbone(BLOCKS[self.depth], width)
         for level in range(4):
             inputs = width * 4 * 2**level
             yield from _conv(f"neck.lateral_convs.{level}.conv", (pyramid, inputs, 1, 1))
             yield from _conv(f"neck.fpn_convs.{level}.conv", (pyramid, pyramid, 3, 3))
-        hidden = len(state["rpn_head.rpn_conv.weight"])
-        anchors = len(state["rpn_head.rpn_cls.bias"])
+        hidden = _shape(state, "rpn_head.rpn_conv.weight", 4)[0]
+        anchors = _shape(state, "rpn_head.rpn_cls.bias", 1)[0]
         yield from _conv("rpn_head.rpn_conv", (hidden, pyramid, 3, 3))
         yield from _conv("rpn_head.rpn_cls", (anchors, hidden, 1, 1))
         yield from _conv("rpn_head.rpn_reg", (anchors * BOX, hidden, 1, 1))
@@ -127,7 +125,7 @@ class Detector:
     def _tsd_head(
         self, released: str, ours: str, state: Mapping[str, Tensor], pyramid: int
     ) -> Layers:
-        hidden, flat = state[f"{released}.shared_fc.0.weight"].shape
+        hidden, flat = _shape(state, f"{released}.shared_fc.0.weight", 2)
         derived, bins = f"{ours}.derived_proposals", flat // pyramid
         square = (hidden, hidden)
         yield from _linear(f"{released}.shared_fc.0", f"{derived}.shared_layer.1", (hidden, flat))
@@ -138,7 +136,7 @@ class Detector:
         yield from _linear(f"{released}.delta_r.0", f"{derived}.reg_layers.0", square)
         yield from _linear(f"{released}.delta_r.2", f"{derived}.reg_layers.2", (2, hidden))
 
-        width = state[f"{released}.TSD_fc_cls.weight"].shape[1]
+        width = _shape(state, f"{released}.TSD_fc_cls.weight", 2)[1]
         for task in ("cls", "reg"):
             trunk = f"{released}.TSD_p{task[0]}_fcs"
             yield from _linear(f"{trunk}.0", f"{ours}.bbox_head.{task}_fcs.0", (width, flat))
@@ -159,13 +157,13 @@ class Detector:
         yield from self._usual_head(released, f"{ours}.sibling_head", state)
 
     def _usual_head(self, released: str, ours: str, state: Mapping[str, Tensor]) -> Layers:
-        width, flat = state[f"{released}.shared_fcs.0.weight"].shape
+        width, flat = _shape(state, f"{released}.shared_fcs.0.weight", 2)
         yield from _linear(f"{released}.shared_fcs.0", f"{ours}.shared_fcs.0", (width, flat))
         yield from _linear(f"{released}.shared_fcs.1", f"{ours}.shared_fcs.1", (width, width))
         yield from _linear(
             f"{released}.fc_cls", f"{ours}.fc_cls", (self.classes + 1, width), background_last
         )
-        is_agnostic = len(state[f"{released}.fc_reg.bias"]) == BOX and not self.has_tsd
+        is_agnostic = _shape(state, f"{released}.fc_reg.bias", 1) == (BOX,) and not self.has_tsd
         yield from _linear(
             f"{released}.fc_reg",
             f"{ours}.fc_reg",
@@ -174,12 +172,12 @@ class Detector:
         )
 
     def _mask_head(self, state: Mapping[str, Tensor], pyramid: int) -> Layers:
-        width = len(state["mask_head.convs.0.conv.weight"])
+        width = _shape(state, "mask_head.convs.0.conv.weight", 4)[0]
         for index in range(4):
             inputs = width if index else pyramid
             name = f"mask_head.convs.{index}.conv"
             yield from _conv(name, (width, inputs, 3, 3), f"roi_head.{name}")
-        upsampled = state["mask_head.upsample.weight"].shape[1]
+        upsampled = _shape(state, "mask_head.upsample.weight", 4)[1]
         name = "mask_head.upsample"  # transposed, so that inputs come first
         yield f"{name}.weight", Destination(f"roi_head.{name}.weight", (width, upsampled, 2, 2))
         yield f"{name}.bias", Destination(f"roi_head.{name}.bias", (upsampled,))
@@ -189,6 +187,18 @@ class Detector:
             "roi_head.mask_head.conv_logits",
             without_background_mask,
         )
+
+
+def _shape(state: Mapping[str, Tensor], name: str, dimensions: int) -> tuple[int, ...]:
+    """Shape of a tensor that widths are known by.
+
+    Raises:
+        KeyError: If there is no such tensor of so many dimensions.
+    """
+    shape = tuple(state[name].shape)
+    if len(shape) != dimensions:
+        raise KeyError(f"{name} of {dimensions} dimensions")
+    return shape
 
 
 def _depth(state: Mapping[str, Tensor]) -> int:
