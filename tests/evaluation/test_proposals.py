@@ -10,6 +10,7 @@ from tsd.evaluation.proposals import (
     proposals,
 )
 from tsd.models.manners import bin_centres
+from tsd.models.released_pooling import ReleasedRoIPooling
 from tsd.results.extracts import LabelledBox, ProposalsExtract
 from tsd.training.build import build_model, runtime_config
 
@@ -68,6 +69,32 @@ def test_derived_proposals_are_where_the_offsets_put_them(smoke_grid, run, reg_i
         assert derived.reg_box is None
         points = torch.tensor(derived.reg_points).flatten().tolist()
         assert points == pytest.approx(moved, abs=1e-3)
+
+
+def test_with_the_released_pooling_proposals_are_drawn_where_it_reads(smoke_grid):
+    detector, dataset, example = loaded(smoke_grid, "tsd_pc")
+    shift_everything(detector)
+    ordinary = proposals(detector, dataset, example)
+    pooling = detector.roi_head.bbox_roi_extractor
+    settings = {"out_channels": pooling.out_channels, "featmap_strides": pooling.featmap_strides}
+    detector.roi_head.bbox_roi_extractor = ReleasedRoIPooling(**settings)
+    found = proposals(detector, dataset, example)
+    x1, y1, x2, y2 = found.proposal.box
+    assert found.proposal == ordinary.proposal
+    rest = torch.tensor([x2 - x1, y2 - y1]) / 56
+    expected = torch.tensor(ordinary.derived.cls_points) - rest
+    torch.testing.assert_close(torch.tensor(found.derived.cls_points), expected, atol=1e-3, rtol=0)
+    expected = torch.tensor(ordinary.derived.reg_box) - rest.repeat(2)
+    torch.testing.assert_close(torch.tensor(found.derived.reg_box), expected, atol=1e-3, rtol=0)
+
+
+def test_the_feature_of_the_proposal_itself_has_no_resting_offset(smoke_grid):
+    detector, dataset, example = loaded(smoke_grid, "tsd_point_shared")
+    pooling = detector.roi_head.bbox_roi_extractor
+    settings = {"out_channels": pooling.out_channels, "featmap_strides": pooling.featmap_strides}
+    detector.roi_head.bbox_roi_extractor = ReleasedRoIPooling(**settings)
+    found = proposals(detector, dataset, example)
+    assert found.derived.reg_box == pytest.approx(found.proposal.box, abs=1e-3)
 
 
 def test_the_proposal_overlaps_the_object_best(smoke_grid, monkeypatch):
@@ -131,6 +158,7 @@ def test_images_of_a_job_are_written(smoke_grid, tmp_path):
     extract_proposals(job, tmp_path / "proposals.json", count=2)
     written = ProposalsExtract.read(tmp_path / "proposals.json")
     assert written.key == job.key
+    assert written.resting_offset == (0, 0)
     assert len({image.image for image in written.images}) == 2
     for image in written.images:
         shown = LabelledBox(class_name=image.class_name, box=image.box)

@@ -57,12 +57,14 @@ def but(image, **changes):
 def draw(results, tmp_path):
     """Draws runs' images (run → what was extracted); gives the caption and all that is written."""
 
-    def draw_with(**extracted):
+    def draw_with(resting_offset=(0.0, 0.0), **extracted):
         for run in FIGURE.runs:
             for training in results.runs[run].seeds.values():
                 training.folder = str(tmp_path / run)
             if run in extracted:
-                content = ProposalsExtract(key=run, images=extracted[run])
+                content = ProposalsExtract(
+                    key=run, images=extracted[run], resting_offset=resting_offset
+                )
                 content.write(tmp_path / run / "proposals.json")
         axes = draw_proposals(results, FIGURE).picture.axes
         words = [one.get_xlabel().replace("\n", " ") for one in axes]
@@ -101,6 +103,13 @@ def test_both_runs_are_drawn_and_named(draw, image, tmp_path):
     assert "base, better (seed 0; 0123456789, dirty)" in caption
     assert "Top row, of run better" in caption
     assert (tmp_path / "figure5.svg").exists()
+
+
+def test_a_pooling_that_reads_beside_the_proposal_is_told(draw, image):
+    caption, _ = draw(better=[image])
+    assert "reads" not in caption
+    caption, _ = draw(better=[image], resting_offset=(1 / 56, 1 / 28))
+    assert "reads 0.018 of P’s width to the left of where its offsets say, and 0.036" in caption
 
 
 def test_without_detections_the_highest_score_is_told(draw, image):

@@ -15,6 +15,7 @@ import torch
 from mmdet.models.detectors import BaseDetector
 from mmdet.structures.bbox import bbox2roi, bbox_overlaps
 from mmengine.dataset import BaseDataset
+from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from torch import Tensor
 
@@ -33,6 +34,7 @@ from tsd.results.extracts import (
     Detection,
     ImageProposals,
     LabelledBox,
+    Point,
     Proposal,
     ProposalsExtract,
 )
@@ -53,7 +55,8 @@ def extract_proposals(job: Job, out: Path, count: int = 4) -> None:
     """
     detector, dataset = trained(job)
     images = [proposals(detector, dataset, example) for example in pick_examples(dataset, count)]
-    ProposalsExtract(key=job.key, images=images).write(out)
+    rest = resting_offset(detector.roi_head)
+    ProposalsExtract(key=job.key, images=images, resting_offset=rest).write(out)
 
 
 def ground_truth(dataset: BaseDataset, index: int) -> list[LabelledBox]:
@@ -103,7 +106,11 @@ def proposals(detector: BaseDetector, dataset: BaseDataset, example: Example) ->
 def derived_proposals(
     head: TSDRoIHead, features: Sequence[Tensor], roi: Tensor
 ) -> dict[str, Tensor | None]:
-    """P̂_c and P̂_r of one proposal, in pixels of the network's input.
+    """P̂_c and P̂_r of one proposal, where the network reads them, in pixels of its input.
+
+    The pooling of the authors' release reads a bin beside the place where the bin is, by an offset
+    that the network learns to make good (:func:`resting_offset`). It is subtracted here. The box
+    that the detections are regressed from is P̂_r without that subtraction.
 
     Args:
         head: TSD's RoI head.
@@ -116,7 +123,14 @@ def derived_proposals(
         centres of its bins, None where it has a box.
     """
     derived = head.derived_proposals
-    offsets_c, offsets_r = derived(head.bbox_roi_extractor(features, roi))
+    offsets_c, offsets_r = (
+        offsets - offsets.new_tensor(resting_offset(head)) if manner.learns else offsets
+        for manner, offsets in zip(
+            (derived.cls_manner, derived.reg_manner),
+            derived(head.bbox_roi_extractor(features, roi)),
+            strict=True,
+        )
+    )
     box = derived.reg_manner.box(roi, offsets_r)
     points = derived.reg_manner.points(roi, offsets_r)
     return {
@@ -124,6 +138,15 @@ def derived_proposals(
         "reg_box": None if box is None else box[0],
         "reg_points": points.reshape(-1, 2) if box is None else None,
     }
+
+
+def resting_offset(head: BaseModule) -> Point:
+    """The offsets (x, y), in proportion to P, at which a RoI head reads bins around their centres.
+
+    They are zero for extractors that have no such attribute.
+    """
+    x, y = getattr(head.bbox_roi_extractor, "resting_offset", (0.0, 0.0))
+    return x, y
 
 
 def _in_the_image(derived: dict[str, Tensor | None], scale: Tensor) -> DerivedProposals:

@@ -74,12 +74,14 @@ class Shown:
         label: What the figure calls it.
         seed: The training that is shown; None where nothing was extracted from the run.
         images: Path of an image → what was extracted on it.
+        resting_offset: What was subtracted from the offsets, (x, y) in proportion to P.
     """
 
     run: str
     label: str
     seed: int | None
     images: dict[str, ImageProposals]
+    resting_offset: Point = (0.0, 0.0)
 
 
 def draw_proposals(results: Results, declared: schema.Figure) -> Drawing:
@@ -109,7 +111,8 @@ def _shown(results: Results, run: str, label: str, kind: str) -> Shown:
     if found is None:
         return Shown(run, label, None, {})
     seed, content = found
-    return Shown(run, label, seed, {one.image: one for one in present(content.images)})
+    images = {one.image: one for one in present(content.images)}
+    return Shown(run, label, seed, images, content.resting_offset)
 
 
 def judge(image: ImageProposals) -> list[Judged]:
@@ -147,10 +150,15 @@ def iou(a: Box, b: Box) -> float:
 def _explain(shown: list[Shown]) -> str:
     """Say what is to be seen, and by which rules it was chosen."""
     rows = ", then ".join(f"{one.label} ({one.run})" for one in shown)
+    x, y = shown[-1].resting_offset
+    rest = (
+        f"The pooling of this network reads {x:.3f} of P’s width to the left of where its offsets "
+        f"say, and {y:.3f} of P’s height above; P̂_r and P̂_c are drawn where it reads. "
+    )
     return (
         f"Top row, of run {shown[-1].run}: the RPN’s proposal P with the best IoU with the "
         "image’s largest object (yellow), P̂_r (red, dashed) and the centres of P̂_c’s bins (pink); "
-        "the annotated box is white. "
+        f"the annotated box is white. {rest if x or y else ''}"
         f"Below, the detections with a score of {SHOWN_FROM:g} or more: {rows}; blue where the "
         f"IoU with an object of the class (white) is {FOUND_FROM:g} or more, orange and dashed "
         "where it is not. Images: evenly spread over the val split."

@@ -107,7 +107,12 @@ class ImageProposals(ExampleObject):
 
 
 class ProposalsExtract(_Extract):
-    """``proposals.json``: a few images; ``key`` is that of the training."""
+    """``proposals.json``: a few images; ``key`` is that of the training.
+
+    ``resting_offset`` (x, y), in proportion to P, was subtracted from the offsets, because with it
+    the network reads a bin around its centre.
+    """
 
     key: str
     images: list[ImageProposals]
+    resting_offset: Point = (0.0, 0.0)
