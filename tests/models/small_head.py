@@ -12,7 +12,7 @@ import tsd.models  # noqa: F401 registers the method
 CLASSES, CHANNELS, SIZE, STRIDES = 3, 4, 64, [4, 8]
 
 
-def build_head(agnostic=False, coder="DeltaXYWHBBoxCoder", **changes):
+def head_config(agnostic=False, coder="DeltaXYWHBBoxCoder", **changes):
     config = ConfigDict(
         type="TSDRoIHead",
         bbox_roi_extractor=dict(
@@ -42,8 +42,13 @@ def build_head(agnostic=False, coder="DeltaXYWHBBoxCoder", **changes):
         test_cfg=dict(score_thr=0.0, nms=dict(type="nms", iou_threshold=0.5), max_per_img=100),
     )
     config.update(changes)
+    return config
+
+
+def build_head(agnostic=False, **changes):
+    """Build the head of :func:`head_config`, whose arguments it takes."""
     torch.manual_seed(0)
-    head = MODELS.build(config)
+    head = MODELS.build(head_config(agnostic, **changes))
     head.init_weights()
     return head
 

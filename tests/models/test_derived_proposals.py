@@ -86,6 +86,23 @@ def test_offsets_are_gamma_times_the_size_of_the_proposal():
     torch.testing.assert_close(moved, torch.tensor([[0.2 * 20, 0.2 * 40]] * 3))
 
 
+def test_a_random_start_moves_the_proposals_by_half_of_gamma():
+    torch.manual_seed(0)
+    derived = DerivedProposals(in_channels=64, hidden_channels=256, gamma=0.1, start="kaiming")
+    derived.init_weights()
+    for layer in (module for module in derived.modules() if isinstance(module, nn.Linear)):
+        assert layer.weight.std().item() == pytest.approx(layer.in_features**-0.5, rel=0.15)
+        assert not layer.bias.any()
+    offsets_c, offsets_r = derived(torch.randn(200, 64, 7, 7))
+    assert offsets_c.square().mean().sqrt().item() == pytest.approx(0.05, rel=0.1)
+    assert offsets_r.square().mean().sqrt().item() == pytest.approx(0.05, rel=0.3)
+
+
+def test_an_unknown_start_is_named_with_those_that_there_are():
+    with pytest.raises(ValueError, match="start is 'xavier'; expected one of zero, kaiming"):
+        DerivedProposals(start="xavier")
+
+
 @pytest.mark.parametrize("setting", ["cls_manner", "reg_manner"])
 @pytest.mark.parametrize("name", ["pointwise", "ResNet", ""])
 def test_an_unknown_manner_is_named_with_those_that_there_are(setting, name):

@@ -7,6 +7,14 @@ from tsd.models.bbox_head import TSDBBoxHead
 from tsd.models.cascade_roi_head import TSDCascadeRoIHead
 from tsd.models.derived_proposals import DerivedProposals
 from tsd.models.pooling import DeformableRoIPooling
+from tsd.models.released_anchors import ReleasedAnchorGenerator
+from tsd.models.released_cascade import ReleasedCascadeBBoxHead, ReleasedTSDCascadeRoIHead
+from tsd.models.released_pooling import ReleasedRoIPooling
+from tsd.models.released_rescaling import (
+    ReleasedFCNMaskHead,
+    ReleasedShared2FCBBoxHead,
+    ReleasedTSDBBoxHead,
+)
 from tsd.models.residual_start import ResidualStart
 from tsd.models.roi_head import TSDRoIHead
 from tsd.models.senet import SENet154
@@ -15,6 +23,13 @@ from tsd.models.split_detector import SplitFasterRCNN, SplitRoIHead
 __all__ = [
     "DeformableRoIPooling",
     "DerivedProposals",
+    "ReleasedAnchorGenerator",
+    "ReleasedCascadeBBoxHead",
+    "ReleasedFCNMaskHead",
+    "ReleasedRoIPooling",
+    "ReleasedShared2FCBBoxHead",
+    "ReleasedTSDBBoxHead",
+    "ReleasedTSDCascadeRoIHead",
     "ResidualStart",
     "SENet154",
     "SplitFasterRCNN",

@@ -10,6 +10,8 @@ and ΔR from F; their first layer is one and the same.
      (layer 1, for both)  └─ reg_manner: F_r, layers 2 and 3 ─▶ ΔR ─▶ P̂_r = τ_r(P, ΔR)
 """
 
+from collections.abc import Callable
+
 from mmdet.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -22,8 +24,9 @@ class DerivedProposals(BaseModule):
     """Predicts from the feature F of the shared proposal P where each task is to look.
 
     Each task has a *manner*, which says what kind of proposal it derives and has the layers that
-    the tasks do not share (:mod:`tsd.models.manners`). Training starts at P̂ = P, as in
-    deformable RoI pooling (Dai et al. 2017); the paper does not say where it starts.
+    the tasks do not share (:mod:`tsd.models.manners`). Unless ``start`` says otherwise, training
+    starts at P̂ = P, as in deformable RoI pooling (Dai et al. 2017); the paper does not say where it
+    starts.
 
     Args:
         cls_manner: Registered name of the manner of P̂_c.
@@ -32,9 +35,11 @@ class DerivedProposals(BaseModule):
         roi_feat_size: k.
         hidden_channels: Width of the first two layers, 256 in the paper.
         gamma: γ. "A pre-defined scalar" in the paper; 0.1 is the released code's.
+        start: What the layers start with, a key of :data:`STARTS`: ``zero`` is P̂ = P;
+            ``kaiming`` is random everywhere, as in the released code.
 
     Raises:
-        ValueError: If no manner is registered under a name.
+        ValueError: If no manner is registered under a name, or there is no such start.
     """
 
     def __init__(
@@ -45,8 +50,12 @@ class DerivedProposals(BaseModule):
         roi_feat_size: int = 7,
         hidden_channels: int = 256,
         gamma: float = 0.1,
+        start: str = "zero",
     ) -> None:
         super().__init__()
+        if start not in STARTS:
+            raise ValueError(f"start is {start!r}; expected one of {', '.join(STARTS)}")
+        self.start = STARTS[start]
         self.gamma = gamma
         manners = [find_manner(cls_manner, "cls_manner"), find_manner(reg_manner, "reg_manner")]
         self.shared_layer: nn.Module = nn.Identity()
@@ -70,14 +79,9 @@ class DerivedProposals(BaseModule):
         return self.reg_layers
 
     def init_weights(self) -> None:
-        """Initialise all layers by Xavier, then let both manners start at P̂ = P."""
+        """Give all layers the weights that ``start`` says."""
         super().init_weights()
-        for module in self.modules():
-            if isinstance(module, nn.Linear):
-                nn.init.xavier_uniform_(module.weight)
-                nn.init.zeros_(module.bias)
-        self.cls_manner.start_at_shared()
-        self.reg_manner.start_at_shared()
+        self.start(self)
 
     def forward(self, roi_feats: Tensor) -> tuple[Tensor, Tensor]:
         """Predict the offsets of both proposals, γ · F_c(F) and γ · F_r(F).
@@ -91,3 +95,33 @@ class DerivedProposals(BaseModule):
         """
         hidden = self.shared_layer(roi_feats)
         return self.gamma * self.cls_manner(hidden), self.gamma * self.reg_manner(hidden)
+
+
+def start_at_shared(derived: DerivedProposals) -> None:
+    """Initialise all layers by Xavier, then let both manners start at P̂ = P."""
+    for module in derived.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+            nn.init.zeros_(module.bias)
+    derived.cls_manner.start_at_shared()
+    derived.reg_manner.start_at_shared()
+
+
+def start_at_random(derived: DerivedProposals) -> None:
+    """Initialise all layers, the last ones too, at random.
+
+    The weights of a layer are normal with a deviation of 1/√n, n being the number of its inputs
+    (Kaiming's initialisation for an activation of slope a = 1). With features of unit size, ΔC and
+    ΔR are then about half of γ in proportion to P.
+    """
+    for module in derived.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.kaiming_normal_(module.weight, a=1)
+            nn.init.zeros_(module.bias)
+
+
+STARTS: dict[str, Callable[[DerivedProposals], None]] = {
+    "zero": start_at_shared,
+    "kaiming": start_at_random,
+}
+"""What the layers of ``DerivedProposals`` can start with, by the names that configs give it."""

@@ -37,9 +37,8 @@ def deformable_roi_pool(
     half-pixel alignment (``torchvision.ops.roi_align(..., aligned=True)``). Gradients reach the
     features and the offsets. As in RoIAlign, none reach the coordinates of the RoIs.
 
-    A loop over RoIs or bins would be slow. So all levels are laid end to end in one table with a
-    row for each cell of a feature map, and each bin is a weighted sum of 4·S² of its rows, which
-    torch computes for all bins at once. Memory is linear in N · kh · kw · S².
+    As in RoIAlign, a point that is more than one cell outside its feature map counts as zero, and a
+    point within that margin is moved to the border.
 
     Args:
         features: L maps Tensor[B, C, H_l, W_l], fine to coarse.
@@ -61,36 +60,28 @@ def deformable_roi_pool(
     """
     if len(features) != len(strides):
         raise ValueError(f"{len(features)} feature levels, but {len(strides)} strides")
-    kh, kw = output_size
-    num_rois = rois.shape[0]
-    if offsets is not None and offsets.shape not in (
-        (num_rois, kh, kw, 2),
-        (num_rois, 1, 1, 2),
-    ):
-        raise ValueError(
-            f"offsets are {tuple(offsets.shape)}; expected {(num_rois, kh, kw, 2)} (a point a "
-            f"bin) or {(num_rois, 1, 1, 2)} (a translation)"
-        )
-    channels = features[0].shape[1]
-    table = torch.cat([level.permute(0, 2, 3, 1).reshape(-1, channels) for level in features])
-
+    check_offsets(offsets, len(rois), output_size)
     # Coordinates stay in float32 at least: float16 cannot tell 1/16 of a pixel at x = 1000.
     rois = rois.to(torch.promote_types(rois.dtype, torch.float32))
     level = assign_levels(rois, len(features), finest_scale)
     x, y = _sample_points(rois, offsets, output_size, sampling_ratio)
     scale = rois.new_tensor([1 / stride for stride in strides])[level][:, None, None, None]
-    rows, weights = _bilinear_rows(
-        x * scale - 0.5, y * scale - 0.5, features, level, rois[:, 0].long()
-    )
+    x, y = x * scale - 0.5, y * scale - 0.5
+    height, width = map_sizes(features, level)
+    inside = (x > -1) & (x < width) & (y > -1) & (y < height)
+    weights = inside.to(x.dtype) / sampling_ratio**2
+    return sum_of_points(features, rois[:, 0].long(), level, x, y, weights)
 
-    bags = (num_rois * kh * kw, 4 * sampling_ratio**2)
-    pooled = functional.embedding_bag(
-        rows.reshape(bags),
-        table,
-        mode="sum",
-        per_sample_weights=(weights / sampling_ratio**2).reshape(bags).to(table.dtype),
-    )
-    return pooled.reshape(num_rois, kh, kw, channels).permute(0, 3, 1, 2)
+
+def check_offsets(offsets: Tensor | None, num_rois: int, output_size: tuple[int, int]) -> None:
+    """Raise a ValueError if there are offsets of another shape than the two that are allowed."""
+    kh, kw = output_size
+    allowed = (num_rois, kh, kw, 2), (num_rois, 1, 1, 2)
+    if offsets is not None and offsets.shape not in allowed:
+        raise ValueError(
+            f"offsets are {tuple(offsets.shape)}; expected {allowed[0]} (a point a bin) or "
+            f"{allowed[1]} (a translation)"
+        )
 
 
 def assign_levels(rois: Tensor, num_levels: int, finest_scale: int = 56) -> Tensor:
@@ -118,56 +109,67 @@ def _sample_points(
     return x + offsets[..., 0, None], y + offsets[..., 1, None]
 
 
-def _bilinear_rows(
-    x: Tensor, y: Tensor, features: Sequence[Tensor], level: Tensor, image: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Find the four rows of the table around each point, and their bilinear weights.
-
-    As in RoIAlign, a point that is more than one cell outside its feature map has weights of zero,
-    and a point within that margin is moved to the border.
+def map_sizes(features: Sequence[Tensor], level: Tensor) -> tuple[Tensor, Tensor]:
+    """Height and width in cells of the map that each RoI reads, LongTensor[N, 1, 1, 1] each.
 
     Args:
-        x: Column in cells of the RoI's level, Tensor[N, kh, kw, S²].
-        y: Row likewise.
-        features: The pyramid, for its sizes.
+        features: L maps Tensor[B, C, H_l, W_l].
         level: The level that each RoI reads, LongTensor[N].
+    """
+    sizes = torch.tensor([feature.shape[-2:] for feature in features], device=level.device)
+    height, width = sizes[level].unbind(1)
+    return height[:, None, None, None], width[:, None, None, None]
+
+
+def sum_of_points(
+    features: Sequence[Tensor], image: Tensor, level: Tensor, x: Tensor, y: Tensor, weights: Tensor
+) -> Tensor:
+    """Sum the weighted values at the sample points of every bin of every RoI.
+
+    Values are interpolated bilinearly. A point outside its map has the value at the nearest point
+    of the border; its weight says whether that counts.
+
+    A loop over RoIs or bins would be slow. So all levels are laid end to end in one table with a
+    row for each cell of a feature map, and each bin is a weighted sum of 4·S² of its rows, which
+    torch computes for all bins at once. Memory is linear in N · kh · kw · S².
+
+    Args:
+        features: L maps Tensor[B, C, H_l, W_l].
         image: The batch index of each RoI, LongTensor[N].
+        level: The level that each RoI reads, LongTensor[N].
+        x: Column of each point in cells of the RoI's level, Tensor[N, kh, kw, S²]; whole numbers
+            are the centres of cells. Gradients reach x and y, except where a point lies outside.
+        y: Row likewise.
+        weights: What each point counts, of the same shape.
 
     Returns:
-        Rows, LongTensor[N, kh, kw, S², 4], and weights of the same shape. Gradients reach x and y
-        through the weights.
+        Tensor[N, C, kh, kw] in the features' dtype.
     """
-    sizes = [tuple(f.shape[-2:]) for f in features]
-    starts = [0]
-    for f, (h, w) in zip(features, sizes, strict=True):
-        starts.append(starts[-1] + f.shape[0] * h * w)
-    per_level = torch.tensor(
-        [[h, w, start] for (h, w), start in zip(sizes, starts, strict=False)], device=x.device
-    )
-    height, width, start = per_level[level].unbind(1)
-    start = (start + image * height * width)[:, None, None, None, None]
-    height, width = height[:, None, None, None], width[:, None, None, None]
+    channels = features[0].shape[1]
+    table = torch.cat([feature.permute(0, 2, 3, 1).reshape(-1, channels) for feature in features])
+    cells = [feature.numel() // channels for feature in features]
+    starts = torch.tensor([sum(cells[:i]) for i in range(len(cells))], device=level.device)
+    height, width = map_sizes(features, level)
+    start = starts[level][:, None, None, None] + image[:, None, None, None] * height * width
 
-    inside = (x > -1) & (x < width) & (y > -1) & (y < height)
     x = torch.minimum(x.clamp(min=0), (width - 1).to(x.dtype))
     y = torch.minimum(y.clamp(min=0), (height - 1).to(y.dtype))
     left, top = x.detach().floor().long(), y.detach().floor().long()
     right, bottom = torch.minimum(left + 1, width - 1), torch.minimum(top + 1, height - 1)
     fx, fy = x - left, y - top
+    shares = torch.stack([(1 - fy) * (1 - fx), (1 - fy) * fx, fy * (1 - fx), fy * fx], dim=-1)
+    corners = [top * width + left, top * width + right, bottom * width + left]
+    rows = start[..., None] + torch.stack([*corners, bottom * width + right], dim=-1)
 
-    weights = torch.stack(
-        [(1 - fy) * (1 - fx), (1 - fy) * fx, fy * (1 - fx), fy * fx], dim=-1
-    ) * inside.unsqueeze(-1)
-    rows = torch.stack(
-        [
-            top * width + left,
-            top * width + right,
-            bottom * width + left,
-            bottom * width + right,
-        ],
-        dim=-1,
+    num_rois, kh, kw, samples = x.shape
+    bags = (num_rois * kh * kw, 4 * samples)
+    pooled = functional.embedding_bag(
+        rows.reshape(bags),
+        table,
+        mode="sum",
+        per_sample_weights=(shares * weights[..., None]).reshape(bags).to(table.dtype),
     )
-    return start + rows, weights
+    return pooled.reshape(num_rois, kh, kw, channels).permute(0, 3, 1, 2)
 
 
 @MODELS.register_module()
@@ -206,6 +208,15 @@ class DeformableRoIPooling(BaseModule):
     def num_inputs(self) -> int:
         """L, which mmdet asks every extractor for."""
         return len(self.featmap_strides)
+
+    @property
+    def resting_offset(self) -> tuple[float, float]:
+        """The offset (x, y) at which a bin is averaged around its centre.
+
+        It is in proportion to the width and height of the RoI. Whoever shows where a network looks
+        subtracts it from the offsets that the network predicts.
+        """
+        return 0.0, 0.0
 
     def forward(
         self, feats: Sequence[Tensor], rois: Tensor, offsets: Tensor | None = None

@@ -96,7 +96,8 @@ def augment_test(model: BaseDetector, config: Config, augmentation: Config | Non
     if augmentation is None:
         return model
     load, *_, pack = config.test_dataloader.dataset.pipeline
-    pack = {**pack, "meta_keys": (*META_KEYS, "flip", "flip_direction")}
+    keys = pack.get("meta_keys", META_KEYS)
+    pack = {**pack, "meta_keys": tuple(dict.fromkeys([*keys, "flip", "flip_direction"]))}
     scales = [{"type": "Resize", "scale": s, "keep_ratio": True} for s in augmentation.scales]
     flips = [{"type": "RandomFlip", "prob": float(f)} for f in range(augmentation.flip + 1)]
     config.test_dataloader.dataset.pipeline = [
