@@ -72,6 +72,14 @@ def test_the_released_protocol(grids):
     assert tsd.model.train_cfg.rcnn.assigner.match_low_quality is True
     constraint = tsd.model.roi_head.progressive_constraint
     assert (constraint.m_c, constraint.m_r) == (0.3, 0.3)
+    assert tsd.model.roi_head.derived_proposals.start == "kaiming"
+    assert tsd.model.roi_head.bbox_roi_extractor.type == "ReleasedRoIPooling"
+    assert tsd.model.rpn_head.anchor_generator.type == "ReleasedAnchorGenerator"
+    masks = config(grids["released"], "mask_r50_tsd").model.roi_head
+    assert masks.mask_roi_extractor.type == "ReleasedRoIPooling"
+    assert masks.mask_roi_extractor.output_size == 14
+    alone = config(grids["released"], "d_head").model.roi_head.derived_proposals
+    assert (alone.cls_manner, alone.reg_manner) == ("shared", "shared")
     thresholds = {
         run: config(grids["released"], run).model.test_cfg.rcnn.score_thr
         for run in ("tsd_pc", "r50", "cascade_r50", "cascade_r50_tsd", "oi_r50", "oi_r50_tsd")
