@@ -1,4 +1,4 @@
-# make help lists the targets. Variables: SCALE, DATASET, ONLY, SEEDS, CORES, PYTHON.
+# make help lists the targets. Variables: SCALE, DATASET, PROTOCOL, ONLY, SEEDS, CORES, PYTHON.
 
 SHELL := bash
 .DELETE_ON_ERROR:
@@ -8,8 +8,8 @@ VENV ?= .venv
 export VENV
 unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(abspath $(VENV))/bin:$(PATH)
-GRID_OPTIONS := --scale '$(SCALE)' $(if $(DATASET),--dataset '$(DATASET)') $(if $(ONLY),--only '$(ONLY)') $(if $(SEEDS),--seeds '$(SEEDS)')
-CONFIG := 'scale=$(SCALE)' $(if $(DATASET),'dataset=$(DATASET)') $(if $(ONLY),'only=$(ONLY)') $(if $(SEEDS),'seeds=$(SEEDS)')
+GRID_OPTIONS := --scale '$(SCALE)' $(if $(DATASET),--dataset '$(DATASET)') $(if $(PROTOCOL),--protocol '$(PROTOCOL)') $(if $(ONLY),--only '$(ONLY)') $(if $(SEEDS),--seeds '$(SEEDS)')
+CONFIG := 'scale=$(SCALE)' $(if $(DATASET),'dataset=$(DATASET)') $(if $(PROTOCOL),'protocol=$(PROTOCOL)') $(if $(ONLY),'only=$(ONLY)') $(if $(SEEDS),'seeds=$(SEEDS)')
 
 .PHONY: help setup reproduce test test-slurm check status ui bench declarations lock clean
 
@@ -19,7 +19,7 @@ help: ## this list
 setup: ## .venv with everything pinned; done by the other targets on first use
 	@requirements/install.sh
 
-reproduce: setup ## train the grid, evaluate, write the report (SCALE, DATASET, SEEDS=3, ONLY=table5,r50 or all)
+reproduce: setup ## train the grid, evaluate, write the report (SCALE, DATASET, PROTOCOL, SEEDS=3, ONLY=table5,r50 or all)
 	@status=0; snakemake --cores $(CORES) --config $(CONFIG) -- all || status=$$?; \
 	  python -m tsd track-missing $(GRID_OPTIONS); \
 	  python -m tsd headline $(GRID_OPTIONS); exit $$status

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tsd.data.embedded import EmbeddedSpec, make_embedded
-from tsd.experiments.grid import Grid, open_grid
+from tsd.experiments.grid import Grid
+from tsd.experiments.settings import open_grid
 
 
 @pytest.fixture(scope="session")

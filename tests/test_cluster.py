@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tsd.cluster.leftovers import work_alone
 from tsd.cluster.site import Site, open_site, requests
-from tsd.experiments.load import DeclarationError
+from tsd.experiments.reading import DeclarationError
 from tsd.experiments.scale_schema import Resources
 from tsd.training.processes import rank_variables
 

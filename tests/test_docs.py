@@ -10,8 +10,8 @@ from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
 from mmengine.config import Config
 
-from tsd.experiments.grid import open_grid
 from tsd.experiments.schema import Run
+from tsd.experiments.settings import open_grid
 from tsd.training.checkpoints import resolve
 
 DOCUMENTS = [Path("README.md"), Path("CONTRIBUTING.md"), *Path("docs").glob("*.md")]

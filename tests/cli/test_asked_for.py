@@ -12,7 +12,7 @@ from tests.reporting.conftest import train_record
 from tsd.cli.main import main
 from tsd.experiments import job as job_module
 from tsd.experiments.compile import compile_run
-from tsd.experiments.grid import open_grid
+from tsd.experiments.settings import open_grid
 from tsd.results.records import TrackingRecord
 from tsd.run_folder import update_status
 

@@ -9,7 +9,7 @@ import pytest
 
 from tsd.cluster import orphans
 from tsd.cluster.orphans import end_orphans
-from tsd.experiments.load import DeclarationError
+from tsd.experiments.reading import DeclarationError
 from tsd.liveness import start_of, this_process
 from tsd.run_folder import write_json
 

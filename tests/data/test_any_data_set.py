@@ -28,7 +28,7 @@ from mmdet.registry import DATASETS
 from tests.data.pictures import encoded, scene
 from tsd.cli.main import main
 from tsd.evaluation.measure import measure_coco
-from tsd.experiments.grid import open_grid
+from tsd.experiments.settings import open_grid
 from tsd.results.records import DetectRecord
 from tsd.run_folder import write_json
 from tsd.training.build import runtime_config

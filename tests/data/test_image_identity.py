@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from tsd.data import image_identity
-from tsd.experiments.grid import open_grid
+from tsd.experiments.settings import open_grid
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import torch
 
 from tsd.evaluation import examples
 from tsd.evaluation.examples import pick_examples, trained
-from tsd.experiments.load import DeclarationError
+from tsd.experiments.reading import DeclarationError
 
 
 class Annotations:

@@ -11,7 +11,7 @@ from tests.data.openimages_example import declared, write_raw
 from tsd.data.openimages_prepare import prepare
 from tsd.evaluation.submission import submit, write_for_coco, write_for_openimages
 from tsd.experiments.dataset_schema import Split
-from tsd.experiments.load import DeclarationError
+from tsd.experiments.reading import DeclarationError
 from tsd.training.train import train
 
 

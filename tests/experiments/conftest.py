@@ -39,4 +39,7 @@ def declared():
         figures={"figure6": Figure.model_validate(figure)},
         scales={},
         datasets={},
+        protocols={},
+        decisions={},
+        sources={},
     )

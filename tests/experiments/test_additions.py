@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tsd.experiments.grid import open_grid
+from tsd.experiments.settings import open_grid
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ import pytest
 import yaml
 
 from tsd.experiments.claims_schema import Claim, load_claims
-from tsd.experiments.load import DeclarationError, load_experiments
+from tsd.experiments.load import load_experiments
+from tsd.experiments.reading import DeclarationError
 
 DECLARED = Path("experiments")
 PAIR = {"run": "tsd_pc", "baseline": "r50"}

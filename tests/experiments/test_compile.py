@@ -8,8 +8,9 @@ from mmengine.config import Config
 
 from tsd.experiments.compile import apply_differences, dictionaries, digest
 from tsd.experiments.dataset_schema import Split
-from tsd.experiments.grid import open_grid
-from tsd.experiments.load import DeclarationError, load_experiments
+from tsd.experiments.load import load_experiments
+from tsd.experiments.reading import DeclarationError
+from tsd.experiments.settings import open_grid
 
 EXPERIMENTS = load_experiments(Path("experiments"))
 EVERY_SCALE = sorted(EXPERIMENTS.scales)

@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from tsd.experiments.costs import cost_table, load_costs
-from tsd.experiments.grid import open_grid
-from tsd.experiments.load import DeclarationError
+from tsd.experiments.reading import DeclarationError
+from tsd.experiments.settings import open_grid
 
 COSTS = load_costs(Path("experiments"))
 

@@ -17,7 +17,8 @@ from tsd.data.split_report import Purpose
 from tsd.experiments import data_formats
 from tsd.experiments.compile import use_split
 from tsd.experiments.data_formats import CocoFormat, DataFormat, OpenImagesFormat, format_of
-from tsd.experiments.grid import dataset_files, open_grid
+from tsd.experiments.grid import dataset_files
+from tsd.experiments.settings import open_grid
 
 FORMATS = [
     kind

@@ -3,9 +3,9 @@
 import pytest
 import yaml
 
-from tsd.experiments.grid import open_grid
-from tsd.experiments.load import DeclarationError
 from tsd.experiments.planning import about_other_data
+from tsd.experiments.reading import DeclarationError
+from tsd.experiments.settings import open_grid
 
 OPENIMAGES = "oi_r50"
 

@@ -11,8 +11,9 @@ import yaml
 from tsd.cli.main import main
 from tsd.experiments import figure_checks
 from tsd.experiments.figure_kinds import FIGURE_KINDS, FigureKind, extractions
-from tsd.experiments.grid import open_grid
-from tsd.experiments.load import DeclarationError, load_experiments
+from tsd.experiments.load import load_experiments
+from tsd.experiments.reading import DeclarationError
+from tsd.experiments.settings import open_grid
 from tsd.run_folder import RunFolder
 
 FAULTS = {

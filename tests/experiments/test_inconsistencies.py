@@ -4,7 +4,8 @@ import pytest
 import yaml
 
 from tsd.experiments.inconsistencies import load_inconsistencies
-from tsd.experiments.load import DeclarationError, load_experiments
+from tsd.experiments.load import load_experiments
+from tsd.experiments.reading import DeclarationError
 
 
 def entry(*there, **changes):

@@ -11,7 +11,7 @@ from tsd.cli.declarations import FILE_KINDS
 from tsd.experiments.declaration import Declaration
 from tsd.experiments.file_kinds import FileKind
 from tsd.experiments.json_schema import json_schema
-from tsd.experiments.load import read_yaml
+from tsd.experiments.reading import read_yaml
 
 KINDS = {kind.name: kind for kind in FILE_KINDS}
 

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tsd.experiments.grid import open_grid
-from tsd.experiments.load import DeclarationError, config_file, load_experiments
+from tsd.experiments.load import config_file, load_experiments
 from tsd.experiments.metrics import METRICS
+from tsd.experiments.reading import DeclarationError
+from tsd.experiments.settings import open_grid
 
 DECLARED = Path("experiments")
 

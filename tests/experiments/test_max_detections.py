@@ -6,8 +6,8 @@ import pytest
 
 from tests.coco_example import declared
 from tsd.experiments.compile import compile_run
-from tsd.experiments.grid import open_grid
-from tsd.experiments.load import DeclarationError
+from tsd.experiments.reading import DeclarationError
+from tsd.experiments.settings import open_grid
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_a_detector_that_nobody_can_tell_is_refused(job_of, settings):
     job = job_of("r50", max_detections=300)
     scale = job.scale.model_copy(update={"bases": [], "set": {"model.test_cfg.rcnn": settings}})
     with pytest.raises(DeclarationError, match=r"key max_detections: a FasterRCNN has no test_cfg"):
-        compile_run(job.run, None, scale, job.dataset, job.results)
+        compile_run(job.run, None, None, scale, job.dataset, job.results)
 
 
 @pytest.mark.parametrize("most", [0, -1, 2.5, "many"])

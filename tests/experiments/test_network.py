@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mmengine.config import Config
 
-from tsd.experiments.grid import open_grid
 from tsd.experiments.network import network_name
+from tsd.experiments.settings import open_grid
 
 FPN = {"type": "FPN", "out_channels": 48}
 

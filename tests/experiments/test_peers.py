@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from tsd.experiments.compile import dictionaries
-from tsd.experiments.grid import open_grid
 from tsd.experiments.load import MMDET, config_file
 from tsd.experiments.schema import Run
+from tsd.experiments.settings import open_grid
 
 DOCUMENT = Path("docs/peers.md")
 PAPER, SMOKE = (open_grid({"scale": scale}) for scale in ("paper", "smoke"))

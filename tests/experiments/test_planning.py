@@ -10,9 +10,9 @@ from tsd.experiments import job as job_module
 from tsd.experiments import load
 from tsd.experiments.compile import compile_run
 from tsd.experiments.costs import cost_table, load_costs
-from tsd.experiments.grid import open_grid
-from tsd.experiments.load import DeclarationError
 from tsd.experiments.planning import impossible
+from tsd.experiments.reading import DeclarationError
+from tsd.experiments.settings import open_grid
 
 BROKEN = {
     "a path that does not exist": ({"model.roi_head.gama": 1}, "roi_head has no 'gama'"),

@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsd.experiments import load
-from tsd.experiments.grid import open_grid, possible
-from tsd.experiments.load import DeclarationError, load_experiments, read_yaml, validate
+from tsd.experiments.grid import possible
+from tsd.experiments.load import load_experiments
+from tsd.experiments.reading import DeclarationError, read_yaml, validate
 from tsd.experiments.scale_schema import Scale, SettingsForBases
+from tsd.experiments.settings import open_grid
 
 NOT_THE_CASCADE = {"match": "*-rcnn_r50_fpn", "but_not": ["*cascade-rcnn_r50_fpn"]}
 SMALL_SCALES = ["mini", "smoke", "transfer"]
@@ -52,7 +54,7 @@ def grid(folder, scale):
     ],
 )
 def test_an_entry_applies_to_what_it_matches_but_not_to_its_exceptions(base, applies):
-    assert SettingsForBases(**NOT_THE_CASCADE, set={}).applies_to(base) == applies
+    assert SettingsForBases(**NOT_THE_CASCADE, set={}).is_for(base) == applies
 
 
 @pytest.mark.parametrize(("scale", "channels"), [("mini", 48), ("smoke", 48), ("transfer", 64)])
@@ -166,4 +168,4 @@ names = st.text("ab-_", max_size=6)
 @given(names, names, names)
 def test_an_exception_takes_names_away_and_never_adds_any(base, match, exception):
     entry = SettingsForBases(match=f"*{match}", but_not=[f"*{exception}"], set={})
-    assert entry.applies_to(base) == (base.endswith(match) and not base.endswith(exception))
+    assert entry.is_for(base) == (base.endswith(match) and not base.endswith(exception))

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from mmengine.optim import OptimWrapper
 from mmengine.registry import PARAM_SCHEDULERS
 
-from tsd.experiments.grid import open_grid
-from tsd.experiments.load import DeclarationError
+from tsd.experiments.reading import DeclarationError
 from tsd.experiments.schedule import check_schedule
+from tsd.experiments.settings import open_grid
 
 WARM_UP = {"type": "LinearLR", "start_factor": 0.05, "by_epoch": False, "begin": 0, "end": 50}
 COSINE = {"type": "CosineAnnealingLR", "by_epoch": False, "begin": 50, "end": 100}

@@ -10,8 +10,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tsd.experiments.grid import open_grid
-from tsd.experiments.load import DeclarationError, load_experiments, read_yaml
+from tsd.experiments.load import load_experiments
+from tsd.experiments.reading import DeclarationError, read_yaml
+from tsd.experiments.settings import open_grid
 from tsd.experiments.strict_yaml import AmbiguousScalarError, StrictLoader
 
 

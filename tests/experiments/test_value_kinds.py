@@ -7,8 +7,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tsd.experiments.compile import apply_differences
-from tsd.experiments.grid import open_grid
-from tsd.experiments.load import DeclarationError
+from tsd.experiments.reading import DeclarationError
+from tsd.experiments.settings import open_grid
 from tsd.experiments.value_kinds import first_mismatch
 
 NUMBERS = st.integers(-5, 5) | st.floats(-5, 5)

@@ -8,10 +8,12 @@ import pytest
 import yaml
 
 from tsd.experiments.compile import pretrained_part
-from tsd.experiments.grid import open_grid, possible
-from tsd.experiments.load import DeclarationError, load_experiments, validate
+from tsd.experiments.grid import possible
+from tsd.experiments.load import load_experiments
 from tsd.experiments.planning import unused_weights
+from tsd.experiments.reading import DeclarationError, validate
 from tsd.experiments.scale_schema import Scale
+from tsd.experiments.settings import open_grid
 
 OWN = {"mobilenetv2": "weights/own.pth"}
 NAMED = "open-mmlab://mmdet/mobilenet_v2"

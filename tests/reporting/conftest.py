@@ -71,6 +71,7 @@ DIGESTS = (f"{number:010x}" for number in itertools.count(0xAB12CD34EF))
 def run(*trainings, tables=("options",), differences=None):
     """A run with its trainings, the first with seed 0, and a digest that no other run has."""
     return CollectedRun(
+        protocol=None,
         why="To be measured.",
         base="faster-rcnn_r50_fpn",
         base_file="tsd/configs/faster-rcnn_r50_fpn.py",
@@ -183,6 +184,10 @@ def make_results(tables, runs, is_paper=False):
         scale=CollectedScale(
             id="mini", title="minutes", note="A note.", comparable=is_paper, is_paper=is_paper
         ),
+        protocol=None,
+        protocols={},
+        decisions={},
+        sources={},
         dataset=dataset,
         data={"embedded": CollectedData(dataset=dataset, check=None)},
         metrics=dict(METRICS),

@@ -13,9 +13,10 @@ from tests.reporting.conftest import train_record
 from tsd.cli.main import main
 from tsd.experiments import figure_kinds
 from tsd.experiments.figure_kinds import FIGURE_KINDS
-from tsd.experiments.grid import open_grid
-from tsd.experiments.load import DeclarationError, load_experiments
+from tsd.experiments.load import load_experiments
 from tsd.experiments.metrics import EVALUATION_VERSION
+from tsd.experiments.reading import DeclarationError
+from tsd.experiments.settings import open_grid
 from tsd.results.records import EvaluationRecord
 from tsd.run_folder import write_json
 

@@ -10,8 +10,8 @@ import yaml
 
 from tests.reporting.conftest import train_record
 from tsd.cli import data_check_step, steps
-from tsd.experiments.grid import open_grid
 from tsd.experiments.metrics import EVALUATION_VERSION
+from tsd.experiments.settings import open_grid
 from tsd.reporting.collect import collect
 from tsd.reporting.page import headline, write_pages, write_parts
 from tsd.reporting.wording import width

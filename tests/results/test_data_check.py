@@ -12,7 +12,7 @@ from tsd.data.split_report import (
     SplitReport,
     counts_of,
 )
-from tsd.experiments.grid import open_grid
+from tsd.experiments.settings import open_grid
 from tsd.results.data_check import Ceiling, DataCheck
 from tsd.results.records import RecordError
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tsd.experiments.grid import open_grid
-from tsd.experiments.load import DeclarationError
+from tsd.experiments.reading import DeclarationError
+from tsd.experiments.settings import open_grid
 from tsd.run_folder import read_json
 from tsd.training import check
 from tsd.training.build import build_model, runtime_config

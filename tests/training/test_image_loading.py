@@ -18,7 +18,7 @@ from tsd.data.image_check import check_images
 from tsd.data.openimages_format import PREPARED
 from tsd.data.openimages_prepare import prepare
 from tsd.experiments.compile import dictionaries
-from tsd.experiments.grid import open_grid
+from tsd.experiments.settings import open_grid
 from tsd.training.build import augment_test, build_model, runtime_config
 from tsd.training.image_loading import LoadImageInFrame, load_in_frame
 

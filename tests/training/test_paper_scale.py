@@ -16,8 +16,8 @@ from mmengine.runner import Runner
 
 from tsd.evaluation.coco import average_precision, evaluate_boxes
 from tsd.experiments.compile import dictionaries
-from tsd.experiments.grid import open_grid
 from tsd.experiments.load import MMDET, load_experiments
+from tsd.experiments.settings import open_grid
 from tsd.training.build import runtime_config
 from tsd.training.detect import as_coco
 

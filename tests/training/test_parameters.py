@@ -7,8 +7,8 @@ from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
 
 from tsd.experiments.compile import dictionaries
-from tsd.experiments.grid import open_grid
 from tsd.experiments.load import load_experiments
+from tsd.experiments.settings import open_grid
 from tsd.training.build import inference_parameters
 
 PUBLISHED = [

@@ -15,8 +15,8 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
 from tsd.experiments.compile import dictionaries
-from tsd.experiments.grid import open_grid
 from tsd.experiments.load import load_experiments
+from tsd.experiments.settings import open_grid
 from tsd.training import checkpoints
 from tsd.training.checkpoints import WeightsError, check_pretrained, fetch, resolve
 

@@ -75,7 +75,7 @@ KILLED = """
 import sys
 from pathlib import Path
 from tests.training.test_training import silent, with_settings
-from tsd.experiments.grid import open_grid
+from tsd.experiments.settings import open_grid
 from dataclasses import replace
 from tsd.training.train import train
 grid = open_grid({"scale": "smoke"}, Path(sys.argv[1]))

@@ -17,7 +17,7 @@ from tsd.experiments.compile import smallest_side
 from tsd.experiments.data_formats import DataFormat, format_of
 from tsd.experiments.dataset_schema import Dataset, Split
 from tsd.experiments.grid import Grid
-from tsd.experiments.load import DeclarationError, suggest
+from tsd.experiments.reading import DeclarationError, suggest
 from tsd.results.data_check import Ceiling, DataCheck
 
 PUBLISHED_LOOKED_AT = 1000

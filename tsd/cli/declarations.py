@@ -1,13 +1,16 @@
-"""Writing what is made from the models of the YAML files: their documentation and JSON schemas."""
+"""Writing what is made from the declarations and their models: documentation and JSON schemas."""
 
 from argparse import Namespace
 from pathlib import Path
 
 from tsd.cluster.site import SiteFile
+from tsd.experiments.decisions_page import decisions_page
 from tsd.experiments.documentation import page, schema_file, schema_text
 from tsd.experiments.file_kinds import EXPERIMENT_FILES, FileKind
+from tsd.experiments.load import load_experiments
 
 PAGE = Path("docs/declarations.md")
+DECISIONS = Path("docs/decisions.md")
 
 FILE_KINDS = (
     *EXPERIMENT_FILES,
@@ -33,9 +36,10 @@ site:
 
 
 def generated() -> dict[Path, str]:
-    """The files that are made from the models, with their contents."""
+    """The files that are made from the declarations and their models, with their contents."""
     schemas = {schema_file(kind): schema_text(kind) for kind in FILE_KINDS}
-    return {PAGE: page(FILE_KINDS), **schemas}
+    decisions = decisions_page(load_experiments(Path("experiments")))
+    return {PAGE: page(FILE_KINDS), DECISIONS: decisions, **schemas}
 
 
 def declarations(_options: Namespace) -> None:

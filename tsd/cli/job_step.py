@@ -10,9 +10,10 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tsd.experiments.grid import SETTINGS, Grid, open_grid
+from tsd.experiments.grid import Grid
 from tsd.experiments.job import Job
-from tsd.experiments.load import DeclarationError
+from tsd.experiments.reading import DeclarationError
+from tsd.experiments.settings import SETTINGS, open_grid
 from tsd.run_folder import read_json, update_status
 
 TO_BE_CONTINUED = 75

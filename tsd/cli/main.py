@@ -11,7 +11,7 @@ from tsd.cli import questions, steps, training_step
 from tsd.cli.declarations import declarations
 from tsd.data.coco_format import DatasetError
 from tsd.experiments.figure_kinds import extractions
-from tsd.experiments.load import DeclarationError
+from tsd.experiments.reading import DeclarationError
 from tsd.results.collected import ResultsError
 from tsd.results.records import RecordError
 
@@ -60,6 +60,10 @@ def _parser() -> argparse.ArgumentParser:
     grid.add_argument(
         "--dataset",
         help="This is the data set, an id or a YAML file; without it, it is the scale's own.",
+    )
+    grid.add_argument(
+        "--protocol",
+        help="This is the protocol, an id or a YAML file; without it, it is the scale's own.",
     )
     seeds = argparse.ArgumentParser(add_help=False, parents=[grid])
     seeds.add_argument(

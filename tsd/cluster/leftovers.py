@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from tsd.experiments.load import DeclarationError
+from tsd.experiments.reading import DeclarationError
 
 SECONDS_TO_END = 600
 """So long cancelled jobs may take until they are gone; trainings save their state meanwhile."""

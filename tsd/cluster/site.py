@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, StringConstraints
 
 from tsd.experiments.declaration import Declaration
-from tsd.experiments.load import DeclarationError, validate
+from tsd.experiments.reading import DeclarationError, validate
 from tsd.experiments.scale_schema import Resources
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.,:@/+-]+$"), Field(title="word")]

@@ -14,7 +14,7 @@ from mmengine.structures import InstanceData
 from torchvision.ops import roi_align
 
 import tsd.models  # noqa: F401 registers the method with mmdet
-from tsd.experiments.grid import open_grid
+from tsd.experiments.settings import open_grid
 from tsd.models.pooling import deformable_roi_pool
 
 HEIGHT, WIDTH = 800, 1344

@@ -16,7 +16,7 @@ from mmengine.dataset import BaseDataset
 from torch import Tensor
 
 from tsd.experiments.job import Job
-from tsd.experiments.load import DeclarationError
+from tsd.experiments.reading import DeclarationError
 from tsd.results.extracts import Box
 from tsd.training.build import runtime_config, trained_model
 

@@ -17,7 +17,7 @@ from tsd.experiments.compile import use_split
 from tsd.experiments.data_formats import format_of
 from tsd.experiments.dataset_schema import Split
 from tsd.experiments.job import Job
-from tsd.experiments.load import DeclarationError
+from tsd.experiments.reading import DeclarationError
 from tsd.training.build import runtime_config
 from tsd.training.detect import find_objects
 

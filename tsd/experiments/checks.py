@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tsd.experiments.load import DeclarationError, kind_of, read_yaml, suggest
+from tsd.experiments.reading import DeclarationError, kind_of, read_yaml, suggest
 
 
 def entries(path: Path, noun: str) -> Iterable[tuple[str, dict[str, Any]]]:

@@ -16,7 +16,8 @@ from tsd.experiments.checks import require
 from tsd.experiments.claim_test_base import ClaimTest, Pairs, Size
 from tsd.experiments.comparisons import Alone, Comparison, Difference, Quantity, Quotient, Range
 from tsd.experiments.declaration import Identifier
-from tsd.experiments.load import DeclarationError, Experiments
+from tsd.experiments.load import Experiments
+from tsd.experiments.reading import DeclarationError
 from tsd.experiments.schema import Row, Table
 
 

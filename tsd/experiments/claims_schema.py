@@ -14,8 +14,9 @@ from pydantic import Field
 from tsd.experiments.checks import entries, require, require_new
 from tsd.experiments.claim_tests import KINDS, AnyTest
 from tsd.experiments.declaration import Declaration, Identifier
-from tsd.experiments.load import DeclarationError, Experiments, suggest, validate
+from tsd.experiments.load import Experiments
 from tsd.experiments.metrics import METRICS
+from tsd.experiments.reading import DeclarationError, suggest, validate
 
 
 class Claim(Declaration):
@@ -40,6 +41,10 @@ class Claim(Declaration):
         ),
     ]
     """This test decides the claim; its ``kind`` says which keys it has."""
+
+    protocol: Annotated[Identifier | None, Field(examples=["released"])] = None
+    """The claim is about this protocol. Runs that follow another one, because the user has asked
+    for that, decide nothing of it."""
 
     published: Annotated[
         dict[Identifier, dict[str, float]],
@@ -84,6 +89,8 @@ def load_claims(path: Path, experiments: Experiments) -> dict[str, Claim]:
         _check_kind(place, entry)
         claim = validate(Claim, entry, place)
         require_new(place, claim.id, claims)
+        if claim.protocol is not None:
+            require(f"{place}: key protocol", "protocol", claim.protocol, experiments.protocols)
         claim.test.check(place, experiments)
         _check_numbers(place, claim, experiments)
         claims[claim.id] = claim

@@ -1,9 +1,9 @@
 """From declarations to an mmengine config, and to the digest that names its results.
 
-base config → backbone → scale → the scale's word on the base and on the backbone → data set → its
-pretrained weights → its differences → the run's differences. A later step wins: what a run is about
-is never overruled. A difference replaces the value at its path, and the path has to exist:
-mmengine's own merge would silently accept ``cls_marginn``.
+base config → backbone → protocol → scale → the scale's word on the base and on the backbone → data
+set → its pretrained weights → its differences → the run's differences. A later step wins: what a
+run is about is never overruled. A difference replaces the value at its path, and the path has to
+exist: mmengine's own merge would silently accept ``cls_marginn``.
 """
 
 import copy
@@ -22,7 +22,9 @@ from tsd.data.version import GENERATOR_VERSION
 from tsd.experiments.data_formats import format_of
 from tsd.experiments.dataset_schema import MAX_DETECTIONS, Dataset, Split
 from tsd.experiments.declaration import Differences
-from tsd.experiments.load import DeclarationError, config_file, suggest
+from tsd.experiments.load import config_file
+from tsd.experiments.protocol_schema import Protocol
+from tsd.experiments.reading import DeclarationError, suggest
 from tsd.experiments.scale_schema import Scale
 from tsd.experiments.schema import Backbone, Run
 from tsd.experiments.value_kinds import first_mismatch
@@ -73,13 +75,19 @@ ours. Left out, so that a difference which names one is refused rather than igno
 
 
 def compile_run(
-    run: Run, backbone: Backbone | None, scale: Scale, dataset: Dataset, results: Path
+    run: Run,
+    backbone: Backbone | None,
+    protocol: Protocol | None,
+    scale: Scale,
+    dataset: Dataset,
+    results: Path,
 ) -> Config:
     """The mmengine config of a run at a scale on a data set.
 
     Args:
         run: The run.
         backbone: The one that it names, if any.
+        protocol: Combined with those that it extends; None to train as the bases say.
         scale: Combined with those that it extends.
         dataset: The data set.
         results: Folder of all results, in which is remembered what images were found to be.
@@ -94,14 +102,10 @@ def compile_run(
             f"so that this run would not be made at the size of scale {scale.id}; add an entry "
             "whose match is this name, with `set: {}` if there is nothing to change"
         )
-    content = copy.deepcopy(_content_of_base(run.base))
-    # mmengine's default, said, so that a scale can change it in any base.
-    content["auto_scale_lr"] = {"enable": False, **content.get("auto_scale_lr", {})}
-    if backbone is not None:
-        apply_differences(content, backbone.set, backbone.origin)
+    content = under_protocol(run, backbone, protocol)
     apply_differences(content, scale.set, scale.origin)
     for entry in scale.bases:
-        if entry.applies_to(run.base):
+        if entry.is_for(run.base):
             apply_differences(content, entry.set, scale.origin)
     if backbone is not None and scale.backbones is not None:
         apply_differences(content, scale.backbones[backbone.id], scale.origin)
@@ -112,6 +116,29 @@ def compile_run(
     if not scale.pretrained:
         _start_at_random(content["model"])
     return Config(content, format_python_code=False)  # yapf takes seconds
+
+
+def under_protocol(
+    run: Run, backbone: Backbone | None, protocol: Protocol | None
+) -> dict[str, Any]:
+    """What a run is at full size, before anything is said of it by a scale, by data or by itself.
+
+    Args:
+        run: The run.
+        backbone: The one that it names, if any.
+        protocol: Combined with those that it extends; None to train as the bases say.
+
+    Raises:
+        DeclarationError: If a difference names a path that does not exist.
+    """
+    content = copy.deepcopy(_content_of_base(run.base))
+    # mmengine's default, said, so that a scale can change it in any base.
+    content["auto_scale_lr"] = {"enable": False, **content.get("auto_scale_lr", {})}
+    if backbone is not None:
+        apply_differences(content, backbone.set, backbone.origin)
+    for place, settings in protocol.settings_for(run) if protocol is not None else ():
+        apply_differences(content, settings, place)
+    return content
 
 
 def backbone_id(run: Run, scale: Scale) -> str | None:

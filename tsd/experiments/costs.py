@@ -9,8 +9,8 @@ from pydantic import Field
 from tsd.experiments.declaration import Declaration
 from tsd.experiments.grid import Grid, possible
 from tsd.experiments.job import Job
-from tsd.experiments.load import DeclarationError, read_yaml, validate
 from tsd.experiments.planning import impossible
+from tsd.experiments.reading import DeclarationError, read_yaml, validate
 
 Kind = Literal["published", "measured", "assumed"]
 

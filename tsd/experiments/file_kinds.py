@@ -12,8 +12,9 @@ from tsd.experiments.costs import Costs
 from tsd.experiments.dataset_schema import Dataset
 from tsd.experiments.declaration import Declaration
 from tsd.experiments.inconsistencies import Inconsistency
+from tsd.experiments.protocol_schema import Decision, Protocol
 from tsd.experiments.scale_schema import Scale
-from tsd.experiments.schema import Backbone, Figure, Run, Table
+from tsd.experiments.schema import Backbone, Figure, Run, Source, Table
 
 
 @dataclass(frozen=True)
@@ -152,6 +153,64 @@ dataset: embedded
 extends: mini
 seeds: [0, 1, 2]
 set: {train_cfg.max_iters: 3300, param_scheduler.1.end: 3300}
+""",
+    ),
+    FileKind(
+        name="protocol",
+        title="Protocols",
+        files="experiments/protocols/*.yaml",
+        content=Protocol,
+        about="A protocol says how runs are trained and tested where the paper is silent or others "
+        "do otherwise, as differences from the bases. Each file is one protocol and is named after "
+        "its `id`; a protocol of your own may also lie elsewhere (`make reproduce "
+        "PROTOCOL=paper-l1.yaml`). What a scale sets comes after the protocol and wins, and what "
+        "a run sets comes last. `docs/decisions.md` lists what each protocol does.",
+        example="""\
+id: paper-l1
+title: as the paper says, with L1 for boxes
+note: It tells how much of a gain is due to the box loss.
+extends: paper
+parts:
+  box-loss:
+    does: L1
+    source: mmdet 3's default
+    settings:
+      - match: "*-rcnn_r50_fpn"
+        but_not: ["*cascade-rcnn_r50_fpn"]
+        set: {model.roi_head.bbox_head.loss_bbox: {type: L1Loss, loss_weight: 1.0}}
+""",
+    ),
+    FileKind(
+        name="decisions",
+        title="Decisions",
+        files="experiments/decisions.yaml",
+        content=list[Decision],
+        about="A decision is a question that the paper leaves open, or that the released code "
+        "answers otherwise. Parts of protocols refer to it by its `id`. There is one file, a list "
+        "of decisions.",
+        example="""\
+- id: box-loss
+  question: Box loss of the heads
+  paper: L_loc is not specified.
+  code: smooth L1 with β = 1
+  here: L1, as in mmdet 3
+  why: It decides what the progressive constraint can add.
+  setting: …bbox_head.loss_bbox
+""",
+    ),
+    FileKind(
+        name="sources",
+        title="Sources",
+        files="experiments/sources.yaml",
+        content=list[Source],
+        about="A source is somebody other than the paper who published numbers of the same "
+        "methods. Rows of tables refer to it under `elsewhere`. There is one file, a list of "
+        "sources.",
+        example="""\
+- id: simpledet
+  title: simpledet
+  where: tusen-ai/simpledet, pull request 354
+  note: An independent port in another code base, with its 1x schedule.
 """,
     ),
     FileKind(

@@ -2,26 +2,23 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
 
-from tsd.data.image_identity import look_again
-from tsd.experiments.checks import require
-from tsd.experiments.claims_schema import Claim, load_claims
+from tsd.experiments.claims_schema import Claim
 from tsd.experiments.data_formats import format_of
 from tsd.experiments.dataset_schema import Dataset
 from tsd.experiments.figure_kinds import extractions
-from tsd.experiments.inconsistencies import Inconsistency, load_inconsistencies
+from tsd.experiments.inconsistencies import Inconsistency
 from tsd.experiments.job import Compiled, Job, experiment_of
-from tsd.experiments.load import DeclarationError, Experiments, load_experiments, suggest
+from tsd.experiments.load import Experiments
 from tsd.experiments.metrics import METRICS, Step
+from tsd.experiments.protocol_schema import Protocol
+from tsd.experiments.reading import DeclarationError, suggest
 from tsd.experiments.scale_schema import Scale
 from tsd.experiments.schema import Run
-
-Entry = TypeVar("Entry", Claim, Inconsistency)
 
 
 @dataclass(frozen=True)
@@ -32,6 +29,8 @@ class Grid:
         experiments: The declarations.
         claims: Sentences of the paper that its runs decide.
         inconsistencies: Numbers of the paper that disagree.
+        protocol: How runs are trained that name no protocol of their own; None for what their bases
+            say.
         scale: How big.
         dataset: On what, where a run names no data set of its own.
         stands_in: Whether ``dataset`` replaces also those that runs name.
@@ -46,6 +45,7 @@ class Grid:
     experiments: Experiments
     claims: tuple[Claim, ...]
     inconsistencies: tuple[Inconsistency, ...]
+    protocol: Protocol | None
     scale: Scale
     dataset: Dataset
     stands_in: bool
@@ -57,9 +57,18 @@ class Grid:
 
     @property
     def name(self) -> str:
-        """Of the results' and the report's folder: the scale, and the data set if not its own."""
+        """Of the results' folder: the scale, and the data set if it is not the scale's own."""
         own = self.dataset.id == self.scale.dataset
         return self.scale.id if own else f"{self.scale.id}-{self.dataset.id}"
+
+    @property
+    def report_name(self) -> str:
+        """Of the report's folder: that of the results, and the protocol if not the scale's own.
+
+        Trainings under several protocols lie side by side, since their digests differ.
+        """
+        named = self.protocol.id if self.protocol else None
+        return self.name if named == self.scale.protocol else f"{self.name}-{named}"
 
     @property
     def experiment(self) -> str:
@@ -74,7 +83,7 @@ class Grid:
     @property
     def report_folder(self) -> Path:
         """Where its report lies once all is done."""
-        return Path("reports") / self.name
+        return Path("reports") / self.report_name
 
     @property
     def unfinished_report_folder(self) -> Path:
@@ -82,13 +91,19 @@ class Grid:
 
         Apart from the other: to the workflow a file in its place would be the finished one.
         """
-        return Path("reports") / f"{self.name}.unfinished"
+        return Path("reports") / f"{self.report_name}.unfinished"
 
     def dataset_of(self, run: Run) -> Dataset:
         """The data set that a run is trained on."""
         if self.stands_in or run.dataset is None:
             return self.dataset
         return self.experiments.dataset(run.dataset)
+
+    def protocol_of(self, run: Run) -> Protocol | None:
+        """The protocol that a run follows; None for what its base says."""
+        if run.protocol is None:
+            return self.protocol
+        return self.experiments.protocol(run.protocol)
 
     def is_about_these_data(self, run: Run) -> bool:
         """Whether a run trains on the data set that it names; any does that names none."""
@@ -131,6 +146,9 @@ class Grid:
             "inconsistencies": [entry.model_dump() for entry in self.inconsistencies],
             "runs": {name: run.model_dump() for name, run in self.experiments.runs.items()},
             "backbones": {b: d.model_dump() for b, d in self.experiments.backbones.items()},
+            "protocols": {p: d.model_dump() for p, d in self.experiments.protocols.items()},
+            "decisions": {d: e.model_dump() for d, e in self.experiments.decisions.items()},
+            "sources": {s: e.model_dump() for s, e in self.experiments.sources.items()},
             "scale": self.scale.model_dump(),
             "dataset": self.dataset.model_dump(),
         }
@@ -209,7 +227,8 @@ class Grid:
                 + suggest(str(declared.backbone), self.scale.backbones or ())
             )
         backbone = self.experiments.backbones[declared.backbone] if declared.backbone else None
-        parts = (declared, backbone, self.scale, self.dataset_of(declared))
+        protocol = self.protocol_of(declared)
+        parts = (declared, backbone, protocol, self.scale, self.dataset_of(declared))
         return Job(
             *parts,
             seed,
@@ -296,93 +315,6 @@ class Grid:
 def possible(jobs: Iterable[Job]) -> list[Job]:
     """Leave out the trainings that cannot be made from what is declared; compiles them all."""
     return [job for job in jobs if job.mistake is None]
-
-
-SETTINGS = ("scale", "dataset", "only", "seeds", "experiments")
-"""What ``snakemake --config`` takes."""
-
-
-def open_grid(settings: Mapping[str, Any], results: Path = Path("results")) -> Grid:
-    """The grid that a user's settings name.
-
-    Args:
-        settings: ``scale``, id of a declared scale or a YAML file, mini by default; ``dataset``,
-            likewise, for all runs, the scale's own by default; ``only``, ids of tables, figures
-            and runs with commas between them, or ``all``, the scale's own by default; ``seeds``,
-            how many (3: seeds 0, 1 and 2), the scale's own by default;
-            ``experiments``, folder of the declarations.
-        results: Folder of the results.
-
-    Raises:
-        DeclarationError: On a setting or name that does not exist, or a faulty declaration.
-    """
-    look_again()
-    for name in settings:
-        if name not in SETTINGS:
-            raise DeclarationError(f"unknown setting {name!r}" + suggest(name, SETTINGS))
-    given = {name: str(value) for name, value in settings.items() if value not in (None, "")}
-    folder = given.get("experiments", "experiments")
-    experiments = load_experiments(Path(folder))
-    scale = experiments.scale(given.get("scale", "mini"))
-    dataset = experiments.dataset(given.get("dataset", scale.dataset))
-    for one in (dataset, *experiments.datasets.values()):
-        if one.same_as is not None:
-            place = f"{one.origin}: key same_as"
-            require(place, "data set", one.same_as, experiments.datasets)
-    options = [f"--experiments={folder}", f"--scale={given.get('scale', 'mini')}"]
-    if "dataset" in given:
-        options.append(f"--dataset={given['dataset']}")
-    target_options = list(options)
-    if "seeds" in given:
-        scale = scale.model_copy(update={"seeds": list(range(_count(given["seeds"])))})
-        target_options.append(f"--seeds={given['seeds']}")
-    asked = [f"--only={given['only']}"] if "only" in given else []
-    return Grid(
-        experiments,
-        claims=_all(load_claims, Path(folder, "claims.yaml"), experiments),
-        inconsistencies=_all(
-            load_inconsistencies, Path(folder, "inconsistencies.yaml"), experiments
-        ),
-        scale=scale,
-        dataset=dataset,
-        stands_in=scale.stands_in or "dataset" in given,
-        only=_wanted(given["only"], experiments) if "only" in given else _own(scale),
-        results=results,
-        command_line_options=tuple(options),
-        target_options=tuple(target_options),
-        report_options=(*target_options, *asked),
-    )
-
-
-def _all(
-    load: Callable[[Path, Experiments], Mapping[str, Entry]], path: Path, experiments: Experiments
-) -> tuple[Entry, ...]:
-    """What a file declares; nothing where there is no such file."""
-    return tuple(load(path, experiments).values()) if path.is_file() else ()
-
-
-def _own(scale: Scale) -> tuple[str, ...] | None:
-    return None if scale.only is None else tuple(scale.only)
-
-
-def _count(seeds: str) -> int:
-    if not seeds.isdecimal() or int(seeds) < 1:
-        raise DeclarationError(
-            f"setting seeds: {seeds!r} is not how many: 3 means the seeds 0, 1 and 2"
-        )
-    return int(seeds)
-
-
-def _wanted(names: str, experiments: Experiments) -> tuple[str, ...] | None:
-    if names == "all":
-        return None
-    wanted = tuple(name.strip() for name in names.split(",") if name.strip())
-    for name in wanted:
-        if name not in experiments.targets:
-            raise DeclarationError(
-                f"setting only: unknown name {name!r}" + suggest(name, experiments.targets)
-            )
-    return wanted
 
 
 def dataset_files(dataset: Dataset) -> list[str]:

@@ -12,7 +12,8 @@ from pydantic import Field, model_validator
 
 from tsd.experiments.checks import entries, require, require_new
 from tsd.experiments.declaration import Declaration, Identifier
-from tsd.experiments.load import Experiments, validate
+from tsd.experiments.load import Experiments
+from tsd.experiments.reading import validate
 from tsd.experiments.schema import Figure, Table
 
 

@@ -12,7 +12,8 @@ from mmengine.config import Config
 
 from tsd.experiments.compile import backbone_id, compile_run, digest, pretrained_part
 from tsd.experiments.dataset_schema import Dataset
-from tsd.experiments.load import DeclarationError
+from tsd.experiments.protocol_schema import Protocol
+from tsd.experiments.reading import DeclarationError
 from tsd.experiments.scale_schema import Scale
 from tsd.experiments.schema import Backbone, Run
 from tsd.run_folder import RunFolder
@@ -22,7 +23,7 @@ class Compiled:
     """The compiled config of a run; one for all its seeds, which do not change it.
 
     Args:
-        declared: What it is compiled from: run, backbone, scale, data set and folder of results.
+        declared: What it is compiled from, as ``compile_run`` takes it.
     """
 
     def __init__(self, *declared: Any):
@@ -83,6 +84,7 @@ class Job:
 
     run: Run
     backbone: Backbone | None
+    protocol: Protocol | None
     scale: Scale
     dataset: Dataset
     seed: int
@@ -95,7 +97,14 @@ class Job:
     @cached_property
     def compiled(self) -> Compiled:
         """The config and its digest; of its own where it differs from the run's other seeds."""
-        declared = (self.run, self.backbone, self.scale, self.dataset, self.results)
+        declared = (
+            self.run,
+            self.backbone,
+            self.protocol,
+            self.scale,
+            self.dataset,
+            self.results,
+        )
         if self.shared is not None and self.shared.declared == declared:
             return self.shared
         return Compiled(*declared)

@@ -1,39 +1,39 @@
-"""Reading ``experiments/``: YAML to checked declarations.
+"""Reading ``experiments/``: all declarations of a folder, checked against each other.
 
 Every mistake is a :class:`DeclarationError` that names the file, the key and, where a name is
 misspelt, the nearest valid one.
 """
 
-import difflib
 import importlib.util
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_args
-
-import yaml
-from pydantic import BaseModel, ValidationError
+from typing import TypeVar
 
 from tsd.experiments import figure_checks
 from tsd.experiments.data_formats import format_of
 from tsd.experiments.dataset_schema import Dataset
-from tsd.experiments.declaration import Declaration
 from tsd.experiments.figure_kinds import FIGURE_KINDS
 from tsd.experiments.metrics import METRICS
+from tsd.experiments.protocol_schema import Decision, Protocol
+from tsd.experiments.reading import (
+    AnyDeclaration,
+    DeclarationError,
+    kind_of,
+    read_yaml,
+    suggest,
+    validate,
+)
 from tsd.experiments.scale_schema import Scale, combined_bases
-from tsd.experiments.schema import Backbone, Figure, Run, Table
-from tsd.experiments.strict_yaml import AmbiguousScalarError, StrictLoader
+from tsd.experiments.schema import Backbone, Figure, Run, Source, Table
 
 CONFIG_FOLDER = Path(__file__).parent.parent / "configs"
 
+AnyScale = TypeVar("AnyScale", Scale, Protocol)
+"""What may extend another of its kind."""
+
 MMDET = "mmdet::"
 """What the name of a base in mmdet starts with, as in mmengine's configs."""
-
-AnyDeclaration = TypeVar("AnyDeclaration", bound=Declaration)
-
-
-class DeclarationError(ValueError):
-    """A declaration that cannot be used; the message says where and why."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,9 @@ class Experiments:
     figures: dict[str, Figure]
     scales: dict[str, Scale]
     datasets: dict[str, Dataset]
+    protocols: dict[str, Protocol]
+    decisions: dict[str, Decision]
+    sources: dict[str, Source]
 
     def run(self, name: str) -> Run:
         """The run of that id, or a :class:`DeclarationError`."""
@@ -71,6 +74,17 @@ class Experiments:
             "bases": combined_bases(below.bases, scale.bases),
         }
         return below.model_copy(update=combined).with_origin(scale.origin)
+
+    def protocol(self, name: str) -> Protocol:
+        """The protocol of that id, or of that YAML file, or a :class:`DeclarationError`."""
+        protocol = _look_up_or_read(self.protocols, name, "protocol", Protocol)
+        _check_protocol(protocol, self)
+        if protocol.extends is None:
+            return protocol
+        below = self.protocol(protocol.extends)
+        parts = {**below.parts, **protocol.parts}
+        combined = protocol.model_copy(update={"extends": None, "parts": parts})
+        return combined.with_origin(protocol.origin)
 
     def dataset(self, name: str) -> Dataset:
         """The data set of that id, or of that YAML file, or a :class:`DeclarationError`."""
@@ -110,25 +124,7 @@ def load_experiments(folder: Path) -> Experiments:
     Raises:
         DeclarationError: On the first mistake found.
     """
-    runs: dict[str, Run] = {}
-    origin: dict[str, Path] = {}
-    for path in sorted((folder / "runs").glob("*.yaml")):
-        entries = read_yaml(path)
-        if not isinstance(entries, list):
-            raise DeclarationError(f"{path}: expected a list of runs, found {kind_of(entries)}")
-        for index, entry in enumerate(entries):
-            name = entry.get("id", f"number {index + 1}") if isinstance(entry, dict) else index
-            run = validate(Run, entry, f"{path}: run {name}")
-            if run.id in runs:
-                raise DeclarationError(
-                    f"{path}: run id {run.id!r} is declared already, in {origin[run.id]}"
-                )
-            if not config_file(run.base).is_file():
-                raise DeclarationError(
-                    f"{path}: run {run.id}: unknown base {run.base!r}"
-                    + suggest(run.base, available_bases(run.base))
-                )
-            runs[run.id], origin[run.id] = run, path
+    runs = _many_per_file(sorted((folder / "runs").glob("*.yaml")), Run, "run")
     experiments = Experiments(
         runs=runs,
         backbones=_one_per_file(folder / "backbones", Backbone),
@@ -136,6 +132,9 @@ def load_experiments(folder: Path) -> Experiments:
         figures=_one_per_file(folder / "figures", Figure),
         scales=_one_per_file(folder / "scales", Scale),
         datasets=_one_per_file(folder / "datasets", Dataset),
+        protocols=_one_per_file(folder / "protocols", Protocol),
+        decisions=_many_per_file(sorted(folder.glob("decisions.yaml")), Decision, "decision"),
+        sources=_many_per_file(sorted(folder.glob("sources.yaml")), Source, "source"),
     )
     for run in runs.values():
         _check_run(run, experiments)
@@ -147,6 +146,8 @@ def load_experiments(folder: Path) -> Experiments:
         _check_scale(f"{folder / 'scales' / f'{scale.id}.yaml'}", scale, experiments)
     for dataset in experiments.datasets.values():
         _check_dataset(dataset, experiments)
+    for protocol in experiments.protocols.values():
+        _check_protocol(protocol, experiments)
     return experiments
 
 
@@ -182,34 +183,26 @@ def _mmdet_configs() -> Path:
     return Path(package.origin).parent / ".mim" / "configs"
 
 
-def suggest(name: str, valid: Iterable[str]) -> str:
-    """'; did you mean …?', or the valid names where none is near."""
-    valid = sorted(valid)
-    near = difflib.get_close_matches(str(name), valid, n=1, cutoff=0.5)
-    if near:
-        return f"; did you mean {near[0]!r}?"
-    return f"; known: {', '.join(valid) or 'none'}"
-
-
-def read_yaml(path: Path) -> object:
-    """The content of a YAML file as plain data.
-
-    Raises:
-        DeclarationError: If the file is missing, is not YAML, repeats a key or has a value without
-            quotes that can be read in two ways. Says where in the file.
-    """
-    try:
-        return yaml.load(path.read_text(encoding="utf-8"), StrictLoader)  # noqa: S506 safe
-    except FileNotFoundError:
-        raise DeclarationError(f"{path}: no such file") from None
-    except AmbiguousScalarError as error:
-        mark = error.problem_mark
-        place = f"{path}: line {mark.line + 1}, column {mark.column + 1}" if mark else f"{path}"
-        raise DeclarationError(f"{place}: {error.problem}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DeclarationError(f"{path}: not valid YAML: {error}") from error
-    except OSError as error:
-        raise DeclarationError(f"{path}: cannot be read: {error.strerror}") from error
+def _many_per_file(
+    paths: Iterable[Path], kind: type[AnyDeclaration], noun: str
+) -> dict[str, AnyDeclaration]:
+    """Declarations by id, from files that are lists of them."""
+    declared: dict[str, AnyDeclaration] = {}
+    origin: dict[str, Path] = {}
+    for path in paths:
+        entries = read_yaml(path)
+        if not isinstance(entries, list):
+            raise DeclarationError(f"{path}: expected a list of {noun}s, found {kind_of(entries)}")
+        for index, entry in enumerate(entries):
+            named = entry.get("id", f"number {index + 1}") if isinstance(entry, dict) else index
+            declaration = validate(kind, entry, f"{path}: {noun} {named}")
+            name: str = declaration.id  # type: ignore[attr-defined]
+            if name in declared:
+                raise DeclarationError(
+                    f"{path}: {noun} id {name!r} is declared already, in {origin[name]}"
+                )
+            declared[name], origin[name] = declaration, path
+    return declared
 
 
 def _one_per_file(folder: Path, kind: type[AnyDeclaration]) -> dict[str, AnyDeclaration]:
@@ -225,55 +218,16 @@ def _one_per_file(folder: Path, kind: type[AnyDeclaration]) -> dict[str, AnyDecl
     return declared
 
 
-def validate(kind: type[AnyDeclaration], content: object, place: str) -> AnyDeclaration:
-    """A declaration from plain data, or a :class:`DeclarationError` for each of its mistakes."""
-    if not isinstance(content, dict):
-        raise DeclarationError(f"{place}: expected keys and values, found {kind_of(content)}")
-    try:
-        return kind.model_validate(content).with_origin(place)
-    except ValidationError as error:
-        raise DeclarationError(
-            "\n".join(f"{place}: {_explain(kind, dict(e))}" for e in error.errors())
-        ) from None
-
-
-def _explain(kind: type[BaseModel], error: dict[str, Any]) -> str:
-    """One pydantic error in a sentence that names the key, if it is about one."""
-    if not error["loc"]:
-        return str(error["msg"]).removeprefix("Value error, ")
-    *parents, key = error["loc"]
-    dotted = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        return f"unknown key {dotted!r}" + suggest(str(key), _fields_at(kind, parents))
-    if error["type"] == "missing":
-        return f"key {dotted!r} is missing"
-    hint = ""
-    if error["type"] == "string_type" and not isinstance(error["input"], dict | list):
-        hint = "; put it in quotes if it is meant as text"
-    return f"key {dotted!r}: {error['msg']}, found {error['input']!r}{hint}"
-
-
-def _fields_at(kind: type[BaseModel], parents: list[Any]) -> list[str]:
-    """Names of the keys allowed at a path into a declaration."""
-    for part in parents:
-        if isinstance(part, str) and part in kind.model_fields:
-            nested = _types_in(kind.model_fields[part].annotation)
-            kind = next((t for t in nested if issubclass(t, BaseModel)), kind)
-    return list(kind.model_fields)
-
-
-def _types_in(annotation: object) -> Iterable[type]:
-    """The classes mentioned in an annotation such as ``list[Row] | None``."""
-    if isinstance(annotation, type) and not get_args(annotation):
-        yield annotation
-    for part in get_args(annotation):
-        yield from _types_in(part)
-
-
 def _check_run(run: Run, experiments: Experiments) -> None:
+    if not config_file(run.base).is_file():
+        raise DeclarationError(
+            f"{run.origin}: unknown base {run.base!r}"
+            + suggest(run.base, available_bases(run.base))
+        )
     for key, name, valid in (
         ("backbone", run.backbone, experiments.backbones),
         ("dataset", run.dataset, experiments.datasets),
+        ("protocol", run.protocol, experiments.protocols),
     ):
         if name is not None and name not in valid:
             raise DeclarationError(
@@ -293,10 +247,14 @@ def _check_table(path: Path, table: Table, experiments: Experiments) -> None:
     _check_metrics(path, table.metrics)
     for row in table.rows:
         place = f"{path}: row {row.label!r}"
-        for key, name in (("run", row.run), ("baseline", row.baseline)):
-            if name is not None and name not in experiments.runs:
+        for key, name, noun, valid in (
+            ("run", row.run, "run", experiments.runs),
+            ("baseline", row.baseline, "run", experiments.runs),
+            ("protocol", row.protocol, "protocol", experiments.protocols),
+        ):
+            if name is not None and name not in valid:
                 raise DeclarationError(
-                    f"{place}: key {key}: unknown run {name!r}" + suggest(name, experiments.runs)
+                    f"{place}: key {key}: unknown {noun} {name!r}" + suggest(name, valid)
                 )
         for metric in row.published:
             if metric not in table.metrics:
@@ -304,6 +262,18 @@ def _check_table(path: Path, table: Table, experiments: Experiments) -> None:
                     f"{place}: key published: {metric!r} is not among the table's metrics"
                     + suggest(metric, table.metrics)
                 )
+        for source, numbers in row.elsewhere.items():
+            if source not in experiments.sources:
+                raise DeclarationError(
+                    f"{place}: key elsewhere: unknown source {source!r}"
+                    + suggest(source, experiments.sources)
+                )
+            for metric in numbers:
+                if metric not in table.metrics:
+                    raise DeclarationError(
+                        f"{place}: key elsewhere: {metric!r} is not among the table's metrics"
+                        + suggest(metric, table.metrics)
+                    )
         for attribute in row.attributes:
             if attribute not in table.attributes:
                 raise DeclarationError(
@@ -336,10 +306,12 @@ def _check_scale(place: str, scale: Scale, experiments: Experiments) -> None:
             f"{place}: key dataset: unknown data set {scale.dataset!r}"
             + suggest(scale.dataset, experiments.datasets)
         )
+    named = [] if scale.protocol is None else [scale.protocol]
     standing_in = [entry.backbone for entry in scale.bases if entry.backbone is not None]
     for key, names, valid in (
         ("backbones", scale.backbones or (), experiments.backbones),
         ("bases", standing_in, experiments.backbones),
+        ("protocol", named, experiments.protocols),
         ("only", scale.only or (), experiments.targets),
     ):
         for name in names:
@@ -347,17 +319,42 @@ def _check_scale(place: str, scale: Scale, experiments: Experiments) -> None:
                 raise DeclarationError(
                     f"{place}: key {key}: unknown name {name!r}" + suggest(name, valid)
                 )
-    seen = [scale.id]
-    while scale.extends is not None:
-        if scale.extends not in experiments.scales:
+    _check_extends(place, scale, experiments.scales, "scale")
+
+
+def _check_extends(
+    place: str, extending: AnyScale, declared: dict[str, AnyScale], noun: str
+) -> None:
+    """Refuse what extends something unknown, or itself by way of others."""
+    seen = [extending.id]
+    while extending.extends is not None:
+        if extending.extends not in declared:
             raise DeclarationError(
-                f"{place}: key extends: unknown scale {scale.extends!r}"
-                + suggest(scale.extends, experiments.scales)
+                f"{place}: key extends: unknown {noun} {extending.extends!r}"
+                + suggest(extending.extends, declared)
             )
-        if scale.extends in seen:
-            raise DeclarationError(f"{place}: key extends: {' → '.join(seen)} → {scale.extends}")
-        seen.append(scale.extends)
-        scale = experiments.scales[scale.extends]
+        if extending.extends in seen:
+            raise DeclarationError(
+                f"{place}: key extends: {' → '.join(seen)} → {extending.extends}"
+            )
+        seen.append(extending.extends)
+        extending = declared[extending.extends]
+
+
+def _check_protocol(protocol: Protocol, experiments: Experiments) -> None:
+    _check_extends(protocol.origin, protocol, experiments.protocols, "protocol")
+    for name, part in protocol.parts.items():
+        place = f"{protocol.origin}: key parts"
+        if name not in experiments.decisions:
+            raise DeclarationError(
+                f"{place}: no decision {name!r}" + suggest(name, experiments.decisions)
+            )
+        for entry in part.settings:
+            if entry.dataset is not None and entry.dataset not in experiments.datasets:
+                raise DeclarationError(
+                    f"{place}: {name}: unknown data set {entry.dataset!r}"
+                    + suggest(entry.dataset, experiments.datasets)
+                )
 
 
 def _check_dataset(dataset: Dataset, experiments: Experiments) -> None:
@@ -384,8 +381,3 @@ def _look_up_or_read(
     if name.endswith((".yaml", ".yml")):
         return validate(schema, read_yaml(Path(name)), name)
     return _look_up(declared, name, kind)
-
-
-def kind_of(content: object) -> str:
-    """What to call a value of the wrong kind."""
-    return "nothing" if content is None else type(content).__name__

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from tsd.experiments.grid import Grid, possible
 from tsd.experiments.job import Job
-from tsd.experiments.load import suggest
+from tsd.experiments.reading import suggest
 
 
 def impossible(jobs: Iterable[Job]) -> list[str]:

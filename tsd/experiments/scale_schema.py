@@ -1,10 +1,10 @@
 """What a YAML file says of a scale: how big a run is."""
 
-from fnmatch import fnmatchcase
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from tsd.experiments.base_schema import ForBases
 from tsd.experiments.declaration import Declaration, Differences, Identifier, Seed
 
 
@@ -25,15 +25,8 @@ class Resources(Declaration):
     """A training on a cluster uses this many GPUs; without a cluster it uses at most one."""
 
 
-class SettingsForBases(Declaration):
-    """What a scale changes in the runs whose base has a certain name."""
-
-    match: Annotated[str, Field(examples=["*-rcnn_r50_fpn"])]
-    """The entry applies to bases whose name fits this pattern, in which ``*`` is any text, even
-    none."""
-
-    but_not: Annotated[list[str], Field(examples=[["*cascade-rcnn_r50_fpn"]])] = []
-    """The entry does not apply to bases whose name fits one of these patterns."""
+class SettingsForBases(ForBases):
+    """What a scale changes in runs by the name of their base."""
 
     backbone: Annotated[Identifier | None, Field(examples=["mobilenetv2"])] = None
     """If given, the settings of this entry put this declared backbone in the place of the base's
@@ -41,17 +34,6 @@ class SettingsForBases(Declaration):
 
     set: Annotated[Differences, Field(examples=[{"model.roi_head.bbox_head.in_channels": 48}])]
     """Runs with such a base differ from it in these settings; ``{}`` says that they need none."""
-
-    @property
-    def bases(self) -> tuple[str, ...]:
-        """Which bases are meant: ``match``, then the patterns of ``but_not``."""
-        return (self.match, *self.but_not)
-
-    def applies_to(self, base: str) -> bool:
-        """Whether runs with this base are meant."""
-        return fnmatchcase(base, self.match) and not any(
-            fnmatchcase(base, pattern) for pattern in self.but_not
-        )
 
 
 class Scale(Declaration):
@@ -75,6 +57,10 @@ class Scale(Declaration):
 
     dataset: Annotated[Identifier, Field(examples=["coco2017"])]
     """Runs train on this data set unless they or the user name another."""
+
+    protocol: Annotated[Identifier | None, Field(examples=["released"])] = None
+    """Runs follow this protocol unless they or the user name another; ``null`` means that they are
+    trained as their bases say. What the scale itself sets comes after the protocol and wins."""
 
     comparable: Annotated[bool, Field(examples=[True])] = False
     """If ``true``, numbers on the scale's own data set may be compared with the paper's. At other
@@ -141,11 +127,11 @@ class Scale(Declaration):
 
     def has_settings_for(self, base: str) -> bool:
         """Whether runs with this base can be made: any, unless the scale says what to change."""
-        return not self.bases or any(entry.applies_to(base) for entry in self.bases)
+        return not self.bases or any(entry.is_for(base) for entry in self.bases)
 
     def backbone_for(self, base: str) -> str | None:
         """Id of the declared backbone that stands for the own one of a base; None if none does."""
-        named = [entry.backbone for entry in self.bases if entry.applies_to(base)]
+        named = [entry.backbone for entry in self.bases if entry.is_for(base)]
         return next((name for name in reversed(named) if name is not None), None)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tsd.experiments.load import DeclarationError
+from tsd.experiments.reading import DeclarationError
 
 _LENGTH_OF = {"EpochBasedTrainLoop": "max_epochs", "IterBasedTrainLoop": "max_iters"}
 """Kind of training → the setting of ``train_cfg`` that says how long it is."""

@@ -34,11 +34,14 @@ class Run(Declaration):
     set stands in for it, because the scale says ``stands_in``, the run fills no row of a table and
     decides no claim. Where the user names another data set, the run is left out."""
 
+    protocol: Annotated[Identifier | None, Field(examples=["released"])] = None
+    """The run is about this protocol and follows it whatever the scale or the user name."""
+
     set: Annotated[
         Differences, Field(examples=[{"model.roi_head.derived_proposals.gamma": 0.2}])
     ] = {}
     """The run differs from its base in these settings; they are applied last, after those of the
-    backbone, the scale and the data set."""
+    backbone, the protocol, the scale and the data set."""
 
     seeds: Annotated[list[Seed] | None, Field(min_length=1, examples=[[0, 1, 2]])] = None
     """The run is trained once with each of these seeds instead of the scale's."""
@@ -57,6 +60,22 @@ class Backbone(Declaration):
     """These settings turn the backbone of a base into this one."""
 
 
+class Source(Declaration):
+    """Somebody other than the paper who published numbers of the same methods."""
+
+    id: Annotated[Identifier, Field(examples=["simpledet"])]
+    """Rows of tables refer to the source by this name."""
+
+    title: Annotated[str, Field(examples=["simpledet"])]
+    """Reports call the source by this text."""
+
+    where: Annotated[str, Field(examples=["tusen-ai/simpledet, pull request 354"])]
+    """This says where its numbers stand."""
+
+    note: Annotated[str, Field(examples=["Another code base, with another schedule."])]
+    """This says how its protocol differs from the paper's."""
+
+
 class Row(Declaration):
     """A table row: the run that fills it and what the paper printed."""
 
@@ -70,6 +89,10 @@ class Row(Declaration):
     baseline: Annotated[Identifier | None, Field(examples=["r50"])] = None
     """The gain of the row is counted from the values of this run."""
 
+    protocol: Annotated[Identifier | None, Field(examples=["released"])] = None
+    """The row is about this protocol. It stays empty where its run follows another one, because the
+    user has asked for that."""
+
     attributes: Annotated[dict[str, str], Field(examples=[{"M_cls": "✓"}])] = {}
     """The row's descriptive cells show these texts; each key is one of the table's
     ``attributes``."""
@@ -79,6 +102,12 @@ class Row(Declaration):
     ] = {}
     """The paper prints these values; each key is one of the table's ``metrics``, and ``null``
     says that the paper prints no value."""
+
+    elsewhere: Annotated[
+        dict[Identifier, dict[str, float]], Field(examples=[{"simpledet": {"AP": 38.9}}])
+    ] = {}
+    """Others published these values of the same method; each key is one of
+    ``experiments/sources.yaml``, and its value holds numbers by metric."""
 
     note: Annotated[str | None, Field(examples=["The paper gives no AP.75."])] = None
     """This remark stands below the table, beside the row's label."""

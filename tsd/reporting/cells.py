@@ -45,6 +45,7 @@ class Cell:
         metric: Id of the metric.
         measured: What our run gave.
         published: What the paper printed.
+        elsewhere: Id of another source → what it published.
         is_comparable: Whether what was measured may be set against what the paper printed.
         gain: Measured mean minus that of the row's baseline run.
         gain_sd: Standard error of the gain; None unless run and baseline have two seeds each.
@@ -54,6 +55,7 @@ class Cell:
     metric: str
     measured: Measured
     published: float | None
+    elsewhere: dict[str, float]
     is_comparable: bool
     gain: float | None
     gain_sd: float | None
@@ -85,13 +87,16 @@ def minus(a: float | None, b: float | None) -> float | None:
     return None if a is None or b is None else a - b
 
 
-def measure(results: Results, name: str | None, metric: str) -> Measured:
+def measure(
+    results: Results, name: str | None, metric: str, protocol: str | None = None
+) -> Measured:
     """Gather a metric over the seeds of a run; a value that is not finite counts as missing.
 
     Args:
         results: What was collected.
         name: Id of the run; None where a row declares none.
         metric: Id of the metric.
+        protocol: Id of the protocol that the run has to follow; None for any.
     """
     if name is None:
         return Measured(State.NOT_DECLARED, {}, 0)
@@ -100,6 +105,8 @@ def measure(results: Results, name: str | None, metric: str) -> Measured:
     run = results.runs[name]
     if not run.is_shown:
         return Measured(run_state(results, name), {}, 0)
+    if protocol is not None and run.protocol != protocol:
+        return Measured(State.NOT_UNDER_PROTOCOL, {}, 0)
     found = {seed: training.metrics.get(metric) for seed, training in sorted(run.seeds.items())}
     values = {seed: v for seed, v in found.items() if v is not None and math.isfinite(v)}
     if values:
@@ -167,18 +174,22 @@ def published_of(results: Results, table: Table, run: str, metric: str) -> float
 
 def fill_cell(results: Results, table: Table, row: Row, metric: str) -> Cell:
     """Compute one metric of one row."""
-    measured = measure(results, row.run, metric)
+    measured = measure(results, row.run, metric, row.protocol)
     published = row.published.get(metric)
+    elsewhere = {
+        source: numbers[metric] for source, numbers in row.elsewhere.items() if metric in numbers
+    }
     is_comparable = row.run in results.runs and results.runs[row.run].is_comparable
     if row.baseline is None:
-        return Cell(metric, measured, published, is_comparable, None, None, None)
-    baseline = measure(results, row.baseline, metric)
+        return Cell(metric, measured, published, elsewhere, is_comparable, None, None, None)
+    baseline = measure(results, row.baseline, metric, row.protocol)
     if row.run is not None and training_id(results, row.run) == training_id(results, row.baseline):
         baseline = Measured(State.MISSING, {}, 0)  # nothing is gained over oneself
     return Cell(
         metric,
         measured,
         published,
+        elsewhere,
         is_comparable,
         gain=minus(measured.mean, baseline.mean),
         gain_sd=gain_sd(measured, baseline),

@@ -1,20 +1,25 @@
 """Gathering what the runs' folders hold into the one file that reporting reads."""
 
 from collections.abc import Collection, Iterable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from tsd import provenance
+from tsd.experiments.deviations import Ledger
 from tsd.experiments.grid import Grid
 from tsd.experiments.job import Job
 from tsd.experiments.load import config_name
 from tsd.experiments.metrics import METRICS
 from tsd.experiments.network import network_name
+from tsd.experiments.protocol_schema import Protocol
 from tsd.experiments.schema import Run
 from tsd.liveness import is_training
 from tsd.results.collected import (
     RESULTS_VERSION,
     CollectedData,
+    CollectedDeviation,
+    CollectedProtocol,
     CollectedRun,
     CollectedScale,
     Results,
@@ -56,18 +61,23 @@ def collect(grid: Grid, jobs: Iterable[Job], not_run: Collection[str] = ()) -> R
         RecordError: A file of a training is malformed.
     """
     head, dirty = provenance.commit()
-    experiments, scale = grid.experiments, grid.scale
+    experiments, scale, ledger = grid.experiments, grid.scale, Ledger(grid)
     runs = {run.id: _declared(grid, run) for run in experiments.runs.values() if not grid.has(run)}
     runs |= {name: _not_run(grid, experiments.run(name)) for name in not_run}
     for job in jobs:
         if job.run.id not in runs:
             runs[job.run.id] = _declared(grid, job.run, job)
+            if job.mistake is None:
+                runs[job.run.id].deviations = {
+                    name: [CollectedDeviation(**asdict(one)) for one in found]
+                    for name, found in ledger.deviations(job).items()
+                }
         if job.mistake is None:
             runs[job.run.id].seeds[job.seed] = collect_job(job)
     in_order = {name: runs[name] for name in experiments.runs if name in runs}
     return Results(
         version=RESULTS_VERSION,
-        name=grid.name,
+        name=grid.report_name,
         generated=datetime.now(UTC).isoformat(timespec="seconds"),
         commit=head,
         dirty=dirty,
@@ -78,6 +88,15 @@ def collect(grid: Grid, jobs: Iterable[Job], not_run: Collection[str] = ()) -> R
             comparable=scale.comparable,
             is_paper=grid.is_paper,
         ),
+        protocol=grid.protocol.id if grid.protocol else None,
+        protocols={
+            name: CollectedProtocol(
+                title=protocol.title, note=protocol.note, is_reference=protocol.reference
+            )
+            for name, protocol in _protocols(grid).items()
+        },
+        decisions=experiments.decisions,
+        sources=experiments.sources,
         dataset=grid.dataset,
         data=_data(grid, runs),
         metrics=METRICS,
@@ -87,6 +106,12 @@ def collect(grid: Grid, jobs: Iterable[Job], not_run: Collection[str] = ()) -> R
         inconsistencies=list(grid.inconsistencies),
         runs=in_order,
     )
+
+
+def _protocols(grid: Grid) -> dict[str, Protocol]:
+    """The declared protocols, and the one that the user names, by id."""
+    named = {} if grid.protocol is None else {grid.protocol.id: grid.protocol}
+    return {**grid.experiments.protocols, **named}
 
 
 def _data(grid: Grid, runs: Iterable[str]) -> dict[str, CollectedData]:
@@ -119,11 +144,13 @@ def _declared(grid: Grid, run: Run, job: Job | None = None) -> CollectedRun:
     papers_data = grid.dataset_of_paper(run)
     is_on_papers_data = grid.is_on_papers_data(run)
     mistake = job.mistake if job else None
+    protocol = grid.protocol_of(run)
     return CollectedRun(
         why=run.why,
         base=run.base,
         base_file=config_name(run.base),
         backbone=run.backbone,
+        protocol=protocol.id if protocol else None,
         network=network_name(job.config) if job and mistake is None else None,
         dataset=grid.dataset_of(run).id,
         papers_data=None if papers_data is None else papers_data.name,

@@ -19,6 +19,7 @@ from tsd.reporting import (
     data_section,
     disagreements,
     escaping,
+    ledger,
     object_counts,
     per_class,
     summary,
@@ -54,6 +55,7 @@ def write_parts(collected: Path, leave_out: Collection[str] = ()) -> None:
             draw_declared(collected, figure.id, folder / "figures" / figure.id)
     draw_gains(collected, folder / "figures" / "gains.png")
     per_class.write_csv(results, folder)
+    ledger.write_csv(results, folder)
     root, split = Path(results.dataset.root), results.dataset.val
     if (root / split.annotations).exists():
         samples = folder / "figures" / "samples.png"
@@ -104,6 +106,7 @@ def _environment() -> jinja2.Environment:
         comparability=comparability,
         data_section=data_section,
         fill=cells.fill,
+        ledger=ledger,
         object_counts=object_counts,
         per_class=per_class,
         State=State,

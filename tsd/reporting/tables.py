@@ -43,16 +43,42 @@ WIDEST = 20
 """So many columns of numbers fit beside each other on a page."""
 
 MEASURED, PAPER, DIFFERENCE, GAIN, PAPERS_GAIN = "Measured", "Paper", "Δ", "Gain", "Paper’s gain"
+ELSEWHERE = "Elsewhere"
 
 
 def number_heads(rows: list[FilledRow]) -> list[str]:
-    """List the columns of numbers: without differences where no two numbers may be compared.
+    """List the columns of numbers.
+
+    There is none for differences where no two numbers may be compared, and none for others' numbers
+    where nobody else has published any.
 
     Args:
         rows: The rows of the table.
     """
     difference = [DIFFERENCE] if has_differences(rows) else []
-    return [MEASURED, PAPER, *difference, GAIN, PAPERS_GAIN]
+    elsewhere = [ELSEWHERE] if has_others(rows) else []
+    return [MEASURED, PAPER, *elsewhere, *difference, GAIN, PAPERS_GAIN]
+
+
+def has_others(rows: list[FilledRow]) -> bool:
+    """Tell whether anybody but the paper has published numbers of a table's rows."""
+    return any(cell.elsewhere for filled in rows for cell in filled.cells)
+
+
+def elsewhere_text(results: Results, cell: Cell) -> str:
+    """Write what others have published, each with its source."""
+    decimals = results.metrics[cell.metric].decimals
+    return "; ".join(
+        f"{printed(value, decimals)} ({results.sources[source].title})"
+        for source, value in cell.elsewhere.items()
+    )
+
+
+def sources_remarks(results: Results, rows: list[FilledRow]) -> list[str]:
+    """Say of each source of others' numbers where they stand, and how its protocol differs."""
+    named = {source: None for filled in rows for cell in filled.cells for source in cell.elsewhere}
+    sources = (results.sources[name] for name in named)
+    return [f"{source.title}: {source.where}. {source.note}" for source in sources]
 
 
 def to_csv(results: Results, table: Table) -> str:
@@ -86,6 +112,7 @@ def to_csv(results: Results, table: Table) -> str:
                     "measured": cell.measured.mean,
                     "sd": cell.measured.sd,
                     "published": cell.published,
+                    "elsewhere": elsewhere_text(results, cell) or None,
                     "difference": cell.difference,
                     "gain": cell.gain,
                     "gain_sd": cell.gain_sd,
@@ -210,6 +237,7 @@ def _numbers(results: Results, filled: FilledRow, index: int, heads: list[str]) 
     written = {
         MEASURED: measured_text(cell, decimals),
         PAPER: printed(cell.published, decimals),
+        ELSEWHERE: elsewhere_text(results, cell) or NOTHING,
         DIFFERENCE: signed(cell.difference, decimals),
         GAIN: gain_text(cell, decimals),
         PAPERS_GAIN: signed(cell.published_gain, decimals),
@@ -224,6 +252,7 @@ def _remarks(results: Results, table: Table, rows: list[FilledRow]) -> list[str]
         seed_caveat(results),
         *what_is_measured(results, table, rows),
         *object_remarks(results, runs_of(table), table.metrics),
+        *sources_remarks(results, rows),
         *notes(table, rows),
         *failure_reasons(rows),
         *legend(rows),

@@ -136,7 +136,7 @@ def _evidence(results: Results, claim: Claim) -> Iterable[Evidence]:
         yield Evidence(
             comparison,
             claimed if _is_comparable(results, comparison) else claim.test.expected_range(),
-            _estimate(results, comparison, len(firsts)),
+            _estimate(results, comparison, len(firsts), claim.protocol),
             value,
             claimed,
             None if first is comparison else first,
@@ -155,17 +155,19 @@ def _identity(results: Results, comparison: Comparison) -> object:
     return type(comparison), comparison.quantity, trainings
 
 
-def _estimate(results: Results, comparison: Comparison, comparisons: int) -> Estimate | None:
+def _estimate(
+    results: Results, comparison: Comparison, comparisons: int, protocol: str | None
+) -> Estimate | None:
     """Estimate a number from our trainings; None where a training would be its own baseline."""
     if len({training_id(results, run) for run in comparison.runs}) < len(comparison.runs):
         return None
     is_exact = comparison.is_exact(results.metrics)
-    return estimate(comparison, _measured(results), is_exact, comparisons)
+    return estimate(comparison, _measured(results, protocol), is_exact, comparisons)
 
 
-def _measured(results: Results) -> LookUp:
-    """Return where the values of our trainings come from."""
-    return lambda run, metric: measure(results, run, metric).values
+def _measured(results: Results, protocol: str | None) -> LookUp:
+    """Return where the values of our trainings come from, those under a protocol or under any."""
+    return lambda run, metric: measure(results, run, metric, protocol).values
 
 
 def _outcome(evidence: list[Evidence]) -> Outcome:

@@ -28,6 +28,8 @@ LEGEND = {
     State.NOT_ON_THESE_DATA: "not on this data: the run is about another data set, and a training "
     "on the one at hand cannot stand for it",
     State.NOT_AT_SCALE: "not at this scale: no network of this scale stands for the run’s",
+    State.NOT_UNDER_PROTOCOL: "under another protocol: the row is about a protocol that the run "
+    "does not follow here",
     State.NOT_POSSIBLE: "not possible: the run cannot be made as it is declared, for the reason "
     "that is given here",
     State.NOT_COLLECTED: "not collected: the run was left out when these results were gathered",

@@ -17,7 +17,8 @@ from tsd.experiments.dataset_schema import Dataset
 from tsd.experiments.declaration import Differences
 from tsd.experiments.inconsistencies import Inconsistency
 from tsd.experiments.metrics import Metric
-from tsd.experiments.schema import Figure, Table
+from tsd.experiments.protocol_schema import Decision
+from tsd.experiments.schema import Figure, Source, Table
 from tsd.results.data_check import DataCheck
 from tsd.results.records import (
     DetectRecord,
@@ -31,7 +32,7 @@ from tsd.run_folder import write_text
 Declared = TypeVar("Declared", Table, Figure)
 
 
-RESULTS_VERSION: Literal[2] = 2
+RESULTS_VERSION: Literal[3] = 3
 """Raised when the content of ``results.json`` changes in a way that its readers notice."""
 
 
@@ -54,6 +55,7 @@ class State(StrEnum):
     NOT_DECLARED = "not declared"
     NOT_ON_THESE_DATA = "not on this data"
     NOT_AT_SCALE = "not at this scale"
+    NOT_UNDER_PROTOCOL = "under another protocol"
     NOT_POSSIBLE = "not possible"
     NOT_COLLECTED = "not collected"
 
@@ -92,6 +94,25 @@ class Training(_Part):
     tracking: TrackingRecord | None = None
 
 
+class CollectedDeviation(_Part):
+    """A question that a run answers otherwise than a protocol: its id and both answers."""
+
+    decision: str
+    here: str
+    there: str
+
+
+class CollectedProtocol(_Part):
+    """What a reader has to know of a protocol.
+
+    ``is_reference`` says that runs are compared with it.
+    """
+
+    title: str
+    note: str
+    is_reference: bool
+
+
 class CollectedRun(_Part):
     """A declared run with its trainings by seed.
 
@@ -103,13 +124,17 @@ class CollectedRun(_Part):
     paper's. ``dataset`` is the id of the data set that it is trained on. ``papers_data`` is what
     texts call the data set of the paper's numbers for the run. ``is_about_these_data`` is false
     where the run names a data set, and another one stands in for it. ``is_comparable`` says whether
-    its numbers may be set against the paper's.
+    its numbers may be set against the paper's. ``protocol`` is the id of the protocol that it
+    follows, None where it is trained as its base says. ``deviations`` has, by the id of a protocol,
+    in what the run differs from it; nothing for runs that nobody asked for.
     """
 
     why: str
     base: str
     base_file: str
     backbone: str | None
+    protocol: str | None
+    deviations: dict[str, list[CollectedDeviation]] = {}
     network: str | None
     dataset: str
     papers_data: str | None
@@ -153,16 +178,21 @@ class CollectedScale(_Part):
 class Results(_Part):
     """The content of ``results.json``; ``name`` is that of the grid.
 
-    ``version`` is ``RESULTS_VERSION`` of the project that wrote it. ``dataset`` is the data set of
-    the grid, and ``data`` are those of all runs, by their ids.
+    ``version`` is ``RESULTS_VERSION`` of the project that wrote it. ``protocol`` is the id of
+    the protocol of all runs that name none, None for what the bases say. ``dataset`` is the data
+    set of the grid, and ``data`` are those of all runs, by their ids.
     """
 
-    version: Literal[2]
+    version: Literal[3]
     name: str
     generated: str
     commit: str | None
     dirty: bool
     scale: CollectedScale
+    protocol: str | None
+    protocols: dict[str, CollectedProtocol]
+    decisions: dict[str, Decision]
+    sources: dict[str, Source]
     dataset: Dataset
     data: dict[str, CollectedData]
     metrics: dict[str, Metric]

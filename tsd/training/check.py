@@ -13,7 +13,7 @@ from torch import nn
 from tsd.experiments.compile import dictionaries
 from tsd.experiments.data_formats import format_of
 from tsd.experiments.job import Job
-from tsd.experiments.load import DeclarationError, suggest
+from tsd.experiments.reading import DeclarationError, suggest
 from tsd.experiments.schedule import check_schedule
 from tsd.training.build import build_model, inference_parameters, runtime_config
 from tsd.training.checkpoints import check_pretrained

@@ -213,7 +213,11 @@ def _card(job: Job, tables: list[str]) -> dict[str, Any]:
         "key": job.key,
         "name": f"{job.run.id} · seed {job.seed}",
         "experiment": job.experiment,
-        "params": {"base": job.run.base, **job.run.set},
+        "params": {
+            "base": job.run.base,
+            "protocol": job.protocol and job.protocol.id,
+            **job.run.set,
+        },
         "tags": {
             "run": job.run.id,
             "why": job.run.why,

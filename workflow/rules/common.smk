@@ -14,8 +14,9 @@ from tsd.cluster.site import check, open_site, requests
 from tsd.experiments.data_formats import format_of
 from tsd.experiments.figure_kinds import extractions
 from tsd.experiments.compile import content_of_dataset
-from tsd.experiments.grid import dataset_files, open_grid, possible
-from tsd.experiments.load import DeclarationError
+from tsd.experiments.grid import dataset_files, possible
+from tsd.experiments.settings import open_grid
+from tsd.experiments.reading import DeclarationError
 from tsd.experiments.planning import about_other_data, impossible, unused_weights
 from tsd.data.version import GENERATOR_VERSION
 from tsd.results.data_check import CHECK_VERSION

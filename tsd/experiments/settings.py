@@ -1,0 +1,107 @@
+"""The grid that a user's settings name."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tsd.data.image_identity import look_again
+from tsd.experiments.checks import require
+from tsd.experiments.claims_schema import Claim, load_claims
+from tsd.experiments.grid import Grid
+from tsd.experiments.inconsistencies import Inconsistency, load_inconsistencies
+from tsd.experiments.load import Experiments, load_experiments
+from tsd.experiments.reading import DeclarationError, suggest
+from tsd.experiments.scale_schema import Scale
+
+Entry = TypeVar("Entry", Claim, Inconsistency)
+
+SETTINGS = ("scale", "dataset", "only", "seeds", "protocol", "experiments")
+"""What ``snakemake --config`` takes."""
+
+
+def open_grid(settings: Mapping[str, Any], results: Path = Path("results")) -> Grid:
+    """The grid that a user's settings name.
+
+    Args:
+        settings: ``scale``, id of a declared scale or a YAML file, mini by default; ``dataset``,
+            likewise, for all runs, the scale's own by default; ``only``, ids of tables, figures
+            and runs with commas between them, or ``all``, the scale's own by default; ``seeds``,
+            how many (3: seeds 0, 1 and 2), the scale's own by default;
+            ``protocol``, id of a declared protocol or a YAML file, the scale's own by default;
+            ``experiments``, folder of the declarations.
+        results: Folder of the results.
+
+    Raises:
+        DeclarationError: On a setting or name that does not exist, or a faulty declaration.
+    """
+    look_again()
+    for name in settings:
+        if name not in SETTINGS:
+            raise DeclarationError(f"unknown setting {name!r}" + suggest(name, SETTINGS))
+    given = {name: str(value) for name, value in settings.items() if value not in (None, "")}
+    folder = given.get("experiments", "experiments")
+    experiments = load_experiments(Path(folder))
+    scale = experiments.scale(given.get("scale", "mini"))
+    dataset = experiments.dataset(given.get("dataset", scale.dataset))
+    for one in (dataset, *experiments.datasets.values()):
+        if one.same_as is not None:
+            place = f"{one.origin}: key same_as"
+            require(place, "data set", one.same_as, experiments.datasets)
+    options = [f"--experiments={folder}", f"--scale={given.get('scale', 'mini')}"]
+    if "dataset" in given:
+        options.append(f"--dataset={given['dataset']}")
+    protocol = given.get("protocol", scale.protocol)
+    if "protocol" in given:
+        options.append(f"--protocol={given['protocol']}")
+    target_options = list(options)
+    if "seeds" in given:
+        scale = scale.model_copy(update={"seeds": list(range(_count(given["seeds"])))})
+        target_options.append(f"--seeds={given['seeds']}")
+    asked = [f"--only={given['only']}"] if "only" in given else []
+    return Grid(
+        experiments,
+        claims=_all(load_claims, Path(folder, "claims.yaml"), experiments),
+        inconsistencies=_all(
+            load_inconsistencies, Path(folder, "inconsistencies.yaml"), experiments
+        ),
+        protocol=None if protocol is None else experiments.protocol(protocol),
+        scale=scale,
+        dataset=dataset,
+        stands_in=scale.stands_in or "dataset" in given,
+        only=_wanted(given["only"], experiments) if "only" in given else _own(scale),
+        results=results,
+        command_line_options=tuple(options),
+        target_options=tuple(target_options),
+        report_options=(*target_options, *asked),
+    )
+
+
+def _all(
+    load: Callable[[Path, Experiments], Mapping[str, Entry]], path: Path, experiments: Experiments
+) -> tuple[Entry, ...]:
+    """What a file declares; nothing where there is no such file."""
+    return tuple(load(path, experiments).values()) if path.is_file() else ()
+
+
+def _own(scale: Scale) -> tuple[str, ...] | None:
+    return None if scale.only is None else tuple(scale.only)
+
+
+def _count(seeds: str) -> int:
+    if not seeds.isdecimal() or int(seeds) < 1:
+        raise DeclarationError(
+            f"setting seeds: {seeds!r} is not how many: 3 means the seeds 0, 1 and 2"
+        )
+    return int(seeds)
+
+
+def _wanted(names: str, experiments: Experiments) -> tuple[str, ...] | None:
+    if names == "all":
+        return None
+    wanted = tuple(name.strip() for name in names.split(",") if name.strip())
+    for name in wanted:
+        if name not in experiments.targets:
+            raise DeclarationError(
+                f"setting only: unknown name {name!r}" + suggest(name, experiments.targets)
+            )
+    return wanted
