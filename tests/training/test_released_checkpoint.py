@@ -13,7 +13,7 @@ from tests.training.released_state import FULL, SMALL, released_state
 from tsd.cli.main import main
 from tsd.training.build import inference_parameters
 from tsd.training.checkpoints import WeightsError, load_as_data
-from tsd.training.released_checkpoint import convert, convert_checkpoint, parameters
+from tsd.training.released_checkpoint import convert, convert_checkpoint, converted, parameters
 
 COCO = CocoDataset.METAINFO["classes"]
 META = {
@@ -182,6 +182,7 @@ def test_the_new_file_is_plain_and_says_where_it_is_from(tmp_path, file, is_zip)
     assert type(content["state_dict"]) is dict
     build("released_tsd_faster", SMALL).load_state_dict(content["state_dict"])
     meta = content["meta"]
+    assert meta["classes"] == ["a", "b", "c", "d", "e"]
     assert meta["source"] == "released.pth"
     assert meta["source_sha256"] == hashlib.sha256(released.read_bytes()).hexdigest()
     assert meta["released"] == {**META, "CLASSES": ["a", "b", "c", "d", "e"], "odd": [2]}
@@ -206,6 +207,21 @@ def test_cocos_classes_in_their_order_are_accepted(tmp_path, file):
     convert_checkpoint(released, tmp_path / "ours.pth")
     content = load_as_data(str(tmp_path / "ours.pth"), "cpu")
     assert content["meta"]["released"]["CLASSES"] == list(as_mmdet_1_has_them)
+    assert content["meta"]["classes"] == list(COCO)
+
+
+def test_without_names_80_classes_are_cocos(file):
+    assert converted(file(classes_of_coco(COCO)[0]))["meta"]["classes"] == list(COCO)
+    assert converted(file(released_state()))["meta"]["classes"] is None
+
+
+def test_a_converted_file_stays_as_it_is(tmp_path, file):
+    ours = tmp_path / "ours.pth"
+    convert_checkpoint(file(released_state()), ours)
+    content = converted(ours)
+    assert content["meta"]["source"] == "released.pth"
+    expected = load_as_data(str(ours), "cpu")["state_dict"]
+    assert all(torch.equal(content["state_dict"][name], expected[name]) for name in expected)
 
 
 def test_classes_in_another_order_or_number_are_refused(tmp_path, file):

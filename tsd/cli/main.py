@@ -65,6 +65,10 @@ def _parser() -> argparse.ArgumentParser:
         "--protocol",
         help="This is the protocol, an id or a YAML file; without it, it is the scale's own.",
     )
+    grid.add_argument(
+        "--checkpoint",
+        help="Runs that are not trained take their weights from these files: NAME=FILE,…",
+    )
     seeds = argparse.ArgumentParser(add_help=False, parents=[grid])
     seeds.add_argument(
         "--seeds", help="Each run has so many seeds; without it, it has those of the scale."

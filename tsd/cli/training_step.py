@@ -29,6 +29,9 @@ def train(options: Namespace) -> None:
     """Train one job; or be one of the processes that do, where several were started."""
     grid = grid_of(options)
     job = planned_job(grid, options)
+    if job.checkpoint is not None:
+        _take_weights(grid, job, options)
+        return
     earlier = read_json(job.folder.status) or {}
     if options.attempt > 1 and earlier.get("state") == "failed" and earlier.get("permanent"):
         if options.log is not None:
@@ -57,6 +60,17 @@ def train(options: Namespace) -> None:
         raise
     if several:
         distributed.destroy_process_group()
+
+
+def _take_weights(grid: Grid, job: Job, options: Namespace) -> None:
+    """Have a job's weights from a file; several processes would have no more to do than one."""
+    with logged(options.log, job) as announce:
+        from mmengine.dist import is_main_process
+
+        from tsd.training.taken_weights import take_weights
+
+        if is_main_process():
+            take_weights(job, grid.experiments.tables_of(job.run.id), announce)
 
 
 @contextlib.contextmanager

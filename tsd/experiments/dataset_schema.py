@@ -126,7 +126,7 @@ class Dataset(Declaration):
     with other backbones, nor for runs that start at random."""
 
     fetched_by: Annotated[
-        Literal["coco2017", "coco2017_testdev", "coco2014_minival"] | None,
+        Literal["coco2017", "coco2017_val", "coco2017_testdev", "coco2014_minival"] | None,
         Field(examples=["coco2017"]),
     ] = None
     """The target of the workflow with this name fetches the data set into ``data/coco``. Where

@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -40,6 +40,7 @@ class Grid:
         target_options: The same, and how many seeds were asked for. A job does not know that: it
             would be trained anew for the sake of an option.
         report_options: The same, and which tables, figures and runs were asked for.
+        checkpoints: Files of weights by the names that runs have for them.
     """
 
     experiments: Experiments
@@ -54,6 +55,7 @@ class Grid:
     command_line_options: tuple[str, ...] = ()
     target_options: tuple[str, ...] = ()
     report_options: tuple[str, ...] = ()
+    checkpoints: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -181,10 +183,13 @@ class Grid:
     def has(self, run: Run) -> bool:
         """Whether the scale has something to stand for the run's backbone, and data that it is on.
 
+        A run that takes weights from a file also needs that file.
+
         On a user's data set nothing is trained for runs that are about another one: they would
         repeat others.
         """
-        return self._has_backbone(run) and self.has_data(run)
+        has_weights = run.checkpoint is None or run.checkpoint in self.checkpoints
+        return has_weights and self._has_backbone(run) and self.has_data(run)
 
     def has_data(self, run: Run) -> bool:
         """Whether the data set of the grid may stand for the one that the run is about."""
@@ -229,13 +234,16 @@ class Grid:
         backbone = self.experiments.backbones[declared.backbone] if declared.backbone else None
         protocol = self.protocol_of(declared)
         parts = (declared, backbone, protocol, self.scale, self.dataset_of(declared))
+        weights = self.checkpoints.get(declared.checkpoint) if declared.checkpoint else None
+        compiled = Compiled(*parts, self.results, checkpoint=weights)
         return Job(
             *parts,
             seed,
             self.results,
             self.name,
             self.command_line_options,
-            self._compiled.setdefault(declared.id, Compiled(*parts, self.results)),
+            self._compiled.setdefault(declared.id, compiled),
+            weights,
         )
 
     def job_at(self, key: str) -> Job:

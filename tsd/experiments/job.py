@@ -10,6 +10,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from tsd.experiments.checkpoints import content_sum
 from tsd.experiments.compile import backbone_id, compile_run, digest, pretrained_part
 from tsd.experiments.dataset_schema import Dataset
 from tsd.experiments.protocol_schema import Protocol
@@ -24,10 +25,13 @@ class Compiled:
 
     Args:
         declared: What it is compiled from, as ``compile_run`` takes it.
+        checkpoint: The file that the run's weights come from; None where the run is trained. The
+            sum of its content is part of the config, so that another file has another digest.
     """
 
-    def __init__(self, *declared: Any):
+    def __init__(self, *declared: Any, checkpoint: Path | None = None):
         self.declared = declared
+        self.checkpoint = checkpoint
 
     @cached_property
     def config(self) -> Config:
@@ -37,7 +41,10 @@ class Compiled:
             DeclarationError: The run cannot be compiled, for whatever reason.
         """
         with self._explained():
-            return compile_run(*self.declared)
+            config = compile_run(*self.declared)
+            if self.checkpoint is not None:
+                config.checkpoint_sha256 = content_sum(self.checkpoint)
+            return config
 
     @cached_property
     def digest(self) -> str:
@@ -93,6 +100,8 @@ class Job:
     grid_options: tuple[str, ...] = ()
     shared: Compiled | None = field(default=None, compare=False, repr=False)
     """What its run's other seeds are compiled to."""
+    checkpoint: Path | None = None
+    """The file that its weights come from; None where it is trained."""
 
     @cached_property
     def compiled(self) -> Compiled:
@@ -105,9 +114,13 @@ class Job:
             self.dataset,
             self.results,
         )
-        if self.shared is not None and self.shared.declared == declared:
-            return self.shared
-        return Compiled(*declared)
+        shared = self.shared
+        if shared is not None and (shared.declared, shared.checkpoint) == (
+            declared,
+            self.checkpoint,
+        ):
+            return shared
+        return Compiled(*declared, checkpoint=self.checkpoint)
 
     @property
     def config(self) -> Config:

@@ -48,6 +48,16 @@ def unused_weights(grid: Grid, jobs: Sequence[Job]) -> list[str]:
     return texts
 
 
+def lacking_weights(grid: Grid) -> str | None:
+    """Say that a scale evaluates given weights and none are given; None where that is not so."""
+    if grid.only != ():
+        return None
+    return (
+        f"scale {grid.scale.id} trains nothing and needs files of weights: name them by "
+        "`--config checkpoint=released_r50=FILE` and the like (docs/authors-weights.md)"
+    )
+
+
 def about_other_data(grid: Grid) -> list[str]:
     """Say which runs that are asked for are left out, because they are about other data.
 

@@ -46,6 +46,10 @@ class Run(Declaration):
     seeds: Annotated[list[Seed] | None, Field(min_length=1, examples=[[0, 1, 2]])] = None
     """The run is trained once with each of these seeds instead of the scale's."""
 
+    checkpoint: Annotated[Identifier | None, Field(examples=["released_r50"])] = None
+    """If given, the run is not trained. Its weights come from the file that the setting
+    ``checkpoint`` gives under this name; without such a file there is no such run."""
+
 
 class Backbone(Declaration):
     """A backbone that runs refer to, at its full size."""
@@ -145,6 +149,10 @@ class Table(Declaration):
         ),
     ]
     """The table has these rows, from top to bottom."""
+
+    within: Annotated[float | None, Field(gt=0, examples=[0.2])] = None
+    """If given, the report says below the table which measured values lie within this much of the
+    published ones, and which do not."""
 
     note: Annotated[
         str | None, Field(examples=["All rows train jointly with the sibling head."])

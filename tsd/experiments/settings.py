@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tsd.data.image_identity import look_again
+from tsd.experiments.checkpoints import given_checkpoints, with_checkpoints
 from tsd.experiments.checks import require
 from tsd.experiments.claims_schema import Claim, load_claims
 from tsd.experiments.grid import Grid
@@ -15,7 +16,7 @@ from tsd.experiments.scale_schema import Scale
 
 Entry = TypeVar("Entry", Claim, Inconsistency)
 
-SETTINGS = ("scale", "dataset", "only", "seeds", "protocol", "experiments")
+SETTINGS = ("scale", "dataset", "only", "seeds", "protocol", "checkpoint", "experiments")
 """What ``snakemake --config`` takes."""
 
 
@@ -28,6 +29,8 @@ def open_grid(settings: Mapping[str, Any], results: Path = Path("results")) -> G
             and runs with commas between them, or ``all``, the scale's own by default; ``seeds``,
             how many (3: seeds 0, 1 and 2), the scale's own by default;
             ``protocol``, id of a declared protocol or a YAML file, the scale's own by default;
+            ``checkpoint``, files of weights, as
+            :func:`tsd.experiments.checkpoints.given_checkpoints` reads them;
             ``experiments``, folder of the declarations.
         results: Folder of the results.
 
@@ -42,6 +45,8 @@ def open_grid(settings: Mapping[str, Any], results: Path = Path("results")) -> G
     folder = given.get("experiments", "experiments")
     experiments = load_experiments(Path(folder))
     scale = experiments.scale(given.get("scale", "mini"))
+    checkpoints = given_checkpoints(given.get("checkpoint", ""), experiments)
+    experiments = with_checkpoints(experiments, checkpoints)
     dataset = experiments.dataset(given.get("dataset", scale.dataset))
     for one in (dataset, *experiments.datasets.values()):
         if one.same_as is not None:
@@ -53,6 +58,8 @@ def open_grid(settings: Mapping[str, Any], results: Path = Path("results")) -> G
     protocol = given.get("protocol", scale.protocol)
     if "protocol" in given:
         options.append(f"--protocol={given['protocol']}")
+    if checkpoints:
+        options.append(f"--checkpoint={given['checkpoint']}")
     target_options = list(options)
     if "seeds" in given:
         scale = scale.model_copy(update={"seeds": list(range(_count(given["seeds"])))})
@@ -68,11 +75,12 @@ def open_grid(settings: Mapping[str, Any], results: Path = Path("results")) -> G
         scale=scale,
         dataset=dataset,
         stands_in=scale.stands_in or "dataset" in given,
-        only=_wanted(given["only"], experiments) if "only" in given else _own(scale),
+        only=_wanted(given["only"], experiments) if "only" in given else _own(scale, experiments),
         results=results,
         command_line_options=tuple(options),
         target_options=tuple(target_options),
         report_options=(*target_options, *asked),
+        checkpoints=checkpoints,
     )
 
 
@@ -83,8 +91,11 @@ def _all(
     return tuple(load(path, experiments).values()) if path.is_file() else ()
 
 
-def _own(scale: Scale) -> tuple[str, ...] | None:
-    return None if scale.only is None else tuple(scale.only)
+def _own(scale: Scale, experiments: Experiments) -> tuple[str, ...] | None:
+    """What a scale wants unless the user asks for something else, of what there is."""
+    if scale.only is None:
+        return None
+    return tuple(name for name in scale.only if name in experiments.targets)
 
 
 def _count(seeds: str) -> int:

@@ -14,6 +14,7 @@ import jinja2
 from tsd.experiments.metrics import leading
 from tsd.experiments.schema import Table
 from tsd.reporting import (
+    agreement,
     cells,
     comparability,
     data_section,
@@ -102,6 +103,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.globals.update(
+        agreement=agreement,
         cells=cells,
         comparability=comparability,
         data_section=data_section,

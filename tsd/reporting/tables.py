@@ -13,6 +13,7 @@ import pandas
 
 from tsd.experiments.schema import Table
 from tsd.reporting import escaping
+from tsd.reporting.agreement import agreement_remarks
 from tsd.reporting.cells import Cell, FilledRow, fill
 from tsd.reporting.comparability import (
     data_remark,
@@ -252,6 +253,7 @@ def _remarks(results: Results, table: Table, rows: list[FilledRow]) -> list[str]
         seed_caveat(results),
         *what_is_measured(results, table, rows),
         *object_remarks(results, runs_of(table), table.metrics),
+        *agreement_remarks(results, table, rows),
         *sources_remarks(results, rows),
         *notes(table, rows),
         *failure_reasons(rows),

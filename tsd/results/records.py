@@ -51,8 +51,24 @@ class Record(BaseModel):
         write_json(path, self.model_dump(mode="json"))
 
 
+class TakenWeights(Record):
+    """Where weights come from that were not trained here."""
+
+    file: str = Field(description="name of the file that was given")
+    sha256: str = Field(description="sum of the authors' file")
+    detector: str = Field(description="what kind of detector the file says it is")
+    says: dict[str, str] = Field(description="what the file says of itself: epoch, version")
+
+    def __str__(self) -> str:
+        said = "".join(f", {name} {value}" for name, value in self.says.items())
+        return f"{self.file} (SHA-256 {self.sha256[:10]}…{said})"
+
+
 class TrainRecord(Record):
     """``train.json``: a finished training, and what is needed to repeat it.
+
+    Where the weights were not trained here, ``taken_from`` says where they are from, and there were
+    no iterations.
 
     ``seconds`` (of all attempts), ``throughput``, ``peak_memory_mib`` and ``weights_sha256`` are
     None in the files of trainings that ended before these were written down, and so is
@@ -81,6 +97,7 @@ class TrainRecord(Record):
     batch: int | None = None
     weights_sha256: str | None = Field(None, description="sum of the file of weights")
     classes: list[str] | None = Field(None, description="in the order of the network's labels")
+    taken_from: TakenWeights | None = None
 
     @property
     def metrics(self) -> Metrics:

@@ -39,21 +39,44 @@ def convert_checkpoint(released: Path, ours: Path) -> str:
     """
     if ours.exists():
         raise WeightsError(f"{ours} is there already; delete it, or name another file")
+    content = converted(released)
+    ours.parent.mkdir(parents=True, exist_ok=True)
+    partial = ours.with_name(f".{ours.name}.part")
+    torch.save(content, partial)
+    replace_durably(partial, ours)
+    state = content["state_dict"]
+    detector = content["meta"]["detector"]
+    return f"{detector}: {len(state)} tensors, {parameters(state):,} parameters"
+
+
+def converted(released: Path) -> dict[str, Any]:
+    """What a released checkpoint becomes.
+
+    Args:
+        released: The file, as mmdet 1 wrote it, or a file that :func:`convert_checkpoint` wrote,
+            which stays as it is.
+
+    Returns:
+        ``state_dict``, and ``meta`` with ``source``, the file's name, ``source_sha256``,
+        ``detector``, what kind it is, ``classes``, the names of the classes in the order of the
+        labels or None, and ``released``, what the file says of itself.
+
+    Raises:
+        WeightsError: As for :func:`convert_checkpoint`.
+    """
     content = _read(released)
-    detector, state = convert(content["state_dict"], str(released))
     about = plain(content.get("meta") or {})
-    check_classes(about.get("CLASSES"), detector.classes, str(released))
+    if "source_sha256" in about:
+        return {"meta": about, "state_dict": content["state_dict"]}
+    detector, state = convert(content["state_dict"], str(released))
     meta = {
         "source": released.name,
         "source_sha256": sha256(released),
         "detector": str(detector),
+        "classes": classes_of(about.get("CLASSES"), detector.classes, str(released)),
         "released": about,
     }
-    ours.parent.mkdir(parents=True, exist_ok=True)
-    partial = ours.with_name(f".{ours.name}.part")
-    torch.save({"meta": meta, "state_dict": state}, partial)
-    replace_durably(partial, ours)
-    return f"{detector}: {len(content['state_dict'])} tensors, {parameters(state):,} parameters"
+    return {"meta": meta, "state_dict": state}
 
 
 def convert(state: Mapping[str, Tensor], place: str) -> tuple[Detector, dict[str, Tensor]]:
@@ -95,23 +118,27 @@ def convert(state: Mapping[str, Tensor], place: str) -> tuple[Detector, dict[str
     }
 
 
-def check_classes(names: Any, classes: int, place: str) -> None:
-    """See that the labels of a checkpoint mean what they mean here.
+def classes_of(names: Any, classes: int, place: str) -> list[str] | None:
+    """What the labels of a checkpoint mean.
 
     Args:
         names: The names of the classes in the order of the labels, if the file gives them.
         classes: K.
         place: The file, for errors.
 
+    Returns:
+        The names as mmdet 3 writes them; those of COCO if the file gives none and has as many
+        classes as COCO, and None if it has another number.
+
     Raises:
         WeightsError: If there are more or fewer names than classes, or they are COCO's in another
             order than COCO's own.
     """
+    coco = list(CocoDataset.METAINFO["classes"])
     if not isinstance(names, list):
-        return
+        return coco if classes == len(coco) else None
     if len(names) != classes:
         raise WeightsError(f"{place} has {classes} classes, and names for {len(names)}")
-    coco = list(CocoDataset.METAINFO["classes"])
     found = [str(name).replace("_", " ") for name in names]  # as mmdet 1 wrote them
     if sorted(found) == sorted(coco) and found != coco:
         label = next(i for i in range(classes) if found[i] != coco[i])
@@ -119,6 +146,7 @@ def check_classes(names: Any, classes: int, place: str) -> None:
             f"{place} has COCO's classes in another order: label {label} is {found[label]}, and "
             f"COCO's is {coco[label]}"
         )
+    return found
 
 
 def plain(content: Any) -> Any:

@@ -82,7 +82,7 @@ def _train(
             if checkpoints(folder.work):
                 check_order(folder.events, read_steps(folder.events))
             earlier = recorded_training(job)
-            _begin(job, tables, attempts)
+            begin(job, tables, attempts)
             choice[1] = newest_sound_checkpoint(folder.work, announce)
     broadcast_object_list(choice)
     has_ended, latest = choice
@@ -136,7 +136,14 @@ def _check_schedule(job: Job, epoch_length: int, announce: Callable[[str], None]
             announce(remark)
 
 
-def _begin(job: Job, tables: list[str], attempts: int) -> None:
+def begin(job: Job, tables: list[str], attempts: int) -> None:
+    """Write down in a job's folder what it is and that it runs; nothing older stays there.
+
+    Args:
+        job: The job.
+        tables: Ids of the tables that show it.
+        attempts: How often it has been tried, this time included.
+    """
     folder = job.folder
     for outcome in (
         folder.trained,

@@ -17,7 +17,12 @@ from tsd.experiments.compile import content_of_dataset
 from tsd.experiments.grid import dataset_files, possible
 from tsd.experiments.settings import open_grid
 from tsd.experiments.reading import DeclarationError
-from tsd.experiments.planning import about_other_data, impossible, unused_weights
+from tsd.experiments.planning import (
+    about_other_data,
+    impossible,
+    lacking_weights,
+    unused_weights,
+)
 from tsd.data.version import GENERATOR_VERSION
 from tsd.results.data_check import CHECK_VERSION
 from tsd.liveness import name_workflow
@@ -29,6 +34,9 @@ try:
     GRID = open_grid(config)
 except DeclarationError as error:
     raise WorkflowError(str(error)) from error
+
+if lacking := lacking_weights(GRID):
+    raise WorkflowError(lacking)
 
 GRID_OPTIONS = shlex.join(GRID.command_line_options)
 TARGET_OPTIONS = shlex.join(GRID.target_options)

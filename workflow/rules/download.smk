@@ -1,6 +1,7 @@
 # COCO, fetched where that is asked for by name and never else: no other rule takes what these make.
 #
 #   snakemake coco2017              train2017, val2017 and their annotations, 20 GB
+#   snakemake coco2017_val          val2017 and the annotations, 1 GB
 #   snakemake coco2017_testdev      test2017 and the lists of its images, 7 GB
 #   snakemake coco2014_minival      2014's images and annotations in the paper's division, 21 GB
 #
@@ -52,6 +53,12 @@ rule divide_coco2014:
 rule coco2017:
     input:
         unpacked("train2017", "val2017", "annotations_trainval2017"),
+    localrule: True
+
+
+rule coco2017_val:
+    input:
+        unpacked("val2017", "annotations_trainval2017"),
     localrule: True
 
 
