@@ -14,18 +14,39 @@ from tsd.experiments.settings import open_grid
 
 EXPERIMENTS = load_experiments(Path("experiments"))
 EVERY_SCALE = sorted(EXPERIMENTS.scales)
-EVERY_RUN = sorted(EXPERIMENTS.runs)
+EVERY_RUN = sorted(run.id for run in EXPERIMENTS.runs.values() if run.checkpoint is None)
+TAKING_WEIGHTS = sorted(EXPERIMENTS.runs.keys() - EVERY_RUN)
 
 
-def jobs(scale):
-    return [job for job in open_grid({"scale": scale}).jobs if job.seed == job.scale.seeds[0]]
+def jobs(scale, **settings):
+    grid = open_grid({"scale": scale, **settings})
+    return [job for job in grid.jobs if job.seed == job.scale.seeds[0]]
 
 
-@pytest.mark.parametrize("scale", EVERY_SCALE)
+@pytest.mark.parametrize("scale", [scale for scale in EVERY_SCALE if scale != "released"])
 def test_every_declared_run_compiles_at_every_scale(scale):
     compiled = jobs(scale)
     if EXPERIMENTS.scale(scale).backbones != {}:
         assert {job.run.id for job in compiled} == set(EVERY_RUN)
+    check(compiled)
+
+
+def test_every_run_that_takes_weights_compiles_where_they_are_given(tmp_path):
+    file = tmp_path / "weights.pth"
+    file.write_text("")
+    names = {EXPERIMENTS.runs[run].checkpoint for run in TAKING_WEIGHTS}
+    given = ",".join(f"{name}={file}" for name in names)
+    compiled = jobs("released", checkpoint=given)
+    taking = [job for job in compiled if job.run.id in TAKING_WEIGHTS]
+    assert len(taking) == len(TAKING_WEIGHTS) == 12
+    check(taking)
+    assert len({job.digest for job in taking}) == 12
+    for job in compiled:
+        if job not in taking:
+            assert "would not be made at the size of scale released" in str(job.mistake)
+
+
+def check(compiled):
     for job in compiled:
         config = job.config
         assert Config(config.to_dict()).model.type

@@ -34,8 +34,9 @@ def agreement_remarks(results: Results, table: Table, rows: list[FilledRow]) -> 
             far.append(f"{row_name(filled.row)}, {metric_title(metric)} ({difference})")
     if not near and not far:
         return []
+    lie = "lies" if near == 1 else "lie"
     verdict = (
-        f"Of {near + len(far)} measured values with a published one, {near} lie within "
+        f"Of {near + len(far)} measured values with a published one, {near} {lie} within "
         f"{table.within:g} of it: "
     )
     if not far:
