@@ -113,6 +113,19 @@ def test_images_in_both_splits_are_told(check, tmp_path):
     assert "'other.png' is '002.png' of train" in note
 
 
+def test_one_split_for_both_is_told_as_such(check, tmp_path):
+    check(plain(0), plain(1))
+    val = {"annotations": "val.json", "images": "val/"}
+    file, out = tmp_path / "data.yaml", tmp_path / "record.json"
+    file.write_text(yaml.safe_dump(declaration(tmp_path, train=val)))
+    grid = ["--scale=smoke", f"--dataset={file}", f"--results={tmp_path}"]
+    main(["check-data", *grid, "--data=rectangles", f"--out={out}"])
+    record = DataCheck.read_current(out)
+    (note,) = record.notes
+    assert note.startswith("Train and val are one and the same split")
+    assert record.images_in_both == 4
+
+
 def test_objects_beyond_the_most_detections_are_told(check):
     many = annotated(
         CATEGORIES, [[("red", (7 * (i % 20), 7 * (i // 20), 5, 5)) for i in range(140)]]

@@ -60,7 +60,7 @@ def check_data(options: Namespace) -> None:
             *(f"{name}: {line}" for name, found in pixels.items() for line in found.told()),
             *_about_small_images(train, side),
             *_about_classes(train, val),
-            *_about_shared_images(shared),
+            *_about_shared_images(shared, dataset),
             *_about_ceiling(ceiling),
         ],
     )
@@ -182,8 +182,13 @@ def _about_classes(train: SplitReport, val: SplitReport) -> Iterator[str]:
         )
 
 
-def _about_shared_images(shared: list[tuple[str, str]]) -> Iterator[str]:
-    if shared:
+def _about_shared_images(shared: list[tuple[str, str]], dataset: Dataset) -> Iterator[str]:
+    if dataset.train == dataset.val:
+        yield (
+            "Train and val are one and the same split, on which weights can be evaluated that were "
+            "trained elsewhere. A model that is trained on it is not to be measured by it."
+        )
+    elif shared:
         pairs = some_of((f"{val!r} is {train!r} of train" for val, train in shared), str)
         yield (
             f"{counted(len(shared), 'image of val is', 'images of val are')} in train as well, "
