@@ -50,6 +50,29 @@ def test_the_declarations_in_the_documents_are_valid(tmp_path):
     assert [stage.sampler.num for stage in samplers["cascade_r50_tsd"]] == [64, 64, 64]
 
 
+def test_the_run_that_starts_from_the_authors_weights_is_valid():
+    (entry,) = blocks("docs/authors-weights.md", "yaml")
+    run = Run.model_validate(yaml.safe_load(entry)[0])
+    grid = open_grid({"scale": "paper"})
+    job = replace(grid.job("tsd_pc", 0), run=run, protocol=grid.experiments.protocol("released"))
+    assert job.mistake is None
+    assert job.config.load_from == "weights/tsd_r50.pth"
+    assert job.config.model.roi_head.bbox_head.type == "ReleasedTSDBBoxHead"
+    assert job.config.model.roi_head.progressive_constraint.m_c == 0.3
+
+
+def test_the_published_numbers_of_the_weights_are_those_of_the_table():
+    text = Path("docs/authors-weights.md").read_text()
+    table = yaml.safe_load(Path("experiments/tables/table_released.yaml").read_text())
+    for row in table["rows"]:
+        if "published" in row:
+            line = next(
+                line for line in text.splitlines() if line.startswith(f"| `{row['run']}` |")
+            )
+            assert all(str(value) in line for value in row["published"].values()), line
+    assert f"within {table['within']} of the published" in " ".join(text.split())
+
+
 def test_what_is_said_of_ones_own_data_is_what_is_declared(tmp_path):
     text = Path("docs/own-data.md").read_text()
     (tmp_path / "own.yaml").write_text(blocks("docs/own-data.md", "yaml")[0])

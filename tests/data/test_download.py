@@ -288,7 +288,7 @@ def test_progress_is_told(server, root, monkeypatch):
 
 
 def test_the_targets_fetch_every_archive_once(tmp_path):
-    targets = ["coco2017", "coco2017_testdev", "coco2014_minival"]
+    targets = ["coco2017", "coco2017_val", "coco2017_testdev", "coco2014_minival"]
     options = ["-n", "--quiet", "rules", "-s", Path("Snakefile").resolve()]
     options += ["--directory", tmp_path, "--config", f"experiments={Path('experiments').resolve()}"]
     done = subprocess.run(
