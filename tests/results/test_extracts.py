@@ -45,6 +45,7 @@ FILES = {
             },
             {**OBJECT, "ground_truth": [], "proposal": None, "derived": None, "detections": []},
         ],
+        "resting_offset": [0.018, 0.018],
     },
 }
 """Content of the files as this version of the project writes them."""
@@ -81,3 +82,10 @@ def test_a_malformed_file_is_named_with_its_key(tmp_path):
     path.write_text(json.dumps(content), encoding="utf-8")
     with pytest.raises(RecordError, match=r"sensitivity\.json: key instances\.0\.box"):
         SensitivityExtract.read(path)
+
+
+def test_a_file_of_a_version_without_resting_offsets_is_read(tmp_path):
+    path = tmp_path / "extract.json"
+    content = {k: v for k, v in FILES[ProposalsExtract].items() if k != "resting_offset"}
+    path.write_text(json.dumps(content), encoding="utf-8")
+    assert ProposalsExtract.read(path).resting_offset == (0, 0)
