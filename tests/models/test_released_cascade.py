@@ -13,7 +13,7 @@ from tests.models.test_cascade_roi_head import (
     outputs_of_stages,
     stage_head,
 )
-from tsd.models.released_rescaling import clip_as_released
+from tsd.models.released_box_coder import clip_as_released
 
 META = {"ori_shape": (SIZE, SIZE), "scale": (SIZE, SIZE)}
 

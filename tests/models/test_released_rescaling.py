@@ -8,8 +8,8 @@ from mmengine.structures import InstanceData
 
 from tests.models.small_head import CLASSES, SIZE, head_config, let_proposals_move, scene
 from tests.models.test_mask_head import MASKS, build_mask_head
+from tsd.models.released_box_coder import clip_as_released
 from tsd.models.released_rescaling import (
-    clip_as_released,
     resize_factor,
     to_original_image,
     to_resized_image,
@@ -58,12 +58,6 @@ def test_first_and_last_pixel_are_divided_by_the_factor(corner, side, factor):
     sides = (found[2:] - found[:2]).tolist()
     assert sides == pytest.approx([(x2 - x1 - 1) / factor + 1, (y2 - y1 - 1) / factor + 1])
     torch.testing.assert_close(to_resized_image(found, factor), box)
-
-
-def test_boxes_off_the_image_keep_a_pixel_of_it():
-    boxes = torch.tensor([[-9.0, -9, -2, -2], [50, 40, 60, 45], [2, 3, 8, 9]])
-    expected = torch.tensor([[0.0, 0, 1, 1], [29, 19, 30, 20], [2, 3, 8, 9]])
-    torch.testing.assert_close(clip_as_released(boxes, (20, 30)), expected)
 
 
 def build(kind, box_head):

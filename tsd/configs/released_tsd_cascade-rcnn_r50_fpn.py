@@ -14,7 +14,10 @@ stages = _base_.model.roi_head.bbox_head  # type: ignore[attr-defined]
 
 model = dict(
     backbone=dict(norm_cfg=dict(type="BN"), norm_eval=True),
-    rpn_head=dict(anchor_generator=dict(type="ReleasedAnchorGenerator")),
+    rpn_head=dict(
+        anchor_generator=dict(type="ReleasedAnchorGenerator"),
+        bbox_coder=dict(type="ReleasedBoxCoder"),
+    ),
     roi_head=dict(
         type="ReleasedTSDCascadeRoIHead",
         bbox_roi_extractor=dict(type="ReleasedRoIPooling"),

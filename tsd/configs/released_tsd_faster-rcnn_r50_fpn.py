@@ -14,7 +14,10 @@ _base_ = "./tsd_faster-rcnn_r50_fpn.py"
 
 model = dict(
     backbone=dict(norm_cfg=dict(type="BN"), norm_eval=True),
-    rpn_head=dict(anchor_generator=dict(type="ReleasedAnchorGenerator")),
+    rpn_head=dict(
+        anchor_generator=dict(type="ReleasedAnchorGenerator"),
+        bbox_coder=dict(type="ReleasedBoxCoder"),
+    ),
     roi_head=dict(
         bbox_roi_extractor=dict(type="ReleasedRoIPooling"),
         bbox_head=dict(type="ReleasedTSDBBoxHead"),

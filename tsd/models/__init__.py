@@ -8,6 +8,7 @@ from tsd.models.cascade_roi_head import TSDCascadeRoIHead
 from tsd.models.derived_proposals import DerivedProposals
 from tsd.models.pooling import DeformableRoIPooling
 from tsd.models.released_anchors import ReleasedAnchorGenerator
+from tsd.models.released_box_coder import ReleasedBoxCoder
 from tsd.models.released_cascade import ReleasedCascadeBBoxHead, ReleasedTSDCascadeRoIHead
 from tsd.models.released_pooling import ReleasedRoIPooling
 from tsd.models.released_rescaling import (
@@ -24,6 +25,7 @@ __all__ = [
     "DeformableRoIPooling",
     "DerivedProposals",
     "ReleasedAnchorGenerator",
+    "ReleasedBoxCoder",
     "ReleasedCascadeBBoxHead",
     "ReleasedFCNMaskHead",
     "ReleasedRoIPooling",

@@ -24,7 +24,8 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from tsd.models.cascade_roi_head import TSDCascadeRoIHead
-from tsd.models.released_rescaling import ReleasedTSDBBoxHead, clip_as_released
+from tsd.models.released_box_coder import clip_as_released
+from tsd.models.released_rescaling import ReleasedTSDBBoxHead
 
 
 @MODELS.register_module()

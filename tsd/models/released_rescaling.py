@@ -25,6 +25,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from tsd.models.bbox_head import TSDBBoxHead
+from tsd.models.released_box_coder import clip_as_released
 
 
 def resize_factor(img_meta: dict[str, Any]) -> float:
@@ -69,19 +70,6 @@ def to_original_image(boxes: Tensor, factor: float) -> Tensor:
 def to_resized_image(boxes: Tensor, factor: float) -> Tensor:
     """The inverse of :func:`to_original_image`."""
     return torch.cat([boxes[..., :2] * factor, (boxes[..., 2:] - 1) * factor + 1], dim=-1)
-
-
-def clip_as_released(boxes: Tensor, img_shape: tuple[int, ...]) -> Tensor:
-    """Clip boxes so that one which lies off the image keeps a row or a column of its pixels.
-
-    Args:
-        boxes: Boxes in a last axis of 4.
-        img_shape: Height and width of the image that they are to be in.
-    """
-    height, width = img_shape[:2]
-    lowest = boxes.new_tensor([0, 0, 1, 1])
-    highest = boxes.new_tensor([width - 1, height - 1, width, height])
-    return boxes.clamp(min=lowest, max=highest)
 
 
 class _RescalesAsReleased:
