@@ -11,7 +11,7 @@ export PATH := $(abspath $(VENV))/bin:$(PATH)
 GRID_OPTIONS := --scale '$(SCALE)' $(if $(DATASET),--dataset '$(DATASET)') $(if $(PROTOCOL),--protocol '$(PROTOCOL)') $(if $(ONLY),--only '$(ONLY)') $(if $(SEEDS),--seeds '$(SEEDS)')
 CONFIG := 'scale=$(SCALE)' $(if $(DATASET),'dataset=$(DATASET)') $(if $(PROTOCOL),'protocol=$(PROTOCOL)') $(if $(ONLY),'only=$(ONLY)') $(if $(SEEDS),'seeds=$(SEEDS)')
 
-.PHONY: help setup reproduce test test-slurm check status ui bench declarations lock clean
+.PHONY: help setup reproduce test test-slurm check status ui bench bench-gpu declarations lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -44,8 +44,11 @@ ui: setup ## MLflow's comparison pages on loopback
 	mlflow ui --host 127.0.0.1 --port 5000 \
 	  --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"
 
-bench: setup ## speed and memory, as ratios
-	python -m tsd bench
+bench: setup ## speed on the CPU, as ratios (bench.json)
+	python -m tsd bench --out bench.json
+
+bench-gpu: setup ## speed and memory on a GPU, as ratios (bench-gpu.json)
+	python -m tsd bench --device cuda --rounds 20 --out bench-gpu.json
 
 declarations: setup ## docs/declarations.md and JSON schemas, from the models of the YAML files
 	@python -m tsd declarations

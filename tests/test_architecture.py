@@ -20,6 +20,7 @@ LAYERS = {
         "run_folder",
         "training",
     },
+    "bench": {"bench", "evaluation", "experiments", "models", "provenance"},
     "cluster": {"cluster", "experiments", "liveness", "run_folder"},
     "experiments": {"experiments", "run_folder", "data"},
     "results": {"results", "data", "experiments", "run_folder"},

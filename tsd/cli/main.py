@@ -110,7 +110,6 @@ def _parser() -> argparse.ArgumentParser:
         ("headline", questions.headline, [wanted], "Print the tables of the report as text."),
         ("report", steps.report, [wanted], "Collect what there is, and write the whole report."),
         ("cost", questions.cost, [wanted], "Say how many GPU hours the grid takes, by table."),
-        ("bench", questions.bench, [], "Measure speed and memory of the method, as ratios."),
         ("declarations", declarations, [], "Write the documentation of the YAML files anew."),
         (
             "track-missing",
@@ -158,6 +157,12 @@ def _parser() -> argparse.ArgumentParser:
         ("track", steps.track, [job, out], "Bring the files of a training into MLflow."),
     ):
         add(name, command, parents, text)
+
+    bench = add("bench", questions.bench, [], "Measure speed and memory, as ratios.")
+    bench.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="It runs there.")
+    bench.add_argument("--rounds", type=int, default=7, help="Each side is timed so often.")
+    bench.add_argument("--rows", help="These rows are measured, with commas between their names.")
+    bench.add_argument("--out", type=Path, help="What is measured goes to this JSON file too.")
 
     text = "Gather the results of all trainings into one file."
     collect = add("collect", steps.collect, [wanted, out], text)

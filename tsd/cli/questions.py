@@ -9,6 +9,7 @@ from tsd.cli.job_step import grid_of
 from tsd.experiments.job import Job
 from tsd.experiments.metrics import METRICS, evaluated, leading
 from tsd.experiments.planning import about_other_data, unused_weights
+from tsd.experiments.reading import DeclarationError, suggest
 from tsd.results.collected import Results, State, Training
 
 
@@ -83,8 +84,14 @@ def cost(options: Namespace) -> None:
     print(cost_table(grid_of(options), load_costs(Path(options.experiments))))
 
 
-def bench(_options: Namespace) -> None:
-    """Print speed and memory of the method as ratios."""
-    from tsd.evaluation.bench import bench as run_bench
+def bench(options: Namespace) -> None:
+    """Print speed and memory as ratios, and write them to a file."""
+    from tsd.bench.rows import Bench
+    from tsd.bench.run import ROWS, run_bench
 
-    run_bench()
+    known = [row.id for row in ROWS]
+    only = options.rows.split(",") if options.rows else None
+    for name in only or ():
+        if name not in known:
+            raise DeclarationError(f"--rows: no row {name!r}" + suggest(name, known))
+    run_bench(Bench(options.device, options.rounds), options.out, only)

@@ -63,6 +63,12 @@ def deformable_roi_pool(
     check_offsets(offsets, len(rois), output_size)
     # Coordinates stay in float32 at least: float16 cannot tell 1/16 of a pixel at x = 1000.
     rois = rois.to(torch.promote_types(rois.dtype, torch.float32))
+    if kernels_are_for(features[0]):
+        # Triton is there only where CUDA is.
+        from tsd.models import pooling_kernels
+
+        rule = pooling_kernels.Rule(tuple(strides), output_size, sampling_ratio, finest_scale)
+        return pooling_kernels.pool(features, rois.float(), offsets, rule)
     level = assign_levels(rois, len(features), finest_scale)
     x, y = _sample_points(rois, offsets, output_size, sampling_ratio)
     scale = rois.new_tensor([1 / stride for stride in strides])[level][:, None, None, None]
@@ -71,6 +77,18 @@ def deformable_roi_pool(
     inside = (x > -1) & (x < width) & (y > -1) & (y < height)
     weights = inside.to(x.dtype) / sampling_ratio**2
     return sum_of_points(features, rois[:, 0].long(), level, x, y, weights)
+
+
+def kernels_are_for(feature: Tensor) -> bool:
+    """Whether the kernels of :mod:`tsd.models.pooling_kernels` pool a map, or PyTorch's own steps.
+
+    The kernels are for CUDA and for the dtypes that networks are trained in. They add gradients in
+    no fixed order, so that PyTorch's steps are taken where ``torch.use_deterministic_algorithms``
+    asks for the same bits every time.
+    """
+    dtypes = (torch.float32, torch.float16, torch.bfloat16)
+    is_free = not torch.are_deterministic_algorithms_enabled()
+    return feature.is_cuda and feature.dtype in dtypes and is_free
 
 
 def check_offsets(offsets: Tensor | None, num_rois: int, output_size: tuple[int, int]) -> None:
@@ -87,8 +105,11 @@ def check_offsets(offsets: Tensor | None, num_rois: int, output_size: tuple[int,
 def assign_levels(rois: Tensor, num_levels: int, finest_scale: int = 56) -> Tensor:
     """Index of the pyramid level each RoI reads: LongTensor[N] for rois Tensor[N, 5]."""
     side = ((rois[:, 3] - rois[:, 1]) * (rois[:, 4] - rois[:, 2])).clamp(min=0).sqrt()
-    level = torch.floor(torch.log2(side / finest_scale + 1e-6))
-    return level.clamp(min=0, max=num_levels - 1).long()
+    octave = side / finest_scale + 1e-6
+    level = torch.zeros(len(rois), dtype=torch.long, device=rois.device)
+    for upper in range(1, num_levels):  # a logarithm may be rounded to the next level
+        level += octave >= 2.0**upper
+    return level
 
 
 def _sample_points(
@@ -147,6 +168,8 @@ def sum_of_points(
     """
     channels = features[0].shape[1]
     table = torch.cat([feature.permute(0, 2, 3, 1).reshape(-1, channels) for feature in features])
+    if table.dtype is torch.bfloat16:  # in which torch cannot differentiate the sum
+        table = table.float()
     cells = [feature.numel() // channels for feature in features]
     starts = torch.tensor([sum(cells[:i]) for i in range(len(cells))], device=level.device)
     height, width = map_sizes(features, level)
@@ -169,7 +192,8 @@ def sum_of_points(
         mode="sum",
         per_sample_weights=(shares * weights[..., None]).reshape(bags).to(table.dtype),
     )
-    return pooled.reshape(num_rois, kh, kw, channels).permute(0, 3, 1, 2)
+    pooled = pooled.to(features[0].dtype).reshape(num_rois, kh, kw, channels)
+    return pooled.permute(0, 3, 1, 2)
 
 
 @MODELS.register_module()
@@ -217,6 +241,20 @@ class DeformableRoIPooling(BaseModule):
         subtracts it from the offsets that the network predicts.
         """
         return 0.0, 0.0
+
+    def prepare(self, feats: Sequence[Tensor]) -> list[Tensor]:
+        """Bring a pyramid that is pooled from several times into the order that pooling reads.
+
+        Where the kernels for CUDA pool, a cell's channels have to lie beside each other, and would
+        be copied so in every call. Elsewhere nothing is changed.
+
+        Args:
+            feats: The pyramid.
+        """
+        return [
+            feat.contiguous(memory_format=torch.channels_last) if kernels_are_for(feat) else feat
+            for feat in feats
+        ]
 
     def forward(
         self, feats: Sequence[Tensor], rois: Tensor, offsets: Tensor | None = None

@@ -77,8 +77,8 @@ class TSDRoIHead(StandardRoIHead):
             ``derived`` is P̂_r itself, as in the paper's L_loc(H_2(F_l, P̂_r), B);
             ``derived-detached`` is P̂_r too, but no gradient reaches ΔR through the target;
             ``shared`` is P.
-        kwargs: Those of ``StandardRoIHead``. ``bbox_roi_extractor`` has to take offsets, as
-            ``DeformableRoIPooling`` does.
+        kwargs: Those of ``StandardRoIHead``. ``bbox_roi_extractor`` has to take offsets and to
+            ``prepare`` a pyramid, as ``DeformableRoIPooling`` does.
 
     Raises:
         ValueError: If the progressive constraint is set without the sibling head it refers to, or
@@ -147,6 +147,7 @@ class TSDRoIHead(StandardRoIHead):
             ``cls_score`` Tensor[N, K + 1], ``bbox_pred`` Tensor[N, 4 · K] or Tensor[N, 4] against
             P, and ``bbox_feats``, F of P, Tensor[N, C, k, k].
         """
+        x = self.bbox_roi_extractor.prepare(x)
         roi_feats = self.bbox_roi_extractor(x, rois)
         derived = self.derived_proposals
         offsets_c, offsets_r = derived(roi_feats)

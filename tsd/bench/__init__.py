@@ -1,0 +1,1 @@
+"""How fast the project is, as ratios that a table and a JSON file hold."""
