@@ -63,7 +63,7 @@ def test_the_run_that_starts_from_the_authors_weights_is_valid():
 
 def test_the_published_numbers_of_the_weights_are_those_of_the_table():
     text = Path("docs/authors-weights.md").read_text()
-    table = yaml.safe_load(Path("experiments/tables/table_released.yaml").read_text())
+    table = yaml.safe_load(Path("experiments/tables/released.yaml").read_text())
     for row in table["rows"]:
         if "published" in row:
             line = next(

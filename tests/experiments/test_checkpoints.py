@@ -58,7 +58,7 @@ def test_mistakes_are_named(files, given, message):
 def test_without_files_nothing_is_seen_of_such_runs(scale):
     grid = open_grid({"scale": scale})
     assert not [job.run.id for job in grid.jobs if job.run.checkpoint]
-    assert "table_released" not in grid.experiments.targets
+    assert "released" not in grid.experiments.targets
     assert "released_r50" not in grid.experiments.targets
     assert lacking_weights(grid) is None
 

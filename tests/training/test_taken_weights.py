@@ -34,7 +34,7 @@ def job_with(tiny_data, tmp_path):
 
 def take(job):
     said = []
-    take_weights(job, ["table_released"], said.append)
+    take_weights(job, ["released"], said.append)
     return said
 
 
@@ -52,7 +52,7 @@ def test_the_record_says_where_the_weights_are_from(job_with):
     expected = f"authors.pth (SHA-256 {sum_of_file[:10]}…, epoch 14, mmdet_version 1.1.0)"
     assert line == f"is not trained: its weights are those of {expected}"
     assert read_json(job.folder.status)["state"] == "done"
-    assert read_json(job.folder.card)["tags"]["tables"] == "table_released"
+    assert read_json(job.folder.card)["tags"]["tables"] == "released"
 
 
 def test_the_network_has_the_converted_weights_and_detects(job_with):

@@ -13,7 +13,7 @@ from tests.training.released_scale import write_scale, write_weights
 from tsd.experiments.settings import open_grid
 from tsd.results.collected import Results
 
-TABLE = "reports/small-released/tables/table_released.csv"
+TABLE = "reports/small-released/tables/released.csv"
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_a_file_that_is_not_there_is_refused(project):
 
 
 def test_the_weights_become_a_table(project):
-    output = snakemake(project, "table_released", settings=(f"scale={SCALE}", GIVEN))
+    output = snakemake(project, "released", settings=(f"scale={SCALE}", GIVEN))
     assert "is not trained: its weights are those of authors.pth" in output
     with (project / TABLE).open(encoding="utf-8") as file:
         lines = [line for line in csv.DictReader(file) if line["metric"] == "AP"]

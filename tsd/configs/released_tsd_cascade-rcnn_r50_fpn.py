@@ -2,7 +2,7 @@
 
 Each class has boxes of its own, and so has the background, which refines boxes between the stages.
 
-Run:      snakemake --config scale=released checkpoint=released_cascade_r50=c.pth -- table_released
+Run:      snakemake --config scale=released checkpoint=released_cascade_r50=c.pth -- released
 Cost:     inference over the 5,000 images of val2017
 Expected: AP 42.0 on val2017, 42.9 with ResNet-101 (the authors' README)
 """

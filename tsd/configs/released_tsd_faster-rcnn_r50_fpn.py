@@ -3,7 +3,7 @@
 It is how a network computes that is the authors' here. How they trained it is another matter, and
 no part of this file. docs/authors-weights.md tells how weights are converted for it.
 
-Run:      snakemake --config scale=released checkpoint=released_r50=tsd_r50.pth -- table_released
+Run:      snakemake --config scale=released checkpoint=released_r50=tsd_r50.pth -- released
 Cost:     inference over the 5,000 images of val2017
 Expected: AP 40.9 on val2017 (the authors' README)
 """

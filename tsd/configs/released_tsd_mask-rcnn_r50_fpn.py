@@ -1,6 +1,6 @@
 """Mask R-CNN with TSD as the authors' released weights need it at inference.
 
-Run:      snakemake --config scale=released checkpoint=released_mask_r50=mask.pth -- table_released
+Run:      snakemake --config scale=released checkpoint=released_mask_r50=mask.pth -- released
 Cost:     inference over the 5,000 images of val2017
 Expected: box AP 41.2, mask AP 35.8 on val2017 (the authors' README)
 """
