@@ -45,7 +45,7 @@ def test_train_then_detect(smoke_grid):
     assert summary["digest"] == job.digest
     card = read_json(job.folder.card)
     assert card["key"] == job.key
-    assert card["params"] == {"base": job.run.base, **job.run.set}
+    assert card["params"] == {"base": job.run.base, "protocol": "paper", **job.run.set}
     assert card["tags"]["tables"] == "table3"
     (event,) = events(job.folder)
     assert event["step"] == 4

@@ -51,7 +51,7 @@ class Project:
         digest = self.call(
             sys.executable,
             "-c",
-            "from tsd.experiments.grid import open_grid; "
+            "from tsd.experiments.settings import open_grid; "
             "print(open_grid({'scale': 'long.yaml'}).job('r50', 0).digest)",
         )
         self.run = folder / "results/long/r50" / digest.stdout.strip() / "seed0"

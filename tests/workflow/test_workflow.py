@@ -76,6 +76,7 @@ def test_every_run_is_in_mlflow_once(project):
         assert len(client.get_metric_history(tracked.info.run_id, "loss")) == 1
         assert set(tracked.data.params) == {
             "base",
+            "protocol",
             "model.roi_head.progressive_constraint",
         } | ({"model.roi_head.sibling_head"} if tracked.data.tags["run"] == "tsd_wo_pc" else set())
         artifacts = {a.path for a in client.list_artifacts(tracked.info.run_id)}
