@@ -1,4 +1,4 @@
-# make help lists the targets. Variables: SCALE, DATASET, PROTOCOL, ONLY, SEEDS, CORES, PYTHON.
+# make help lists the targets. Variables: SCALE, DATASET, PROTOCOL, CHECKPOINT, ONLY, SEEDS, CORES, PYTHON.
 
 SHELL := bash
 .DELETE_ON_ERROR:
@@ -8,8 +8,8 @@ VENV ?= .venv
 export VENV
 unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(abspath $(VENV))/bin:$(PATH)
-GRID_OPTIONS := --scale '$(SCALE)' $(if $(DATASET),--dataset '$(DATASET)') $(if $(PROTOCOL),--protocol '$(PROTOCOL)') $(if $(ONLY),--only '$(ONLY)') $(if $(SEEDS),--seeds '$(SEEDS)')
-CONFIG := 'scale=$(SCALE)' $(if $(DATASET),'dataset=$(DATASET)') $(if $(PROTOCOL),'protocol=$(PROTOCOL)') $(if $(ONLY),'only=$(ONLY)') $(if $(SEEDS),'seeds=$(SEEDS)')
+GRID_OPTIONS := --scale '$(SCALE)' $(if $(DATASET),--dataset '$(DATASET)') $(if $(PROTOCOL),--protocol '$(PROTOCOL)') $(if $(CHECKPOINT),--checkpoint '$(CHECKPOINT)') $(if $(ONLY),--only '$(ONLY)') $(if $(SEEDS),--seeds '$(SEEDS)')
+CONFIG := 'scale=$(SCALE)' $(if $(DATASET),'dataset=$(DATASET)') $(if $(PROTOCOL),'protocol=$(PROTOCOL)') $(if $(CHECKPOINT),'checkpoint=$(CHECKPOINT)') $(if $(ONLY),'only=$(ONLY)') $(if $(SEEDS),'seeds=$(SEEDS)')
 
 .PHONY: help setup reproduce test test-slurm check status ui bench bench-gpu declarations lock clean
 
