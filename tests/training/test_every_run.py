@@ -1,4 +1,8 @@
-"""Every declared run builds, takes a training step and predicts; none is named here."""
+"""Every declared run builds, takes a training step and predicts; none is named here.
+
+Runs that take their weights from a file are not trained, and there are none without the file:
+``test_taken_weights.py`` is about these.
+"""
 
 from pathlib import Path
 
@@ -11,7 +15,8 @@ from tsd.experiments.load import load_experiments
 from tsd.training.build import inference_parameters, runtime_config
 from tsd.training.check import check_optimizer
 
-EVERY_RUN = sorted(load_experiments(Path("experiments")).runs)
+RUNS = load_experiments(Path("experiments")).runs.values()
+EVERY_RUN = sorted(run.id for run in RUNS if run.checkpoint is None)
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ def covering_runs():
     parts = {
         run.id: {("base", run.base), ("backbone", run.backbone)}
         for run in DECLARED.runs.values()
-        if not run.base.startswith(MMDET)
+        if not run.base.startswith(MMDET) and run.checkpoint is None
     }
     missing = set().union(*parts.values())
     chosen = []
