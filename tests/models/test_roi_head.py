@@ -150,6 +150,9 @@ class WithoutOffsetGradient(torch.nn.Module):
         super().__init__()
         self.extractor = extractor
 
+    def prepare(self, features):
+        return self.extractor.prepare(features)
+
     def forward(self, features, rois, offsets=None):
         return self.extractor(features, rois, None if offsets is None else offsets.detach())
 

@@ -21,7 +21,14 @@ last bits of a backward pass differ from call to call. Where
 ``torch.use_deterministic_algorithms`` asks for the same bits every time,
 :func:`tsd.models.pooling.deformable_roi_pool` does not come here.
 
-The letters are those of :mod:`tsd.models.pooling`.
+Letters
+    N           number of RoIs
+    B           number of images in a batch
+    L           number of pyramid levels, each of which is a Tensor[B, C, H_l, W_l]
+    H_l, W_l    rows and columns of cells of a level
+    C           channels of a level
+    kh, kw      rows and columns of bins of a pooled RoI
+    S           samples along each side of a bin, so that a bin averages S² points
 """
 
 from collections.abc import Sequence
