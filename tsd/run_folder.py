@@ -61,6 +61,10 @@ class RunFolder:
         """The trained weights, tensors only."""
         return self.path / "weights.pth"
 
+    def weights_at(self, iteration: int) -> Path:
+        """The weights after so many iterations, where the scale declares a milestone there."""
+        return self.path / "milestones" / f"weights_{iteration}.pth"
+
     @property
     def trained(self) -> Path:
         """Summary of a finished training, written once.

@@ -88,6 +88,12 @@ class Scale(Declaration):
     """Only these tables, figures and runs are made unless the user asks for others; ``null``
     means all of them."""
 
+    milestones: Annotated[
+        list[Annotated[float, Field(gt=0, lt=1)]], Field(examples=[[0.25, 0.5, 0.75]])
+    ] = []
+    """A training keeps its weights after these parts of its iterations, so that the report can show
+    how AP grows over the training. They change nothing in the training itself."""
+
     pretrained: Annotated[bool, Field(examples=[False])] = True
     """If ``false``, no pretrained weights are loaded, and every network starts at random."""
 

@@ -20,7 +20,7 @@ from tsd.experiments.job import Job
 from tsd.experiments.schedule import check_schedule
 from tsd.liveness import named_workflow, this_process
 from tsd.results.records import TrainRecord
-from tsd.run_folder import read_json, replace_durably, update_status, write_json
+from tsd.run_folder import read_json, update_status, write_json
 from tsd.training.build import inference_parameters, runtime_config
 from tsd.training.checkpoint_hook import CheckpointHook, checkpoints, newest_sound_checkpoint
 from tsd.training.data_order import make_resumable
@@ -29,6 +29,7 @@ from tsd.training.finished import finished_training, keep_record, recorded_train
 from tsd.training.folder_lock import alone_in
 from tsd.training.interruption import Interruption
 from tsd.training.label_order_hook import LabelOrderHook
+from tsd.training.milestone_hook import MilestoneHook, write_weights
 
 
 def train(
@@ -100,15 +101,14 @@ def _train(
     event_log = EventLogHook(folder, announce)
     runner.register_hook(event_log)
     runner.register_hook(CheckpointHook(folder.work, event_log, interruption, announce))
+    runner.register_hook(MilestoneHook(folder, job.scale.milestones, announce))
     runner.register_hook(LabelOrderHook(job.dataset, folder.path))
     model = runner.train()
     if not is_main_process():
         return
 
     model = model.module if is_model_wrapper(model) else model
-    partial = folder.weights.with_name(f".{folder.weights.name}")
-    torch.save({"state_dict": model.state_dict()}, partial)
-    replace_durably(partial, folder.weights)
+    write_weights(model, folder.weights)
     record = _record(job, runner, model, attempts, started, event_log.images_per_second(runner))
     made_none = record.throughput is None
     if earlier is not None and made_none and earlier.weights_sha256 == record.weights_sha256:
