@@ -57,6 +57,12 @@ FIGURE_KINDS: dict[str, FigureKind] = {
         extract="tsd.evaluation.sensitivity:extract_sensitivity",
         requires=("one_series", "runs_without_points", "nothing_published"),
     ),
+    "siblings": FigureKind(
+        shows="how TSD and its sibling head compare on the same proposals, over the training",
+        draw="tsd.reporting.siblings_figure:draw_siblings",
+        extract="tsd.evaluation.siblings:extract_siblings",
+        requires=("runs_without_points", "nothing_published"),
+    ),
     "proposals": FigureKind(
         shows="what trained networks propose and detect on a few images",
         draw="tsd.reporting.proposals_figure:draw_proposals",

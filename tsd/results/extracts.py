@@ -1,4 +1,4 @@
-"""``sensitivity.json`` and ``proposals.json``: what figures show of a trained network.
+"""What figures show of a network: ``sensitivity.json``, ``proposals.json``, ``siblings.json``.
 
 Evaluation writes these files and reporting draws them. Boxes are (x1, y1, x2, y2) and points are
 (x, y), both in pixels of the original image, with the origin in its upper left corner.
@@ -116,3 +116,58 @@ class ProposalsExtract(_Extract):
     key: str
     images: list[ImageProposals]
     resting_offset: Point = (0.0, 0.0)
+
+
+class SiblingBin(_Extract):
+    """TSD and its sibling head on proposals whose IoU with an object lies from ``low`` to ``high``.
+
+    ``proposals`` is their number; the means over none are None. Scores are those of the object's
+    class, IoUs those of the regressed box with the annotated one. ``ahead_in_score`` and
+    ``ahead_in_iou`` are the parts of the proposals at which TSD's is the higher one. ``m_cls`` and
+    ``m_loc`` are the terms of the progressive constraint, whether the training had them or not.
+    ``sibling_order`` and ``tsd_order`` are Spearman's correlation of a head's scores with its IoUs.
+    """
+
+    low: float
+    high: float
+    proposals: int
+    sibling_score: float | None
+    tsd_score: float | None
+    sibling_iou: float | None
+    tsd_iou: float | None
+    ahead_in_score: float | None
+    ahead_in_iou: float | None
+    m_cls: float | None
+    m_loc: float | None
+    sibling_order: float | None
+    tsd_order: float | None
+
+
+class SiblingStage(_Extract):
+    """Both heads after some iterations: on all positive proposals, and by how good those are."""
+
+    iteration: int
+    all: SiblingBin
+    by_proposal_iou: list[SiblingBin]
+
+
+class LossCurve(_Extract):
+    """A term of the loss over the training."""
+
+    name: str
+    steps: list[int]
+    values: list[float]
+
+
+class SiblingsExtract(_Extract):
+    """``siblings.json``: both heads at each milestone of a training and at its end.
+
+    ``key`` is that of the training, ``margin`` that of both terms, and ``images`` the number of
+    images whose proposals were looked at.
+    """
+
+    key: str
+    margin: float
+    images: int
+    stages: list[SiblingStage]
+    losses: list[LossCurve]
