@@ -20,6 +20,7 @@ from pathlib import Path
 
 import torch
 from mmdet.models.detectors import BaseDetector
+from mmdet.models.roi_heads.bbox_heads import BBoxHead
 from mmdet.structures.bbox import bbox2roi, bbox_overlaps
 from mmengine.dataset import BaseDataset
 from scipy.stats import spearmanr
@@ -146,9 +147,10 @@ def _of_both(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return scores of y and IoUs with B: the sibling's and TSD's scores, then their IoUs."""
     tsd = head._bbox_forward(features, rois)
-    cls_score, bbox_pred = head.sibling_head(tsd["bbox_feats"])
+    sibling: BBoxHead = head.sibling_head
+    cls_score, bbox_pred = sibling(tsd["bbox_feats"])
     outputs = (
-        (head.sibling_head, cls_score, bbox_pred),
+        (sibling, cls_score, bbox_pred),
         (head.bbox_head, tsd["cls_score"], tsd["bbox_pred"]),
     )
     scores, overlaps = [], []
