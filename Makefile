@@ -9,6 +9,7 @@ export VENV
 unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 GRID_OPTIONS := --scale '$(SCALE)' $(if $(DATASET),--dataset '$(DATASET)') $(if $(PROTOCOL),--protocol '$(PROTOCOL)') $(if $(CHECKPOINT),--checkpoint '$(CHECKPOINT)') $(if $(ONLY),--only '$(ONLY)') $(if $(SEEDS),--seeds '$(SEEDS)')
+GRID_JOB_OPTIONS := --scale '$(SCALE)' $(if $(DATASET),--dataset '$(DATASET)') $(if $(PROTOCOL),--protocol '$(PROTOCOL)')
 CONFIG := 'scale=$(SCALE)' $(if $(DATASET),'dataset=$(DATASET)') $(if $(PROTOCOL),'protocol=$(PROTOCOL)') $(if $(CHECKPOINT),'checkpoint=$(CHECKPOINT)') $(if $(ONLY),'only=$(ONLY)') $(if $(SEEDS),'seeds=$(SEEDS)')
 
 .PHONY: help setup reproduce test test-slurm check status ui bench bench-gpu declarations lock clean
@@ -40,9 +41,8 @@ check: setup ## formatter, linter, type checker, workflow linters
 status: setup ## how far each training is: evaluated, running, failed, not run …
 	@python -m tsd status $(GRID_OPTIONS)
 
-ui: setup ## MLflow's comparison pages on loopback
-	mlflow ui --host 127.0.0.1 --port 5000 \
-	  --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"
+ui: setup ## MLflow's comparison pages on loopback, with the addresses of the tables' views
+	@python -m tsd ui $(GRID_JOB_OPTIONS)
 
 bench: setup ## speed on the CPU, as ratios (bench.json)
 	python -m tsd bench --out bench.json

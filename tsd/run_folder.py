@@ -43,6 +43,11 @@ class RunFolder:
         return self.path / "events.jsonl"
 
     @property
+    def log(self) -> Path:
+        """What the last attempt to train printed."""
+        return self.path / "logs" / "train.log"
+
+    @property
     def status(self) -> Path:
         """How the last step stands, and how far it is.
 

@@ -156,6 +156,7 @@ def test_a_run_is_adapted_as_a_whole(pairs, measured, text, time_ms):
         updated_ms=None,
         events=[Event(1, time_ms, measured)],
         final=Event(0, time_ms, measured),
+        data={"name": text, "digest": "0123456789", "source": text},
         artifacts=[Path("config.json")],
     )
     adapted = names.adapted(files)

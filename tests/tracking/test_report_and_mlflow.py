@@ -9,6 +9,7 @@ from mlflow import MlflowClient
 
 from tsd.evaluation.latency import measure_latency
 from tsd.evaluation.measure import measure_coco
+from tsd.experiments.card import places_of
 from tsd.reporting import summary
 from tsd.reporting.collect import collect
 from tsd.reporting.page import write_pages, write_parts
@@ -26,7 +27,7 @@ def silent(_line):
 @pytest.mark.parametrize("run", ["tsd_pc", "mask_r50_tsd"])
 def test_the_report_shows_no_number_that_mlflow_does_not_have(run, smoke_grid, tmp_path):
     job = smoke_grid.job(run, 0)
-    train(job, smoke_grid.experiments.tables_of(run), silent)
+    train(job, places_of(run, smoke_grid.experiments), silent)
     detect(job, silent)
     measure_coco(job).write(job.folder.metrics)
     measure_latency(job)

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from tsd.experiments.card import card_of, places_of
 from tsd.reporting.collect import collect_job
 from tsd.results.collected import State
 from tsd.run_folder import read_json
@@ -38,15 +39,19 @@ def with_settings(grid, **settings):
 def test_train_then_detect(smoke_grid):
     job = smoke_grid.job(RUN, 0)
     said = []
-    train(job, ["table3"], said.append)
+    places = places_of(RUN, smoke_grid.experiments)
+    train(job, places, said.append)
     summary = read_json(job.folder.train)
     assert summary["iterations"] == 4
     assert summary["attempts"] == 1
     assert summary["digest"] == job.digest
     card = read_json(job.folder.card)
     assert card["key"] == job.key
-    assert card["params"] == {"base": job.run.base, "protocol": "paper", **job.run.set}
-    assert card["tags"]["tables"] == "table3"
+    declared = card_of(job, places)
+    assert card["params"] == declared["params"]
+    assert card["tags"].items() >= declared["tags"].items()
+    assert len(card["tags"]["git_commit"]) == 40 == len(card["tags"]["mlflow.source.git.commit"])
+    assert card["tags"]["mlflow.source.name"].startswith("python -m tsd train ")
     (event,) = events(job.folder)
     assert event["step"] == 4
     assert {"loss", "loss_tsd_cls", "loss_pc_loc", "lr"} <= set(event["metrics"])

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tsd import environment
-from tsd.cli import questions, steps, training_step
+from tsd.cli import questions, steps, tracking_views, training_step
 from tsd.cli.declarations import declarations
 from tsd.data.coco_format import DatasetError
 from tsd.experiments.figure_kinds import extractions
@@ -158,6 +158,9 @@ def _parser() -> argparse.ArgumentParser:
     ):
         add(name, command, parents, text)
 
+    text = "Serve MLflow's pages on loopback, and print the addresses of the grid's views."
+    ui = add("ui", tracking_views.ui, [grid], text)
+    ui.add_argument("--port", type=int, default=tracking_views.PORT, help="They are served here.")
     bench = add("bench", questions.bench, [], "Measure speed and memory, as ratios.")
     bench.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="It runs there.")
     bench.add_argument("--rounds", type=int, default=7, help="Each side is timed so often.")

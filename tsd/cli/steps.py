@@ -10,12 +10,14 @@ from functools import partial
 from pathlib import Path
 from pkgutil import resolve_name
 
-from tsd.cli.job_step import grid_of, job_of, logged
+from tsd.cli.job_step import grid_of, job_of, logged, planned_job
 from tsd.cli.mask_check import check_masks
+from tsd.cli.tracking_views import experiment_tags
 from tsd.data.coco_format import counted
+from tsd.experiments.card import card_of, places_of
 from tsd.experiments.data_formats import format_of
 from tsd.experiments.figure_kinds import extractions
-from tsd.experiments.grid import possible
+from tsd.experiments.grid import Grid, possible
 from tsd.experiments.job import Job
 from tsd.liveness import is_training
 from tsd.results.records import EvaluationRecord, TrackingRecord
@@ -92,11 +94,12 @@ def convert_checkpoint(options: Namespace) -> None:
 
 def open_tracking(options: Namespace) -> None:
     """Create MLflow's store and experiment once, before jobs run side by side, and try them."""
-    from tsd.tracking.store import prepare_store
+    from tsd.tracking.store import describe_experiment, prepare_store
 
-    experiment = grid_of(options).experiment
+    grid = grid_of(options)
     try:
-        prepare_store(tracking_uri(), [experiment])
+        prepare_store(tracking_uri(), [grid.experiment])
+        describe_experiment(tracking_uri(), grid.experiment, experiment_tags(grid))
     except Exception as error:
         print(
             f"MLflow cannot be used, and the workflow goes on without it: {error}. Once that is "
@@ -158,8 +161,10 @@ def prepare_openimages(options: Namespace) -> None:
 
 def track(options: Namespace) -> None:
     """Bring a finished job into MLflow."""
-    job = job_of(options)
+    grid = grid_of(options)
+    job = planned_job(grid, options)
     with logged(options.log, job) as announce:
+        _renew_card(grid, job)
         _into_mlflow(job, announce).write(options.out)
 
 
@@ -169,12 +174,20 @@ def track_missing(options: Namespace) -> None:
     Of jobs without results, those that failed or were interrupted are told to MLflow as such. They
     get no record, which is for the workflow to write once there are results.
     """
-    for job in possible(grid_of(options).found):
+    grid = grid_of(options)
+    for job in possible(grid.found):
         tracked = TrackingRecord.read(job.folder.tracking)
         if tracked is not None and tracked.error is not None:
             _into_mlflow(job, print).write(job.folder.tracking)
         elif tracked is None and job.folder.card.exists() and not _goes_on(job):
             _into_mlflow(job, print)
+
+
+def _renew_card(grid: Grid, job: Job) -> None:
+    """Have a training say of itself what is declared now; what its own process knew stays."""
+    earlier = read_json(job.folder.card) or {}
+    card = card_of(job, places_of(job.run.id, grid.experiments))
+    write_json(job.folder.card, {**card, "tags": {**earlier.get("tags", {}), **card["tags"]}})
 
 
 def _goes_on(job: Job) -> bool:

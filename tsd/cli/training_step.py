@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tsd.cli.job_step import TO_BE_CONTINUED, grid_of, job_of, logged, planned_job
+from tsd.experiments.card import places_of
 from tsd.experiments.grid import Grid
 from tsd.experiments.job import Job
 from tsd.run_folder import read_json
@@ -70,7 +71,7 @@ def _take_weights(grid: Grid, job: Job, options: Namespace) -> None:
         from tsd.training.taken_weights import take_weights
 
         if is_main_process():
-            take_weights(job, grid.experiments.tables_of(job.run.id), announce)
+            take_weights(job, places_of(job.run.id, grid.experiments), announce)
 
 
 @contextlib.contextmanager
@@ -129,7 +130,7 @@ def _train(grid: Grid, job: Job, options: Namespace) -> None:
                 command = [sys.executable, "-m", "tsd", "follow", f"--pid={os.getpid()}"]
                 follower = subprocess.Popen([*command, *job.command_line_options])  # noqa: S603
                 afterwards.callback(_dismiss, follower)
-            train_job(job, grid.experiments.tables_of(job.run.id), announce, interruption)
+            train_job(job, places_of(job.run.id, grid.experiments), announce, interruption)
 
 
 def _wait_for_scheduler(job: Job, interruption: "Interruption") -> None:

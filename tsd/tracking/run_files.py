@@ -12,6 +12,7 @@ from tsd.run_folder import RunFolder, read_json
 
 STATES = ("running", "interrupted", "done", "failed")
 FINAL_PREFIX = "final/"
+PAPER_PREFIX = "paper/"
 
 
 class TrackingError(RuntimeError):
@@ -46,8 +47,9 @@ class RunFiles:
         state: One of STATES; a training whose process is gone is interrupted.
         updated_ms: When the state was written, Unix time in milliseconds; None if not told.
         events: By increasing step.
-        final: What was measured of the whole training, each metric's id after FINAL_PREFIX, as an
-            event of step 0; empty before the training has ended.
+        final: What was measured of the whole training, each metric's id after FINAL_PREFIX, and
+            what the paper prints for it, after PAPER_PREFIX, as an event of step 0.
+        data: The data set: ``name``, ``digest`` and ``source``; empty where the card has none.
         artifacts: Files to keep with the run, those that exist.
     """
 
@@ -60,6 +62,7 @@ class RunFiles:
     updated_ms: int | None
     events: list[Event]
     final: Event
+    data: dict[str, str]
     artifacts: list[Path]
 
 
@@ -86,9 +89,21 @@ def read_run(folder: RunFolder) -> RunFiles:
     except RecordError as broken:
         raise TrackingError(str(broken)) from broken
     latency = {"runtime_device": records.latency.device} if records.latency else {}
-    tags = card["tags"] | latency | error
+    trained = records.train
+    weights = {"weights_sha256": trained.weights_sha256} if trained else {}
+    versions = {"versions": json.dumps(trained.versions)} if trained else {}
+    where = {name: status.get(name) for name in ("host", "scheduler_job", "attempts")}
+    known = {name: value for name, value in {**where, **weights}.items() if value is not None}
+    tags = card["tags"] | latency | versions | known | error
     updated = status.get("updated")
-    artifacts = (folder.config, folder.detections, folder.metrics, folder.per_class)
+    artifacts = (
+        folder.config,
+        folder.train,
+        folder.detections,
+        folder.metrics,
+        folder.per_class,
+        *([folder.log] if state != "running" else []),  # it grows until then
+    )
     return RunFiles(
         key=card["key"],
         name=card["name"],
@@ -101,7 +116,8 @@ def read_run(folder: RunFolder) -> RunFiles:
         state=state,
         updated_ms=None if updated is None else round(updated * 1000),
         events=_read_events(folder.events),
-        final=_final(folder, records),
+        final=_final(folder, records, card.get("paper") or {}),
+        data={name: str(value) for name, value in (card.get("data") or {}).items()},
         artifacts=[path for path in artifacts if path.exists()],
     )
 
@@ -144,9 +160,10 @@ def _read_events(path: Path) -> list[Event]:
     return events
 
 
-def _final(folder: RunFolder, records: Records) -> Event:
-    """Everything that was measured of the training, as it stands in the report."""
+def _final(folder: RunFolder, records: Records, paper: dict[str, Any]) -> Event:
+    """Everything that was measured of the training, as it stands in the report, and the paper's."""
     named = {FINAL_PREFIX + name: value for name, value in records.metrics.items()}
+    named |= {PAPER_PREFIX + name: value for name, value in paper.items()}
     # The files' time puts a later measurement after an earlier one of the same step.
     measured = (folder.train, folder.metrics, folder.latency)
     times = [path.stat().st_mtime for path in measured if path.exists()]

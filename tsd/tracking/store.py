@@ -5,10 +5,12 @@ cannot stop it. What the store lacks is added by the next sync, from the same fi
 """
 
 import hashlib
+import json
 import os
 import shlex
+import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -19,7 +21,16 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 
 from mlflow import MlflowClient
-from mlflow.entities import LifecycleStage, Metric, Param, Run, RunTag
+from mlflow.entities import (
+    Dataset,
+    DatasetInput,
+    InputTag,
+    LifecycleStage,
+    Metric,
+    Param,
+    Run,
+    RunTag,
+)
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -27,8 +38,8 @@ from tsd.run_folder import RunFolder
 from tsd.tracking import names
 from tsd.tracking.batches import chunks, event_batches, pair_batches
 from tsd.tracking.follow import repeat_beside
-from tsd.tracking.run_files import FINAL_PREFIX, RunFiles, TrackingError, read_run
-from tsd.tracking.uri import artifact_location, is_folder, redact, scrub
+from tsd.tracking.run_files import FINAL_PREFIX, PAPER_PREFIX, RunFiles, TrackingError, read_run
+from tsd.tracking.uri import artifact_folder, artifact_location, is_folder, redact, scrub
 
 MLFLOW_STATUS = {
     "running": "RUNNING",
@@ -73,6 +84,42 @@ def prepare_store(uri: str, experiments: Sequence[str]) -> None:
     _use_store(uri, open_experiments)
 
 
+def describe_experiment(uri: str, experiment: str, tags: Mapping[str, str]) -> None:
+    """Write tags of an experiment, such as its description and its views, where they differ.
+
+    Args:
+        uri: As for ``prepare_store``.
+        experiment: Name.
+        tags: Value by name.
+
+    Raises:
+        TrackingError: The store cannot be used or the experiment was deleted.
+    """
+
+    def describe(client: MlflowClient) -> None:
+        number = _experiment_id(client, names.name(experiment))
+        stored = client.get_experiment(number).tags
+        for tag, text in tags.items():
+            if stored.get(tag) != text:
+                client.set_experiment_tag(number, tag, text)
+
+    _use_store(uri, describe)
+
+
+def experiment_number(uri: str, experiment: str) -> str | None:
+    """MLflow's number of an experiment; None if there is none of that name.
+
+    Raises:
+        TrackingError: The store cannot be used.
+    """
+
+    def find(client: MlflowClient) -> str | None:
+        found = client.get_experiment_by_name(names.name(experiment))
+        return None if found is None else found.experiment_id
+
+    return _use_store(uri, find)
+
+
 def sync_run(run_dir: Path, uri: str) -> dict[str, str]:
     """Bring a run's entry in MLflow up to date with its folder; a second call changes nothing.
 
@@ -102,6 +149,7 @@ def sync_run(run_dir: Path, uri: str) -> dict[str, str]:
             lambda: _log_params(client, run, files.params),
             lambda: _set_tags(client, run, files.tags),
             lambda: _log_metrics(client, run, files),
+            lambda: _log_data(client, run, files.data),
             lambda: _log_artifacts(client, run, files.artifacts),
             lambda: _set_status(client, run, files),
         )
@@ -221,7 +269,8 @@ def _set_tags(client: MlflowClient, run: Run, tags: dict[str, str]) -> None:
 def _log_metrics(client: MlflowClient, run: Run, files: RunFiles) -> None:
     # The protobuf is MLflow's only public view of the step that a latest value belongs to.
     latest = run.data.to_proto().metrics
-    last = max((m.step for m in latest if not m.key.startswith(FINAL_PREFIX)), default=-1)
+    whole = (FINAL_PREFIX, PAPER_PREFIX)
+    last = max((m.step for m in latest if not m.key.startswith(whole)), default=-1)
     events = [event for event in files.events if event.step > last]
     final = {k: v for k, v in files.final.metrics.items() if run.data.metrics.get(k) != v}
     # A request is stored as a whole. It holds whole steps, so that none is stored by half.
@@ -235,15 +284,34 @@ def _log_metrics(client: MlflowClient, run: Run, files: RunFiles) -> None:
             client.log_batch(run.info.run_id, metrics=part)
 
 
+def _log_data(client: MlflowClient, run: Run, data: dict[str, str]) -> None:
+    """Say once which data set the run was trained on."""
+    inputs = run.inputs.dataset_inputs if run.inputs else []
+    known = {(one.dataset.name, one.dataset.digest) for one in inputs}
+    if not data or (data["name"], data["digest"]) in known:
+        return
+    dataset = Dataset(data["name"], data["digest"], "local", json.dumps({"uri": data["source"]}))
+    context = InputTag("mlflow.data.context", "training")
+    client.log_inputs(run.info.run_id, [DatasetInput(dataset, [context])])
+
+
 def _log_artifacts(client: MlflowClient, run: Run, paths: list[Path]) -> None:
     """Upload the files whose content is not that of the last upload, told by a tag."""
+    folder = artifact_folder(client.tracking_uri, run.info.artifact_uri or "")
     for path in paths:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         tag = names.name(f"tsd.sha256.{path.name}")
-        if run.data.tags.get(tag) != digest:
+        if run.data.tags.get(tag) == digest:
+            continue
+        if folder is None:
             client.log_artifact(run.info.run_id, str(path))
-            client.set_tag(run.info.run_id, tag, digest)
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            partial = folder / f".{path.name}.{os.getpid()}"
+            shutil.copyfile(path, partial)
+            partial.replace(folder / path.name)
+        client.set_tag(run.info.run_id, tag, digest)
 
 
 def _set_status(client: MlflowClient, run: Run, files: RunFiles) -> None:

@@ -17,12 +17,42 @@ def is_folder(uri: str) -> bool:
     return urlsplit(uri).scheme in ("", "file")
 
 
+SERVED = "mlflow-artifacts"
+"""Scheme of artifacts that a server hands out; where they lie, it alone knows."""
+
+
 def artifact_location(uri: str) -> str | None:
-    """URI of ``mlartifacts`` beside an SQLite file; None leaves the place to the store."""
+    """Where a new experiment has its artifacts; None leaves the place to the store.
+
+    Beside an SQLite file they are in the folder ``mlartifacts``. The store is given no path of it,
+    which would no longer be right when the project is moved, but a name that the server of
+    ``python -m tsd ui`` looks up there.
+    """
+    return f"{SERVED}:/" if uri.startswith("sqlite") else None
+
+
+def local_artifacts(uri: str) -> Path | None:
+    """The folder of all artifacts beside an SQLite file; None with another store."""
     if not uri.startswith("sqlite"):
         return None
-    database = Path(make_url(uri).database or "")
-    return (database.absolute().parent / "mlartifacts").as_uri()
+    return Path(make_url(uri).database or "").absolute().parent / "mlartifacts"
+
+
+def artifact_folder(uri: str, artifacts: str) -> Path | None:
+    """The folder of a run's artifacts where this process can write there itself.
+
+    Args:
+        uri: The store.
+        artifacts: What the store says of where the run's artifacts are.
+
+    Returns:
+        None where MLflow has to be asked to store them.
+    """
+    root = local_artifacts(uri)
+    place = urlsplit(artifacts)
+    if root is None or place.scheme != SERVED:
+        return None
+    return root / place.path.lstrip("/")
 
 
 def redact(uri: str) -> str:

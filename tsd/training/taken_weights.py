@@ -1,12 +1,13 @@
 """Weights from a file in place of a training: those of the authors' release."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from tsd import provenance
+from tsd.experiments.card import Place
 from tsd.experiments.compile import MODEL_VERSION
 from tsd.experiments.job import Job
 from tsd.results.records import TakenWeights, TrainRecord
@@ -25,14 +26,14 @@ SHOWN = 3
 """Tensors that an error names."""
 
 
-def take_weights(job: Job, tables: list[str], announce: Callable[[str], None]) -> None:
+def take_weights(job: Job, places: Sequence[Place], announce: Callable[[str], None]) -> None:
     """Write the weights, ``trained.json`` and ``train.json`` of a job that is not trained.
 
     If they are there already, nothing is done.
 
     Args:
         job: A job with a checkpoint.
-        tables: Ids of the tables that show the job, for its tags in MLflow.
+        places: Rows of tables and series of figures that show the job's run, for its card.
         announce: Called with a line that tells a waiting person what is done.
 
     Raises:
@@ -49,7 +50,7 @@ def take_weights(job: Job, tables: list[str], announce: Callable[[str], None]) -
             announce(f"has its weights from {job.checkpoint.name} already")
             return
         started = time.time()
-        begin(job, tables, attempts=1)
+        begin(job, places, attempts=1)
         content = converted(job.checkpoint)
         meta = content["meta"]
         _check_classes(job, meta["classes"])

@@ -1,10 +1,12 @@
 """Training one job."""
 
 import contextlib
+import getpass
 import os
 import resource
+import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -15,6 +17,7 @@ from mmengine.runner import Runner
 
 from tsd import provenance
 from tsd.event_file import check_order, read_steps
+from tsd.experiments.card import Place, card_of
 from tsd.experiments.compile import MODEL_VERSION
 from tsd.experiments.job import Job
 from tsd.experiments.schedule import check_schedule
@@ -34,7 +37,7 @@ from tsd.training.milestone_hook import MilestoneHook, write_weights
 
 def train(
     job: Job,
-    tables: list[str],
+    places: Sequence[Place],
     announce: Callable[[str], None],
     interruption: Interruption | None = None,
 ) -> None:
@@ -47,7 +50,7 @@ def train(
 
     Args:
         job: The job to train.
-        tables: Ids of the tables that show the job, for its tags in MLflow.
+        places: Rows of tables and series of figures that show the job's run, for its card.
         announce: Called with lines that tell a waiting person how far it is.
         interruption: Asked whether to end early. By default the training never does.
 
@@ -64,11 +67,14 @@ def train(
     with contextlib.ExitStack() as meanwhile:
         if is_main_process():
             meanwhile.enter_context(alone_in(job.folder, announce))
-        _train(job, tables, announce, interruption or Interruption())
+        _train(job, places, announce, interruption or Interruption())
 
 
 def _train(
-    job: Job, tables: list[str], announce: Callable[[str], None], interruption: Interruption
+    job: Job,
+    places: Sequence[Place],
+    announce: Callable[[str], None],
+    interruption: Interruption,
 ) -> None:
     folder = job.folder
     started = time.time()
@@ -83,7 +89,7 @@ def _train(
             if checkpoints(folder.work):
                 check_order(folder.events, read_steps(folder.events))
             earlier = recorded_training(job)
-            begin(job, tables, attempts)
+            begin(job, places, attempts)
             choice[1] = newest_sound_checkpoint(folder.work, announce)
     broadcast_object_list(choice)
     has_ended, latest = choice
@@ -136,12 +142,12 @@ def _check_schedule(job: Job, epoch_length: int, announce: Callable[[str], None]
             announce(remark)
 
 
-def begin(job: Job, tables: list[str], attempts: int) -> None:
+def begin(job: Job, places: Sequence[Place], attempts: int) -> None:
     """Write down in a job's folder what it is and that it runs; nothing older stays there.
 
     Args:
         job: The job.
-        tables: Ids of the tables that show it.
+        places: Those that show its run.
         attempts: How often it has been tried, this time included.
     """
     folder = job.folder
@@ -155,7 +161,7 @@ def begin(job: Job, tables: list[str], attempts: int) -> None:
     ):
         outcome.unlink(missing_ok=True)
     write_json(folder.config, job.config.to_dict())
-    write_json(folder.card, _card(job, tables))
+    _write_card(job, places)
     update_status(
         folder,
         state="running",
@@ -214,27 +220,17 @@ def _peak_memory_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10  # KiB on Linux
 
 
-def _card(job: Job, tables: list[str]) -> dict[str, Any]:
+def _write_card(job: Job, places: Sequence[Place]) -> None:
+    """Write what the training says of itself, and what only its own process knows."""
     head, dirty = provenance.commit()
-    return {
-        "key": job.key,
-        "name": f"{job.run.id} · seed {job.seed}",
-        "experiment": job.experiment,
-        "params": {
-            "base": job.run.base,
-            "protocol": job.protocol and job.protocol.id,
-            **job.run.set,
-        },
-        "tags": {
-            "run": job.run.id,
-            "why": job.run.why,
-            "scale": job.scale.id,
-            "dataset": job.dataset.id,
-            "seed": str(job.seed),
-            "digest": job.digest,
-            "tables": " ".join(tables),
-            "git_commit": head or "unknown",
-            "git_dirty": str(dirty).lower(),
-            "model_version": str(MODEL_VERSION),
-        },
+    card = card_of(job, places)
+    card["tags"] |= {
+        "git_commit": head or "unknown",
+        "git_dirty": str(dirty).lower(),
+        "model_version": str(MODEL_VERSION),
+        "mlflow.source.name": f"python -m tsd train {shlex.join(job.command_line_options)}",
+        "mlflow.source.type": "JOB" if os.environ.get("SLURM_JOB_ID") else "LOCAL",
+        "mlflow.source.git.commit": head or "unknown",
+        "mlflow.user": getpass.getuser(),
     }
+    write_json(job.folder.card, card)
