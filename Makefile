@@ -26,7 +26,7 @@ reproduce: setup ## train the grid, evaluate, write the report (SCALE, DATASET, 
 	  python -m tsd headline $(GRID_OPTIONS); exit $$status
 
 test: setup check ## the whole test suite
-	@OMP_NUM_THREADS=1 python -m pytest -n $(CORES) --dist loadfile
+	@OMP_NUM_THREADS=1 python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder
 
 test-slurm: setup ## the tests on a private SLURM cluster of this machine's (docs/slurm-lab.md)
 	@TSD_REQUIRE_SLURM=1 python -m pytest tests/slurm

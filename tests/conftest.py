@@ -1,5 +1,6 @@
-"""Data that several tests share."""
+"""Data that several tests share, the order of the files, and signals as a terminal has them."""
 
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,43 @@ import pytest
 from tsd.data.embedded import EmbeddedSpec, make_embedded
 from tsd.experiments.grid import Grid
 from tsd.experiments.settings import open_grid
+
+LONGEST = (
+    "slurm/test_faults.py",
+    "training/test_every_run.py",
+    "slurm/test_workflow_on_slurm.py",
+    "workflow/test_workflow.py",
+    "training/test_resume.py",
+    "workflow/test_own_data.py",
+    "slurm/test_several_processes.py",
+    "slurm/test_interrupted_on_slurm.py",
+    "cli/test_environment.py",
+    "training/test_paper_scale.py",
+    "training/test_folder_lock.py",
+    "workflow/test_killed_snakemake.py",
+    "workflow/test_finished_training.py",
+    "workflow/test_impossible_run.py",
+    "workflow/test_released.py",
+)
+"""Files that take minutes. They come first, so that at the end no process has one to do alone."""
+
+
+def pytest_collection_modifyitems(items):
+    """Put the longest files first; the tests of a file stay together, in their order."""
+    here = Path(__file__).parent
+    place = {here / name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path, len(LONGEST)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c_works():
+    """Let Ctrl-C reach the tests and what they start, whatever the suite was started by.
+
+    A shell has what it runs in the background ignore it, and so would all processes below.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,9 @@ import yaml
 
 ROOT = Path.cwd()
 
+WARM_VARIABLE = "TSD_TEST_WARM"
+"""Names the folder of a virtual environment whose `python` starts at once (``tests/warm``)."""
+
 
 def copy_workflow(folder: Path) -> Path:
     """Copy what the workflow needs, with all that is declared."""
@@ -64,9 +67,13 @@ def change_yaml(path: Path, change) -> None:
 
 def run(project, *command, fails=False):
     """Run a command in a project; its output."""
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    path = [str(Path(sys.executable).parent), os.environ["PATH"]]
+    environment = {**os.environ}
     if (project / "tsd").exists():
         environment["PYTHONPATH"] = str(project)
+    elif WARM_VARIABLE in os.environ:
+        path.insert(0, f"{os.environ[WARM_VARIABLE]}/bin")
+    environment["PATH"] = ":".join(path)
     environment.pop("MLFLOW_TRACKING_URI", None)
     done = subprocess.run(
         command, cwd=project, env=environment, capture_output=True, text=True, timeout=900

@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.projects import change_yaml
+
 HERE = Path(__file__).parent
 LAB = HERE / "slurmlab"
 PACKAGES_MISSING = 2
@@ -115,6 +117,15 @@ def accounting_cluster() -> Iterator[Cluster]:
     """The same with slurmdbd: accounts are enforced, sacct answers."""
     with start(SLURMLAB_ACCT="dbd", SLURMLAB_GPU_TYPE="h200") as started:
         yield started
+
+
+@pytest.fixture
+def site(project):
+    """Changes the site's facts in a module's project, for a test."""
+    path = project / "profiles/slurm/site.yaml"
+    before = path.read_text()
+    yield lambda **facts: change_yaml(path, lambda content: content["site"].update(facts))
+    path.write_text(before)
 
 
 @pytest.fixture(autouse=True)

@@ -3,17 +3,22 @@
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
+import torch
 from mlflow import MlflowClient
 
 from tests.projects import copy_project
+from tests.slurm.login_node import in_background, unlock
+from tsd.experiments.data_formats import format_of
+from tsd.experiments.settings import open_grid
 from tsd.run_folder import read_json
 from tsd.training.checkpoint_hook import checkpoints
+from tsd.training.detect import detect
+from tsd.training.train import train
 
 SEED = 7
 KINDS = ("requeue", "cancel", "kill", "truncate", "node", "preempt", "snakemake")
@@ -21,53 +26,40 @@ KINDS = ("requeue", "cancel", "kill", "truncate", "node", "preempt", "snakemake"
 
 INTERRUPTIONS = 10
 SECONDS_BETWEEN = (1, 6)
-RUNS = 9
-SCALE = """
+RUNS = ("tsd_joint", "tsd_pc", "tsd_point_shared", "tsd_point_point", "tsd_prop_prop_pc")
+"""One more than train at a time, with every manner of derived proposals among them."""
+
+SCALE = f"""
 id: faults
 extends: smoke
 title: long enough to be interrupted
 note: for a test
 dataset: embedded-tiny
-resources: {threads: 1, mem_mb: 3000, runtime: 3, gpus: 1}
+only: [{", ".join(RUNS)}]
+resources: {{threads: 1, mem_mb: 3000, runtime: 3, gpus: 1}}
 set:
-  train_cfg: {type: IterBasedTrainLoop, max_iters: 40, val_interval: 100000}
+  train_cfg: {{type: IterBasedTrainLoop, max_iters: 40, val_interval: 100000}}
   train_dataloader.num_workers: 1
   train_dataloader.persistent_workers: true
 """
 
 
-def environment_of(cluster):
-    kept = {k: v for k, v in cluster.environment.items() if k != "MLFLOW_TRACKING_URI"}
-    first, _, rest = kept["PATH"].partition(":")
-    path = f"{first}:{Path(sys.executable).parent}:{rest}"
-    return {**kept, "PATH": path, "PYTHONPATH": str(Path.cwd())}
+OPTIONS = ("--retries", "8", "--jobs", "4")
 
 
 class Grid:
     """The workflow on the cluster, started again whenever it has ended before its end."""
 
-    def __init__(self, cluster, project):
+    def __init__(self, cluster, project, begin):
         self.cluster = cluster
         self.project = project
-        self.environment = environment_of(cluster)
+        self.begin = begin
         self.starts = 0
         self.start()
 
     def start(self):
         self.starts += 1
-        with (self.project / "snakemake.log").open("a") as log:
-            self.process = subprocess.Popen(
-                [
-                    *("snakemake", "--profile", "slurm", "--retries", "8", "--jobs", "4"),
-                    *("--slurm-init-seconds-before-status-checks", "2"),
-                    *("--config", "scale=faults.yaml", "--", "all"),
-                ],
-                cwd=self.project,
-                env=self.environment,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        self.process = self.begin("all", scale="faults.yaml", options=OPTIONS)
 
     def ended(self):
         """Whether all is done; what ended before that goes on."""
@@ -104,13 +96,7 @@ class Grid:
         if kind == "snakemake":
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
-            subprocess.run(
-                ["snakemake", "--unlock", "--config", "scale=faults.yaml"],
-                cwd=self.project,
-                env=self.environment,
-                capture_output=True,
-                check=True,
-            )
+            unlock(self.cluster, self.project, "faults.yaml")
             self.start()
             return True
         if kind in ("kill", "truncate"):
@@ -142,72 +128,89 @@ class Grid:
         return True
 
 
-@pytest.fixture(scope="module")
-def projects(tmp_path_factory):
-    """One to be left in peace and one to be disturbed."""
-    made = []
-    for name in ("peace", "trouble"):
-        folder = copy_project(tmp_path_factory.mktemp(name), ["table3", "table4"])
-        (folder / "faults.yaml").write_text(SCALE)
-        made.append(folder)
-    return made
+@pytest.fixture
+def project(tmp_path):
+    folder = copy_project(tmp_path, ["table3", "table4"])
+    (folder / "faults.yaml").write_text(SCALE)
+    return folder
 
 
-def measurements(project):
+@pytest.fixture
+def one_thread():
+    """Sums are in the order that they have in a job, which has one thread."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def silent(_line):
+    pass
+
+
+def undisturbed():
+    """Results folder of the grid that nothing happens to: its trainings, one after another, here.
+
+    They run on the declarations and the data of the present folder, of which no cluster knows.
+    """
+    grid = open_grid({"scale": "faults.yaml"}, Path("peace"))
+    for job in grid.wanted:
+        train(job, [], silent)
+        detect(job, silent)
+        measure = resolve_name(format_of(job.dataset).measure)
+        measure(job).write(job.folder.metrics)
+    return grid.results
+
+
+def measurements(results):
     """All that a report is made of: metrics and losses of each run."""
     found = {}
-    for path in sorted(project.glob("results/faults/*/*/seed0/metrics.json")):
+    for path in sorted(results.glob("faults/*/*/seed0/metrics.json")):
         events = (path.parent / "events.jsonl").read_text().splitlines()
         without_time = [line.split('"metrics"')[1] for line in events]
         found[path.parent.parent.parent.name] = (read_json(path), without_time)
     return found
 
 
-def test_a_grid_survives_what_happens_to_it(cluster, projects):
-    peace, trouble = projects
+def test_a_grid_survives_what_happens_to_it(cluster, project, one_thread, monkeypatch):
     chance = random.Random(SEED)
     to_come = [*chance.sample(KINDS, len(KINDS)), *chance.choices(KINDS, k=100)]
     survived = []
-    grid = Grid(cluster, trouble)
-    deadline = time.monotonic() + 1800
-    while not grid.ended():
-        assert time.monotonic() < deadline, (trouble / "snakemake.log").read_text()[-5000:]
-        time.sleep(chance.uniform(*SECONDS_BETWEEN))
-        if (
-            len(survived) < INTERRUPTIONS
-            and (grid.jobs() or grid.trainings())
-            and grid.interrupt(to_come[0], chance)
-        ):
-            survived.append(to_come.pop(0))
+    with in_background(cluster, project) as begin:
+        grid = Grid(cluster, project, begin)
+        deadline = time.monotonic() + 1800
+        while not grid.ended():
+            assert time.monotonic() < deadline, (project / "snakemake.log").read_text()[-5000:]
+            time.sleep(chance.uniform(*SECONDS_BETWEEN))
+            if (
+                len(survived) < INTERRUPTIONS
+                and (grid.jobs() or grid.trainings())
+                and grid.interrupt(to_come[0], chance)
+            ):
+                survived.append(to_come.pop(0))
     assert len(survived) == INTERRUPTIONS, survived
     assert set(survived) == set(KINDS)
 
-    subprocess.run(
-        ["snakemake", "--cores", "2", "--config", "scale=faults.yaml", "--", "all"],
-        cwd=peace,
-        env=grid.environment,
-        check=True,
-        capture_output=True,
-        timeout=900,
-    )
-    expected, found = measurements(peace), measurements(trouble)
-    assert len(expected) == RUNS
+    monkeypatch.chdir(project)
+    expected, found = measurements(undisturbed()), measurements(project / "results")
+    assert expected.keys() == set(RUNS)
     assert found.keys() == expected.keys()
     for run, outcome in expected.items():
         assert found[run] == outcome, run
 
-    collected = read_json(trouble / "reports/faults/results.json")
-    assert {r["seeds"]["0"]["state"] for r in collected["runs"].values()} == {"evaluated"}
-    assert (trouble / "reports/faults/index.html").exists()
-    client = MlflowClient(f"sqlite:///{trouble}/mlflow.db")
+    collected = read_json(project / "reports/faults/results.json")
+    for run in RUNS:
+        assert collected["runs"][run]["seeds"]["0"]["state"] == "evaluated"
+    assert (project / "reports/faults/index.html").exists()
+    client = MlflowClient(f"sqlite:///{project}/mlflow.db")
     experiment = client.get_experiment_by_name("tsd-faults")
     tracked = client.search_runs([experiment.experiment_id])
     assert sorted(r.data.tags["run"] for r in tracked) == sorted(expected)
     assert {r.info.status for r in tracked} == {"FINISHED"}
     attempts = sum(
-        read_json(path)["attempts"] for path in trouble.glob("results/faults/*/*/seed0/train.json")
+        read_json(path)["attempts"] for path in project.glob("results/faults/*/*/seed0/train.json")
     )
     print(
         f"survived {len(survived)} interruptions ({', '.join(survived)}): {attempts} attempts for "
-        f"{RUNS} trainings, {grid.starts} starts of Snakemake"
+        f"{len(RUNS)} trainings, {grid.starts} starts of Snakemake"
     )

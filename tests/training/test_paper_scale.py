@@ -1,7 +1,8 @@
 """The paper's configs in full size: a training step and an evaluation on real COCO images.
 
-On the CPU, at a reduced resolution and from random weights. As few runs as have every base of ours
-and every backbone between them; mmdet's own configs are full-size at the smoke scale already.
+On the CPU, at a reduced resolution, with few RoIs and from random weights. As few runs as have
+every base of ours and every backbone between them; mmdet's own configs are full-size at the smoke
+scale already.
 """
 
 import json
@@ -23,6 +24,9 @@ from tsd.training.detect import as_coco
 
 SIDE = 192
 IMAGES = 2
+ROIS = 64
+"""Of an image, in training and at test: of these the heads are given hundreds otherwise."""
+
 DECLARED = load_experiments(Path("experiments"))
 
 
@@ -67,6 +71,10 @@ def reduced(config):
             if "Resize" in transform.type:
                 transform.update(type="Resize", scale=(SIDE, SIDE))
                 transform.pop("scales", None)
+    for part in dictionaries(config.model.train_cfg.rcnn):
+        if "num" in part:
+            part["num"] = ROIS
+    config.model.test_cfg.rpn.max_per_img = ROIS
     config.train_dataloader.batch_sampler = None
     config.test_dataloader.dataset.indices = IMAGES
     return config

@@ -1,5 +1,6 @@
 """What is interrupted goes on as if nothing had happened."""
 
+import contextlib
 import errno
 import json
 import os
@@ -304,7 +305,9 @@ def wait_for_iteration(project, iteration, process):
         time.sleep(0.2)
 
 
-def test_a_signal_to_all_saves_and_the_next_attempt_goes_on_in_the_same_mlflow_run(project):
+@contextlib.contextmanager
+def in_background(project):
+    """A training that is not waited for; whatever becomes of the test, it does not outlive it."""
     process = subprocess.Popen(
         tsd_command(project),
         cwd=project,
@@ -313,9 +316,19 @@ def test_a_signal_to_all_saves_and_the_next_attempt_goes_on_in_the_same_mlflow_r
         text=True,
         start_new_session=True,
     )
-    wait_for_iteration(project, 20, process)
-    os.killpg(process.pid, signal.SIGTERM)  # the loader's workers too, as a scheduler does
-    said, _ = process.communicate(timeout=120)
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def test_a_signal_to_all_saves_and_the_next_attempt_goes_on_in_the_same_mlflow_run(project):
+    with in_background(project) as process:
+        wait_for_iteration(project, 20, process)
+        os.killpg(process.pid, signal.SIGTERM)  # the loader's workers too, as a scheduler does
+        said, _ = process.communicate(timeout=120)
     assert process.returncode == 75
     assert "interrupted: signal SIGTERM; saved at iteration" in said
     status = status_of(project)

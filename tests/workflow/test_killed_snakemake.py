@@ -101,12 +101,16 @@ def first(project):
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    project.wait_for_iteration(10, process)
-    os.kill(project.status["pid"], signal.SIGSTOP)
-    yield process
-    if process.poll() is None:
-        process.kill()
-    process.wait()
+    try:
+        project.wait_for_iteration(10, process)
+        os.kill(project.status["pid"], signal.SIGSTOP)
+        yield process
+    finally:  # whatever failed, neither it nor the training that is held is left behind
+        if is_training(project.status):
+            os.kill(project.status["pid"], signal.SIGKILL)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def test_a_training_knows_the_snakemake_that_waits_for_it(project, first):

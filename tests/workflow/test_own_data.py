@@ -5,9 +5,9 @@ The tests share one folder and build on one another, in the order they stand in.
 
 import csv
 import json
+import os
 import re
 import shlex
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from mlflow import MlflowClient
 from mmdet.models.backbones import MobileNetV2
 from PIL import Image
 
-from tests.projects import ROOT, change_yaml, copy_workflow, dry_run, run
+from tests.projects import ROOT, WARM_VARIABLE, change_yaml, copy_workflow, dry_run, run
 from tsd.results.collected import Results, State
 from tsd.run_folder import read_json
 
@@ -98,7 +98,7 @@ def project(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def environment(monkeypatch, tmp_path_factory):
     """The tests' own Python, and no weights but those of the project."""
-    monkeypatch.setenv("VENV", sys.prefix)
+    monkeypatch.setenv("VENV", os.environ[WARM_VARIABLE])
     monkeypatch.setenv("CORES", "2")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path_factory.getbasetemp() / "empty"))
 
