@@ -44,7 +44,10 @@ onstart:
         if (
             SITE and workflow.executor_settings
         ):  # not with --touch or --executor local
-            check(SITE, GRID.scale.resources)
+            check(SITE, GRID.scale.resources, trainings_a_job())
+            os.environ[ATTEMPTS_VARIABLE] = str(
+                workflow.execution_settings.retries + 1
+            )
             name_prefix = workflow.executor_settings.jobname_prefix
             if work_alone(Path.cwd()):
                 end_leftovers(Path.cwd(), name_prefix, print)
@@ -60,8 +63,14 @@ onstart:
     if needed("train", "track") and not needed("open_tracking"):
         # It was opened once; whether it still takes what is written is to be known before training.
         shell("python -m tsd open-tracking {options}", options=GRID_OPTIONS)
+    open_gpus()
+
+
+onsuccess:
+    close_gpus()
 
 
 onerror:
+    close_gpus()
     print("Some jobs failed; the report is written with what there is.")
     shell("python -m tsd report {options}", options=options_of_what_there_is())

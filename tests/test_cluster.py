@@ -100,7 +100,7 @@ def test_on_this_machine_nothing_ends_a_job_for_its_time():
     asked = requests(None, PAPER)
     assert asked["minutes"] == 0
     assert asked["python"] == "python"
-    assert asked["gpu_turn"] in (0, 1)
+    assert asked["gpu_slots"] == 1
 
 
 def test_what_goes_into_a_shell_is_quoted():

@@ -28,7 +28,7 @@ def grid(folder, scale):
     return open_grid({"experiments": str(folder), "scale": scale})
 
 
-@pytest.mark.parametrize("scale", ["paper", "mini", "smoke", "transfer"])
+@pytest.mark.parametrize("scale", ["paper", "midi", "mini", "smoke", "transfer"])
 def test_a_margin_is_a_run_and_a_point(folder, scale):
     margin = "model.roi_head.progressive_constraint.m_c"
     declare(folder, id="tsd_pc_cls_06", base="tsd_faster-rcnn_r50_fpn", set={margin: 0.6})
@@ -60,7 +60,7 @@ def test_a_backbone_is_a_file_and_a_run_and_for_small_scales_a_line(folder):
         assert grid(folder, scale).job("r18_tsd", 0).config.model.backbone.base_channels == 16
 
 
-@pytest.mark.parametrize("scale", ["paper", "mini", "smoke", "transfer"])
+@pytest.mark.parametrize("scale", ["paper", "midi", "mini", "smoke", "transfer"])
 def test_a_peer_is_one_entry(folder, scale):
     declare(folder, id="peer_libra", base="mmdet::libra_rcnn/libra-faster-rcnn_r101_fpn_1x_coco")
     job = grid(folder, scale).job("peer_libra", 0)

@@ -47,6 +47,14 @@ def test_a_scale_that_counts_iterations_has_no_price():
         COSTS.gpu_hours(open_grid({"scale": "mini"}).job("r50", 0))
 
 
+def test_such_a_scale_has_one_where_its_trainings_cost_is_told():
+    midi = open_grid({"scale": "midi"})
+    hours, kind = COSTS.gpu_hours(midi.job("r50", 0))
+    assert hours == pytest.approx(300 / 3600)
+    assert kind == "assumed"
+    assert COSTS.gpu_hours(midi.job("tsd_pc", 0))[0] == pytest.approx(1.1 * 300 / 3600)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

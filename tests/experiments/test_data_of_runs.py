@@ -52,7 +52,7 @@ def test_a_run_is_about_the_data_that_it_names(scale, run, expected):
     assert facts(open_grid({"scale": scale}), run) == expected
 
 
-@pytest.mark.parametrize("scale", ["paper", "mini", "transfer"])
+@pytest.mark.parametrize("scale", ["paper", "midi", "mini", "transfer"])
 def test_a_users_data_stand_for_the_scales_and_for_no_others(scale, tmp_path):
     grid = own_grid(tmp_path, scale)
     assert facts(grid, "r50") == ("coco2017", False, True, True)

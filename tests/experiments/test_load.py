@@ -134,7 +134,7 @@ MISTAKES = {
     "a scale that extends itself": (
         "scales/mini.yaml",
         lambda c: c.update(extends="smoke"),
-        r"key extends: mini → smoke → mini",
+        r"key extends: (midi → )?mini → smoke → mini",
     ),
     "file and id differ": (
         "tables/table2.yaml",

@@ -48,7 +48,7 @@ def test_every_run_can_be_made_under_every_protocol(grids, name):
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
-@pytest.mark.parametrize("scale", ["mini", "smoke", "transfer"])
+@pytest.mark.parametrize("scale", ["midi", "mini", "smoke", "transfer"])
 def test_and_at_every_small_scale(scale, name):
     grid = open_grid({"scale": scale, "protocol": name, "only": "all"})
     assert [job.mistake for job in grid.jobs if job.mistake] == []

@@ -16,7 +16,7 @@ from tsd.experiments.scale_schema import Scale, SettingsForBases
 from tsd.experiments.settings import open_grid
 
 NOT_THE_CASCADE = {"match": "*-rcnn_r50_fpn", "but_not": ["*cascade-rcnn_r50_fpn"]}
-SMALL_SCALES = ["mini", "smoke", "transfer"]
+SMALL_SCALES = ["midi", "mini", "smoke", "transfer"]
 
 
 @pytest.fixture
@@ -57,7 +57,9 @@ def test_an_entry_applies_to_what_it_matches_but_not_to_its_exceptions(base, app
     assert SettingsForBases(**NOT_THE_CASCADE, set={}).is_for(base) == applies
 
 
-@pytest.mark.parametrize(("scale", "channels"), [("mini", 48), ("smoke", 48), ("transfer", 64)])
+@pytest.mark.parametrize(
+    ("scale", "channels"), [("midi", 128), ("mini", 48), ("smoke", 48), ("transfer", 64)]
+)
 def test_a_base_whose_name_ends_in_an_e_is_no_cascade(folder, own_base, scale, channels):
     own_base("double-rcnn_r50_fpn")
     model = grid(folder, scale).job("own", 0).config.model

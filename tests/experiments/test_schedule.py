@@ -163,7 +163,7 @@ def test_all_faults_are_told_at_once():
     assert str(refused.value).count("mine.yaml: param_scheduler") == 2
 
 
-@pytest.mark.parametrize("scale", ["paper", "mini", "smoke", "transfer"])
+@pytest.mark.parametrize("scale", ["paper", "midi", "mini", "smoke", "transfer"])
 def test_every_declared_schedule_fits_and_a_training_cut_short_does_not(scale):
     for job in open_grid({"scale": scale, "only": "all"}).jobs:
         config = job.config.to_dict()

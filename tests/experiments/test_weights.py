@@ -52,7 +52,7 @@ def test_runs_of_that_backbone_take_them_and_all_others_are_as_they_were(opened)
     assert any(name.startswith("peer_") for name in having)
 
 
-@pytest.mark.parametrize("scale", ["mini", "smoke"])
+@pytest.mark.parametrize("scale", ["midi", "mini", "smoke"])
 def test_where_nothing_is_pretrained_they_change_nothing(opened, scale):
     assert configs(opened(scale)) == configs(opened(scale, weights=OWN))
 

@@ -111,7 +111,7 @@ def test_what_depends_on_the_number_of_images_ends_the_training_at_its_start(smo
     assert not job.folder.events.exists()
 
 
-@pytest.mark.parametrize("scale", ["paper", "mini", "smoke", "transfer"])
+@pytest.mark.parametrize("scale", ["paper", "midi", "mini", "smoke", "transfer"])
 def test_every_declared_run_reads_its_data_set(scale):
     jobs = open_grid({"scale": scale, "only": "all"}).jobs
     assert jobs

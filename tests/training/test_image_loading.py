@@ -29,7 +29,7 @@ def types_in(config):
     return [part["type"] for part in dictionaries(config) if isinstance(part.get("type"), str)]
 
 
-@pytest.mark.parametrize("scale", ["paper", "mini", "smoke", "transfer"])
+@pytest.mark.parametrize("scale", ["paper", "midi", "mini", "smoke", "transfer"])
 def test_every_run_loads_images_in_frame_and_keeps_its_compiled_config(scale):
     grid = open_grid({"scale": scale})
     for job in {job.run.id: job for job in grid.jobs}.values():

@@ -10,6 +10,8 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tsd.cluster.gpu_devices import VISIBLE
+from tsd.cluster.mps import PIPES
 from tsd.experiments.grid import Grid
 from tsd.experiments.job import Job
 from tsd.experiments.reading import DeclarationError
@@ -76,8 +78,15 @@ def logged(log: Path | None, job: Job) -> Iterator[Callable[[str], None]]:
 
 
 def _attempt_heading() -> str:
-    """The line between the attempts in a log: when, where, and which of the scheduler's jobs."""
+    """The line between the attempts in a log: when, where, and which of the scheduler's jobs.
+
+    Where a GPU was chosen for it, the line names that, and MPS if others may compute on it too.
+    """
     heading = f"== {time.strftime('%Y-%m-%d %H:%M:%S')}, {socket.gethostname()}"
+    if os.environ.get(VISIBLE):
+        heading += f", GPU {os.environ[VISIBLE]}"
+    if os.environ.get(PIPES):
+        heading += ", behind MPS"
     if "SLURM_JOB_ID" in os.environ:
         heading += f", SLURM job {os.environ['SLURM_JOB_ID']}"
     return heading

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tsd import environment
-from tsd.cli import questions, steps, tracking_views, training_step
+from tsd.cli import pack_step, questions, steps, tracking_views, training_step
 from tsd.cli.declarations import declarations
+from tsd.cli.gpu_place import Share, on_gpu
 from tsd.data.coco_format import DatasetError
 from tsd.experiments.figure_kinds import extractions
 from tsd.experiments.reading import DeclarationError
@@ -26,10 +27,17 @@ def main(arguments: list[str] | None = None) -> None:
         # Read by OpenMP when torch is imported, which the command does later.
         os.environ["OMP_NUM_THREADS"] = str(options.threads)
     try:
-        options.command(options)
+        with on_gpu(options.gpu):
+            options.command(options)
     except (DeclarationError, DatasetError, RecordError, ResultsError) as error:
         sys.exit(f"tsd: {error}")
 
+
+SHARES_A_GPU = ("train", "detect", "extract", "submit")
+"""Commands that compute on a GPU beside others."""
+
+HAS_A_GPU_ALONE = ("latency",)
+"""Commands that measure, for which reason nothing else may be on their GPU."""
 
 DESCRIPTION = """\
 Commands of this project: those that answer questions come first, then the steps of the workflow,
@@ -102,7 +110,8 @@ def _parser() -> argparse.ArgumentParser:
         added: argparse.ArgumentParser = commands.add_parser(
             name, parents=list(parents), help=text, description=text
         )
-        added.set_defaults(command=command)
+        gpu = Share.ALONE if name in HAS_A_GPU_ALONE else Share.NONE
+        added.set_defaults(command=command, gpu=Share.SHARED if name in SHARES_A_GPU else gpu)
         return added
 
     for name, command, parents, text in (
@@ -198,6 +207,22 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         default=1,
         help="This is the number of the attempt; a later one is not made where it cannot help.",
+    )
+    text = "Train a model in a job that several trainings share, and write down how that ended."
+    attempt = add("attempt", pack_step.attempt, [job, out], text)
+    attempt.add_argument(
+        "--minutes", type=float, required=True, help="The job takes at most so many minutes."
+    )
+    attempt.add_argument(
+        "--attempt", type=int, required=True, help="This is the number of the attempt."
+    )
+    attempt.add_argument(
+        "--attempts", type=int, required=True, help="It is tried at most so many times."
+    )
+    text = "Take over a training that ended in a job which it shared with others."
+    take_over = add("take-over", pack_step.take_over, [job], text)
+    take_over.add_argument(
+        "--outcome", type=Path, required=True, help="The command `attempt` wrote this file."
     )
     text = "Bring the files of a training into MLflow while it trains."
     follow = add("follow", training_step.follow, [job], text)

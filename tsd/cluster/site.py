@@ -5,7 +5,6 @@ import math
 import re
 import shlex
 import subprocess
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, StringConstraints
@@ -137,7 +136,8 @@ def requests(
     nodes have the same number of them, and it gets as few nodes as that allows.
 
     Args:
-        site: The cluster, or None for this machine, where a job gets one GPU if there are any.
+        site: The cluster, or None for this machine, where a job gets a place on one GPU if there
+            are any (:mod:`tsd.cluster.gpu_plan`).
         resources: What the scale says. Memory and threads are for one process.
         attempt: Number of the attempt, counted from 1.
         gpus: Number of GPUs in place of the scale's, or None for the scale's.
@@ -149,7 +149,7 @@ def requests(
     gpus = resources.gpus if gpus is None else gpus
     if site is None:
         return {
-            "gpu_turn": min(gpus, 1, len(list(Path("/dev").glob("nvidia[0-9]*")))),
+            "gpu_slots": min(gpus, 1),
             "mem_mb": resources.mem_mb,
             "runtime": resources.runtime * attempt,
             "minutes": 0,  # Without a scheduler nothing ends a job for its time.
@@ -185,19 +185,55 @@ def requests(
     return {name: value for name, value in asked.items() if value is not None}
 
 
-def check(site: Site, resources: Resources) -> None:
+PACK = "pack"
+"""The name by which Snakemake knows trainings that may share a job."""
+
+ATTEMPTS_VARIABLE = "TSD_ATTEMPTS"
+"""By this environment variable a job learns how often it is tried at most."""
+
+
+def pack_size(site: Site | None, resources: Resources) -> int:
+    """How many trainings share a job, which has a whole GPU; 1 where each has its own.
+
+    Args:
+        site: The cluster, or None for this machine.
+        resources: What the scale says.
+    """
+    gpus = resources.gpus
+    if site is not None and site.max_gpus is not None:
+        gpus = min(gpus, site.max_gpus)
+    if site is None or gpus != 1:
+        return 1
+    return resources.per_gpu
+
+
+def packed_requests(site: Site, resources: Resources, attempt: int = 1) -> dict[str, Any]:
+    """What one of the trainings that share a job asks for.
+
+    Snakemake adds up the numbers of those in a job, memory and threads for instance, and takes what
+    is a word, such as the GPU, once. The number of nodes is a number, so that it is left to SLURM.
+    """
+    asked = requests(site, resources, attempt)
+    return {name: value for name, value in asked.items() if name != "nodes"}
+
+
+def check(site: Site, resources: Resources, pack: int = 1) -> None:
     """Ask the scheduler whether it would take the grid's jobs, before any of them is submitted.
 
     Args:
         site: The cluster.
         resources: What the scale says that a job needs.
+        pack: How many trainings share a job.
 
     Raises:
         DeclarationError: If it would not, does not answer, or is not there. Gives SLURM's own
             reason and the command that it was asked with.
     """
-    for gpus in sorted({min(resources.gpus, 1), resources.gpus}):
-        command = ["sbatch", "--test-only", *_options(requests(site, resources, gpus=gpus))]
+    for gpus, sharing in sorted({(min(resources.gpus, 1), 1), (resources.gpus, pack)}):
+        wanted = requests(site, resources, gpus=gpus)
+        if sharing > 1:
+            wanted |= {"mem_mb": sharing * wanted["mem_mb"], "cpus": sharing * resources.threads}
+        command = ["sbatch", "--test-only", *_options(wanted)]
         try:
             asked = subprocess.run(  # noqa: S603 a list, no shell
                 [*command, "--wrap=true"],
@@ -219,6 +255,11 @@ def check(site: Site, resources: Resources) -> None:
             raise DeclarationError(
                 f"slurm/site.yaml: SLURM would not take a job on {gpus or 'no'} GPUs: {why} "
                 f"(asked with {shlex.join(command)})"
+                + (
+                    f"; `--group-components {PACK}=N` has N trainings share it"
+                    if sharing > 1
+                    else ""
+                )
             )
 
 
@@ -235,6 +276,7 @@ def _options(asked: dict[str, Any]) -> list[str]:
         "gres": "--gres",
         "tasks": "--ntasks",
         "tasks_per_node": "--ntasks-per-node",
+        "cpus": "--cpus-per-task",
     }
     return [f"{words[name]}={value}" for name, value in asked.items() if name in words]
 

@@ -72,6 +72,16 @@ class Costs(Declaration):
     images: Annotated[dict[str, int], Field(examples=[{"coco2017": 117266}])]
     """An epoch on a data set has this many images; each key is the name of a data set."""
 
+    trainings: Annotated[
+        dict[str, SourcedNumber],
+        Field(
+            default_factory=dict,
+            examples=[{"midi": {"value": 300, "kind": "assumed", "source": "guessed"}}],
+        ),
+    ]
+    """At a scale whose trainings are counted in iterations, one of Faster R-CNN takes a GPU this
+    many seconds; each key is the name of a scale."""
+
     factors: Annotated[
         list[Factor],
         Field(
@@ -86,21 +96,29 @@ class Costs(Declaration):
         """The GPU hours of a training, and how sure its least sure part is.
 
         Raises:
-            DeclarationError: If the training is not counted in epochs, or the size of its data set
-                is not told.
+            DeclarationError: If the training is not counted in epochs and no cost of its scale is
+                told, or if the size of its data set is not told.
         """
-        train = job.config.train_cfg
-        if "max_epochs" not in train:
-            raise DeclarationError(f"scale {job.scale.id}: {job.run.id} is not trained in epochs")
-        if job.dataset.id not in self.images:
-            raise DeclarationError(f"{self.origin}: key images: {job.dataset.id} is not told")
-        seconds = self.seconds_per_image.value * self.images[job.dataset.id] * train.max_epochs
-        kinds = [self.seconds_per_image.kind]
+        seconds, kind = self._of_faster_rcnn(job)
+        kinds = [kind]
         for factor in self.factors:
             if factor.fits(job):
                 seconds *= factor.factor
                 kinds.append(factor.kind)
         return seconds / 3600, max(kinds, key=KINDS.index)
+
+    def _of_faster_rcnn(self, job: Job) -> tuple[float, Kind]:
+        """The GPU seconds of Faster R-CNN that is trained as a job is, and how sure they are."""
+        if job.scale.id in self.trainings:
+            told = self.trainings[job.scale.id]
+            return told.value, told.kind
+        train = job.config.train_cfg
+        if "max_epochs" not in train:
+            raise DeclarationError(f"scale {job.scale.id}: {job.run.id} is not trained in epochs")
+        if job.dataset.id not in self.images:
+            raise DeclarationError(f"{self.origin}: key images: {job.dataset.id} is not told")
+        told = self.seconds_per_image
+        return told.value * self.images[job.dataset.id] * train.max_epochs, told.kind
 
 
 def load_costs(folder: Path) -> Costs:

@@ -24,6 +24,22 @@ class Resources(Declaration):
     gpus: Annotated[int, Field(ge=0, examples=[16])] = 0
     """A training on a cluster uses this many GPUs; without a cluster it uses at most one."""
 
+    per_gpu: Annotated[int, Field(ge=1, le=48, examples=[12])] = 1
+    """At most this many trainings share a GPU, on a machine of one's own and, packed into one job,
+    on a cluster. NVIDIA's MPS takes at most 48."""
+
+    gpu_mem_mb: Annotated[int, Field(ge=1, examples=[2000])] = 16000
+    """Each training needs at most this many MB of a GPU's memory; where a GPU has less than
+    ``per_gpu`` times that, fewer trainings share it."""
+
+    @model_validator(mode="after")
+    def _shares_what_is_one_gpu(self) -> Self:
+        if self.per_gpu > 1 and self.gpus > 1:
+            raise ValueError(
+                f"key per_gpu: trainings on {self.gpus} GPUs each do not share any; give gpus: 1"
+            )
+        return self
+
 
 class SettingsForBases(ForBases):
     """What a scale changes in runs by the name of their base."""

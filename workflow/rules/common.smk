@@ -2,15 +2,26 @@
 
 import json
 import hashlib
+import os
 import shlex
 import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from tsd.cluster.gpu_plan import of_this_machine, tell_jobs
 from tsd.cluster.leftovers import end_leftovers, work_alone
+from tsd.cluster.mps import start_mps
 from tsd.cluster.orphans import end_orphans
-from tsd.cluster.site import check, open_site, requests
+from tsd.cluster.site import (
+    ATTEMPTS_VARIABLE,
+    PACK,
+    check,
+    open_site,
+    pack_size,
+    packed_requests,
+    requests,
+)
 from tsd.experiments.data_formats import format_of
 from tsd.experiments.figure_kinds import extractions
 from tsd.experiments.compile import content_of_dataset
@@ -38,6 +49,12 @@ except DeclarationError as error:
 if lacking := lacking_weights(GRID):
     raise WorkflowError(lacking)
 
+
+def warn(line):
+    """Tell a person who waits something, apart from what a dry run prints."""
+    print(line, file=sys.stderr, flush=True)
+
+
 GRID_OPTIONS = shlex.join(GRID.command_line_options)
 TARGET_OPTIONS = shlex.join(GRID.target_options)
 REPORT_OPTIONS = shlex.join(GRID.report_options)
@@ -50,7 +67,7 @@ if SITE:
     shell.prefix(SITE.prologue)
 
 
-def asking(gpus=None):
+def asking(gpus=None, packed=False):
     """What a job that computes gets from where it runs, more of it with each attempt.
 
     All of it is a resource, the command that starts Python too: for the sake of a parameter that
@@ -61,13 +78,38 @@ def asking(gpus=None):
         return lambda wildcards, attempt: asked(attempt)[name]
 
     def asked(attempt):
+        if packed:
+            return packed_requests(SITE, GRID.scale.resources, attempt)
         return requests(SITE, GRID.scale.resources, attempt, gpus)
 
     return {name: of_attempt(name) for name in asked(1)}
 
 
-TRAINING = asking()
+# How many trainings share a job of a cluster; 1 if each has its own.
+TRAININGS_A_JOB = pack_size(SITE, GRID.scale.resources)
+# How often a job of a cluster is tried. It learns that by its environment (see onstart).
+ATTEMPTS = os.environ.get(ATTEMPTS_VARIABLE, "1")
+
+TRAINING = asking(packed=TRAININGS_A_JOB > 1)
 INFERENCE = asking(min(GRID.scale.resources.gpus, 1))
+
+
+# The GPUs of this machine that jobs share, where Snakemake runs jobs here; None without GPUs.
+GPUS = None
+if workflow.is_main_process and not SITE and workflow.resource_settings.nodes is None:
+    try:
+        GPUS = of_this_machine(GRID.scale.resources, warn)
+    except DeclarationError as error:
+        raise WorkflowError(str(error)) from error
+if GPUS is not None:
+    # No more jobs start than there are places: one that waits for a place would hold a core. The user
+    # may have said `--resources gpu_slots=2`.
+    asked = workflow.global_resources.get("gpu_slots").value
+    most = GPUS.jobs if asked is None else min(GPUS.jobs, asked)
+    workflow.register_resource("gpu_slots", most)
+
+# The MPS that this workflow has started, if it has.
+MPS = []
 
 
 # Run → its jobs, of the runs that the targets turn out to need as the workflow is planned.
@@ -158,6 +200,29 @@ def what_training_waits_for(wildcards):
     ]
 
 
+def pack(wildcards):
+    """The group of trainings that may share a job; `--group-components pack=6` has six share it.
+
+    Snakemake learns how many do by its settings, which are not there yet when it reads the rules.
+    """
+    settings = workflow.group_settings
+    settings.group_components = {PACK: TRAININGS_A_JOB, **settings.group_components}
+    return PACK
+
+
+def trainings_a_job():
+    """How many trainings share a job in this call."""
+    if TRAININGS_A_JOB == 1:
+        return 1
+    return workflow.group_settings.group_components.get(PACK, TRAININGS_A_JOB)
+
+
+def what_was_tried(wildcards):
+    """The file that says how a packed training ended; none of a training that has ended before."""
+    job = job_at(wildcards)
+    return [] if job.folder.is_trained else [f"results/{job.key}/attempt.json"]
+
+
 def tell_of_missing_data():
     """Name the data sets to be checked that are not there, before other jobs run in vain.
 
@@ -177,6 +242,28 @@ def tell_of_missing_data():
     if told and len(told) == len(planned):
         raise WorkflowError("\n".join(told))
     print(*told, sep="\n", end="\n" if told else "")
+
+
+def open_gpus():
+    """Deal this machine's GPUs out to the jobs, and have those that share one compute side by side."""
+    if GPUS is None or not workflow.local_exec or workflow.touch:
+        return
+    tell_jobs(GPUS)
+    sharing = ("train", "detect", "extract", "submit")
+    wanting = sum(job.rule.name in sharing for job in workflow.dag.needrun_jobs())
+    by_cores = (workflow.cores or 1) // GRID.scale.resources.threads
+    places = workflow.global_resources["gpu_slots"].value
+    if min(wanting, by_cores, places) > len(GPUS.shares):
+        started = start_mps(list(GPUS.shares), warn, os.getpid())
+        if started is not None:
+            os.environ.update(started.variables)
+            MPS.append(started)
+
+
+def close_gpus():
+    """End the MPS that this workflow has started; that it ends if we are killed is seen to elsewhere."""
+    while MPS:
+        MPS.pop().stop(warn)
 
 
 def checks_behind(jobs):
