@@ -125,7 +125,6 @@ def test_a_table_that_is_named_as_a_target_is_asked_for_alone(project):
         *("snakemake", "-n", "--cores", "2", "--config", "scale=smoke", "seeds=auto"),
         *("--quiet", "rules", "--", "table2"),
     )
-    assert "train                4" in output or "train" in output
     counts = {line.split()[0]: line.split()[1] for line in output.splitlines() if line.split()[1:]}
     assert counts["train"] == "4"
     assert counts["look"] == "1"
@@ -199,7 +198,7 @@ def test_a_claim_that_is_turned_round_trains_nothing_again(project):
     before = trained(project)
     snakemake(project, "all", settings=AUTO)
     assert trained(project) == before
-    assert [look["decided"] for look in looks(project)][0] == {"clear": 1, "close": 1}
+    assert looks(project)[0]["decided"] == {"clear": 1, "close": 1}
 
 
 def test_fixed_seeds_use_what_is_there_and_take_no_looks(project):

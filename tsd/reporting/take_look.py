@@ -74,9 +74,12 @@ def take_look(grid: Grid, before: Sequence[Look], costs: Costs | None) -> Look:
             for verdict in verdicts
             if verdict.outcome.is_decision and verdict.look is not None
         },
-        next=dict.fromkeys(chosen_runs, seeds[number]),
+        next=dict.fromkeys(chosen_runs, seeds[number] if chosen_runs else 0),
         may_decide=chosen,
-        too_dear=[claim for claim in claims if claim not in chosen],
+        too_dear=[
+            *(before[-1].too_dear if before else ()),
+            *(claim for claim in claims if claim not in chosen),
+        ],
         hours=spent,
         next_hours=sum(prices[run] for run in chosen_runs),
     )
