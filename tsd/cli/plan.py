@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tsd.cli.job_step import grid_of
+from tsd.data.coco_format import counted
 from tsd.experiments.costs import Costs, load_costs
 from tsd.experiments.grid import Grid, possible
 from tsd.experiments.job import Job
@@ -76,14 +77,13 @@ def _print_costs(jobs: Sequence[Job], costs: Costs | None) -> None:
 
     prices = Prices(jobs, costs)
     table = Table(box=box.SIMPLE, show_footer=True)
-    missing = [job for job in jobs if not job.folder.is_trained]
-    to_make = [prices.of(job) for job in missing]
+    missing = {job.key: job for job in jobs if not job.folder.is_trained}
     for heading, footer in (
         ("run", f"all {len({job.run.id for job in jobs})} runs"),
         ("there", str(len(jobs) - len(missing))),
         ("to make", str(len(missing))),
         ("hours each", ""),
-        ("hours to make", _sum_text(to_make)),
+        ("hours to make", _sum_text([prices.of(job) for job in missing.values()])),
         ("known from", ""),
     ):
         table.add_column(
@@ -94,7 +94,7 @@ def _print_costs(jobs: Sequence[Job], costs: Costs | None) -> None:
         )
     for run in dict.fromkeys(job.run.id for job in jobs):
         own = [job for job in jobs if job.run.id == run]
-        waiting = [job for job in own if job in missing]
+        waiting = [job for job in own if job.key in missing]
         price = prices.of((waiting or own)[0])
         table.add_row(
             run,
@@ -135,8 +135,9 @@ def _outlook(grid: Grid, before: Sequence[Look], jobs: Sequence[Job]) -> str:
     so_far = f"{_summary(before[-1])}\n" if before else ""
     return (
         f"{so_far}Next is look {number} of {len(looks)}, at {looks[number - 1]} seeds, with "
-        f"{limit}. It makes {len(missing)} trainings, of {len(runs)} runs.\n"
-        f"It can decide {len(can)} claims: {', '.join(can)}"
+        f"{limit}. It makes {counted(len(missing), 'training', 'trainings')}, of "
+        f"{counted(len(runs), 'run', 'runs')}.\n"
+        f"It can decide {counted(len(can), 'claim', 'claims')}: {', '.join(can)}"
     )
 
 
@@ -144,12 +145,14 @@ def _summary(taken: Look) -> str:
     """What a look found, in a few sentences."""
     here = sum(number == taken.number for number in taken.decided.values())
     text = (
-        f"Look {taken.number}: {here} claims were decided at it, {len(taken.decided)} so far; "
-        f"the trainings after the first look took {taken.hours:.2f} hours."
+        f"Look {taken.number} decided {counted(here, 'claim', 'claims')}, and "
+        f"{counted(len(taken.decided), 'is', 'are')} decided so far. The trainings after the first "
+        f"look took {taken.hours:.2f} hours."
     )
     if taken.next:
         return (
-            f"{text} {len(taken.next)} runs get more seeds for {len(taken.may_decide)} claims, "
-            f"in about {taken.next_hours:.2f} hours."
+            f"{text} {counted(len(taken.next), 'run gets', 'runs get')} more seeds for the sake of "
+            f"{counted(len(taken.may_decide), 'claim', 'claims')}, in about "
+            f"{taken.next_hours:.2f} hours."
         )
     return f"{text} No look follows: {taken.end}."

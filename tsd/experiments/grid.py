@@ -309,11 +309,8 @@ class Grid:
         files = [
             job.folder.path / name for job in jobs for name in ("metrics.json", "tracking.json")
         ]
-        table, figure = (
-            self.experiments.tables.get(target),
-            self.experiments.figures.get(target),
-        )
-        if table and any(METRICS[name].step is Step.LATENCY for name in table.metrics):
+        figure = self.experiments.figures.get(target)
+        if self._has_runtimes(target):
             files += [path for job in jobs for path in (job.folder.latency, job.folder.retracking)]
         if figure and figure.kind in extractions():
             files += [
@@ -322,6 +319,16 @@ class Grid:
                 if job.seed == self.jobs_of(job.run.id)[0].seed
             ]
         return [str(path) for path in files]
+
+    def _has_runtimes(self, target: str) -> bool:
+        """Whether a table, a figure or a run is a table that shows the latency of its runs."""
+        table = self.experiments.tables.get(target)
+        return table is not None and any(METRICS[m].step is Step.LATENCY for m in table.metrics)
+
+    @property
+    def timed_tables(self) -> list[str]:
+        """Ids of the tables that are wanted and show the latency of their runs."""
+        return [name for name in self.wanted_tables if self._has_runtimes(name)]
 
     @property
     def wanted_tables(self) -> list[str]:

@@ -16,20 +16,25 @@ from tsd.experiments.claims_schema import Claim
 from tsd.experiments.grid import Grid, possible
 from tsd.experiments.job import Job
 from tsd.experiments.look_files import Look, LookFiles
-from tsd.experiments.metrics import METRICS
+from tsd.experiments.metrics import METRICS, Step
 from tsd.experiments.reading import DeclarationError
 
 
 def decidable(grid: Grid) -> list[Claim]:
     """The claims that trainings of what is asked for can decide, as far as declarations tell.
 
-    All of their runs are asked for and trained, on the data that the claim is about; the scale can
-    tell what is claimed; and there is chance in it. Nothing is compiled.
+    All of their runs are asked for and trained, on the data that the claim is about, and in a table
+    with runtimes if it is about these; the scale can tell what is claimed; and there is chance in
+    it. Nothing is compiled.
     """
     wanted = {job.run.id for job in grid.wanted}
-    return [
-        claim for claim in grid.claims if wanted >= {*claim.runs} and _is_decidable(grid, claim)
-    ]
+    timed = {job.run.id for name in grid.timed_tables for job in grid.jobs_for(name)}
+    found = []
+    for claim in grid.claims:
+        steps = {METRICS[name].step for name in claim.metrics}
+        if {*claim.runs} <= (timed if Step.LATENCY in steps else wanted):
+            found.append(claim)
+    return [claim for claim in found if _is_decidable(grid, claim)]
 
 
 def _is_decidable(grid: Grid, claim: Claim) -> bool:

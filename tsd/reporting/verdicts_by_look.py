@@ -104,6 +104,7 @@ def overview(results: Results) -> str:
         "A run has as many seeds as the claims that rest on it need: only the runs of claims that "
         f"are undecided are trained with more. The claims are judged at several looks ({plan}), "
         "whose levels are such that all of them together err as rarely as a single one at "
-        f"{level(sum(looks.errors))} would. A claim that is decided stays so, and is shown with "
-        f"the seeds of the look that decided it. {so_far} {then}"
+        f"{level(sum(looks.errors))} would; these levels take the place of 95% in this section. A "
+        "claim that is decided stays so, and is shown with the seeds of the look that decided it. "
+        f"{so_far} {then}"
     )
