@@ -12,7 +12,7 @@ GRID_OPTIONS := --scale '$(SCALE)' $(if $(DATASET),--dataset '$(DATASET)') $(if 
 GRID_JOB_OPTIONS := --scale '$(SCALE)' $(if $(DATASET),--dataset '$(DATASET)') $(if $(PROTOCOL),--protocol '$(PROTOCOL)')
 CONFIG := 'scale=$(SCALE)' $(if $(DATASET),'dataset=$(DATASET)') $(if $(PROTOCOL),'protocol=$(PROTOCOL)') $(if $(CHECKPOINT),'checkpoint=$(CHECKPOINT)') $(if $(ONLY),'only=$(ONLY)') $(if $(SEEDS),'seeds=$(SEEDS)')
 
-.PHONY: help setup reproduce test test-slurm check status ui bench bench-gpu declarations lock clean
+.PHONY: help setup reproduce test test-slurm check plan status ui bench bench-gpu declarations lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -20,7 +20,7 @@ help: ## this list
 setup: ## .venv with everything pinned; done by the other targets on first use
 	@requirements/install.sh
 
-reproduce: setup ## train the grid, evaluate, write the report (SCALE, DATASET, PROTOCOL, SEEDS=3, ONLY=table5,r50 or all)
+reproduce: setup ## train the grid, evaluate, write the report (SCALE, DATASET, PROTOCOL, SEEDS=3 or auto, ONLY=table5,r50 or all)
 	@status=0; snakemake --cores $(CORES) --config $(CONFIG) -- all || status=$$?; \
 	  python -m tsd track-missing $(GRID_OPTIONS); \
 	  python -m tsd headline $(GRID_OPTIONS); exit $$status
@@ -37,6 +37,9 @@ check: setup ## formatter, linter, type checker, workflow linters
 	mypy
 	snakefmt --check Snakefile workflow
 	snakemake --lint
+
+plan: setup ## what it costs to train what is asked for, before anything starts
+	@python -m tsd plan $(GRID_OPTIONS)
 
 status: setup ## how far each training is: evaluated, running, failed, not run …
 	@python -m tsd status $(GRID_OPTIONS)

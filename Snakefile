@@ -16,6 +16,7 @@ wildcard_constraints:
     table="|".join(GRID.experiments.tables),
 
 
+include: "workflow/rules/looks.smk"
 include: "workflow/rules/download.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tsd import environment
-from tsd.cli import pack_step, questions, steps, tracking_views, training_step
+from tsd.cli import pack_step, plan, questions, steps, tracking_views, training_step
 from tsd.cli.declarations import declarations
 from tsd.cli.gpu_place import Share, on_gpu
 from tsd.data.coco_format import DatasetError
@@ -79,7 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     seeds = argparse.ArgumentParser(add_help=False, parents=[grid])
     seeds.add_argument(
-        "--seeds", help="Each run has so many seeds; without it, it has those of the scale."
+        "--seeds",
+        help="Each run has so many seeds, or with auto as many as the claims need; without it, it "
+        "has those of the scale.",
     )
     wanted = argparse.ArgumentParser(add_help=False, parents=[seeds])
     wanted.add_argument(
@@ -170,6 +172,14 @@ def _parser() -> argparse.ArgumentParser:
     text = "Serve MLflow's pages on loopback, and print the addresses of the grid's views."
     ui = add("ui", tracking_views.ui, [grid], text)
     ui.add_argument("--port", type=int, default=tracking_views.PORT, help="They are served here.")
+    text = "Say what it costs to train what is asked for, before anything starts."
+    asked = add("plan", plan.plan, [wanted], text)
+    asked.add_argument(
+        "targets", nargs="*", help="These tables, figures and runs are meant, as by --only."
+    )
+    text = "Judge the claims, and choose whose runs get more seeds (with --seeds auto)."
+    look = add("look", plan.look, [wanted, out], text)
+    look.add_argument("--number", type=int, required=True, help="This is the number of the look.")
     bench = add("bench", questions.bench, [], "Measure speed and memory, as ratios.")
     bench.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="It runs there.")
     bench.add_argument("--rounds", type=int, default=7, help="Each side is timed so often.")

@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from tsd.experiments.figure_kinds import extractions
 from tsd.experiments.inconsistencies import Inconsistency
 from tsd.experiments.job import Compiled, Job, experiment_of
 from tsd.experiments.load import Experiments
+from tsd.experiments.look_files import LookFiles
 from tsd.experiments.metrics import METRICS, Step
 from tsd.experiments.protocol_schema import Protocol
 from tsd.experiments.reading import DeclarationError, suggest
@@ -41,6 +42,8 @@ class Grid:
             would be trained anew for the sake of an option.
         report_options: The same, and which tables, figures and runs were asked for.
         checkpoints: Files of weights by the names that runs have for them.
+        seeds_by_need: Whether looks at the results say how many seeds a run has
+            (:mod:`tsd.experiments.looks`), in place of the scale.
     """
 
     experiments: Experiments
@@ -56,6 +59,7 @@ class Grid:
     target_options: tuple[str, ...] = ()
     report_options: tuple[str, ...] = ()
     checkpoints: Mapping[str, Path] = field(default_factory=dict)
+    seeds_by_need: bool = False
 
     @property
     def name(self) -> str:
@@ -138,6 +142,25 @@ class Grid:
         """The file that says what was found when the data set of that id was checked."""
         return self.results / self.name / "datasets" / f"{dataset}.json"
 
+    @property
+    def looks(self) -> LookFiles | None:
+        """The looks at what is asked for; None where the number of seeds is fixed.
+
+        Each thing that is asked for has looks of its own, as it has claims of its own.
+        """
+        if not self.seeds_by_need:
+            return None
+        asked = "all" if self.only is None else "+".join(sorted(self.only))
+        if len(asked) > 40:
+            asked = hashlib.sha256(asked.encode()).hexdigest()[:10]
+        folder = self.results / self.name / "looks" / f"{self.report_name}-{asked}"
+        return LookFiles(folder, tuple(self.scale.looks))
+
+    def asking_for(self, targets: Sequence[str]) -> "Grid":
+        """The same grid where only these tables, figures and runs are asked for."""
+        options = (*self.target_options, f"--only={','.join(targets)}")
+        return replace(self, only=tuple(targets), report_options=options)
+
     def presentation(self) -> str:
         """A digest of all that a report shows without training for it: texts, published values."""
         shown = {
@@ -157,7 +180,7 @@ class Grid:
         canonical = json.dumps(shown, sort_keys=True, default=str)
         return hashlib.sha256(canonical.encode()).hexdigest()[:10]
 
-    @cached_property
+    @property
     def jobs(self) -> list[Job]:
         """Every run that there is at this scale, with each of its seeds.
 
@@ -201,8 +224,16 @@ class Grid:
 
     def jobs_of(self, run: str) -> list[Job]:
         """A run with each of its seeds."""
-        declared = self.experiments.run(run)
-        return [self.job(run, seed) for seed in declared.seeds or self.scale.seeds]
+        count = 0 if self.looks is None else self.looks.count(run, self.looks.taken())
+        return [self.job(run, seed) for seed in self.seeds_at(run, count)]
+
+    def seeds_at(self, run: str, count: int) -> list[int]:
+        """The seeds of a run, of which there are ``count`` where they are chosen by need.
+
+        A run that declares seeds of its own has these, whatever is asked for.
+        """
+        own = self.experiments.run(run).seeds
+        return own or (list(range(count)) if self.seeds_by_need else self.scale.seeds)
 
     def job(self, run: str, seed: int) -> Job:
         """One training.
@@ -278,11 +309,8 @@ class Grid:
         files = [
             job.folder.path / name for job in jobs for name in ("metrics.json", "tracking.json")
         ]
-        table, figure = (
-            self.experiments.tables.get(target),
-            self.experiments.figures.get(target),
-        )
-        if table and any(METRICS[name].step is Step.LATENCY for name in table.metrics):
+        figure = self.experiments.figures.get(target)
+        if self._has_runtimes(target):
             files += [path for job in jobs for path in (job.folder.latency, job.folder.retracking)]
         if figure and figure.kind in extractions():
             files += [
@@ -291,6 +319,16 @@ class Grid:
                 if job.seed == self.jobs_of(job.run.id)[0].seed
             ]
         return [str(path) for path in files]
+
+    def _has_runtimes(self, target: str) -> bool:
+        """Whether a table, a figure or a run is a table that shows the latency of its runs."""
+        table = self.experiments.tables.get(target)
+        return table is not None and any(METRICS[m].step is Step.LATENCY for m in table.metrics)
+
+    @property
+    def timed_tables(self) -> list[str]:
+        """Ids of the tables that are wanted and show the latency of their runs."""
+        return [name for name in self.wanted_tables if self._has_runtimes(name)]
 
     @property
     def wanted_tables(self) -> list[str]:

@@ -1,8 +1,9 @@
 """What a YAML file says of a scale: how big a run is."""
 
+from itertools import pairwise
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from tsd.experiments.base_schema import ForBases
 from tsd.experiments.declaration import Declaration, Differences, Identifier, Seed
@@ -85,6 +86,18 @@ class Scale(Declaration):
     seeds: Annotated[list[Seed], Field(min_length=1, examples=[[0, 1, 2]])] = [0]
     """Each run is trained once with each of these seeds."""
 
+    looks: Annotated[
+        list[Annotated[int, Field(ge=2)]], Field(min_length=1, examples=[[2, 3, 5]])
+    ] = [2, 3, 5]
+    """With ``seeds=auto`` the claims are judged when runs have this many seeds, and those runs on
+    which an undecided claim rests are trained with the seeds of the next number. The numbers grow;
+    the first is two at least, because one seed decides nothing."""
+
+    budget_hours: Annotated[float | None, Field(gt=0, examples=[40])] = None
+    """With ``seeds=auto`` the trainings after the first look may take this many hours together, of
+    a CPU core, or of a GPU where they run on one. The first look is taken whatever it costs.
+    ``null`` means that only ``looks`` sets an end."""
+
     resources: Annotated[
         Resources, Field(examples=[{"threads": 4, "mem_mb": 16000, "runtime": 1440, "gpus": 16}])
     ] = Resources()
@@ -134,6 +147,16 @@ class Scale(Declaration):
     """Smaller networks stand for the declared backbones; each key is a backbone, and its value
     holds the settings that make it smaller. Runs whose backbone is missing here are left out.
     ``null`` means all backbones at their full size."""
+
+    @field_validator("looks")
+    @classmethod
+    def _grow(cls, looks: list[int]) -> list[int]:
+        for earlier, later in pairwise(looks):
+            if later <= earlier:
+                raise ValueError(
+                    f"the numbers of seeds have to grow, and {later} follows {earlier}"
+                )
+        return looks
 
     @model_validator(mode="after")
     def _describes_no_bases_twice(self) -> Self:

@@ -1,5 +1,6 @@
 """The grid that a user's settings name."""
 
+import difflib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ from tsd.experiments.claims_schema import Claim, load_claims
 from tsd.experiments.grid import Grid
 from tsd.experiments.inconsistencies import Inconsistency, load_inconsistencies
 from tsd.experiments.load import Experiments, load_experiments
+from tsd.experiments.looks import require_decidable
 from tsd.experiments.reading import DeclarationError, suggest
 from tsd.experiments.scale_schema import Scale
 
@@ -18,6 +20,9 @@ Entry = TypeVar("Entry", Claim, Inconsistency)
 
 SETTINGS = ("scale", "dataset", "only", "seeds", "protocol", "checkpoint", "experiments")
 """What ``snakemake --config`` takes."""
+
+BY_NEED = "auto"
+"""The setting ``seeds`` may be this word in place of a number."""
 
 
 def open_grid(settings: Mapping[str, Any], results: Path = Path("results")) -> Grid:
@@ -27,7 +32,8 @@ def open_grid(settings: Mapping[str, Any], results: Path = Path("results")) -> G
         settings: ``scale``, id of a declared scale or a YAML file, mini by default; ``dataset``,
             likewise, for all runs, the scale's own by default; ``only``, ids of tables, figures
             and runs with commas between them, or ``all``, the scale's own by default; ``seeds``,
-            how many (3: seeds 0, 1 and 2), the scale's own by default;
+            how many (3: seeds 0, 1 and 2), or ``auto`` for as many as the claims need
+            (:mod:`tsd.experiments.looks`), the scale's own by default;
             ``protocol``, id of a declared protocol or a YAML file, the scale's own by default;
             ``checkpoint``, files of weights, as
             :func:`tsd.experiments.checkpoints.given_checkpoints` reads them;
@@ -61,11 +67,13 @@ def open_grid(settings: Mapping[str, Any], results: Path = Path("results")) -> G
     if checkpoints:
         options.append(f"--checkpoint={given['checkpoint']}")
     target_options = list(options)
+    by_need = given.get("seeds") == BY_NEED
     if "seeds" in given:
-        scale = scale.model_copy(update={"seeds": list(range(_count(given["seeds"])))})
+        if not by_need:
+            scale = scale.model_copy(update={"seeds": list(range(_count(given["seeds"])))})
         target_options.append(f"--seeds={given['seeds']}")
     asked = [f"--only={given['only']}"] if "only" in given else []
-    return Grid(
+    grid = Grid(
         experiments,
         claims=_all(load_claims, Path(folder, "claims.yaml"), experiments),
         inconsistencies=_all(
@@ -81,7 +89,10 @@ def open_grid(settings: Mapping[str, Any], results: Path = Path("results")) -> G
         target_options=tuple(target_options),
         report_options=(*target_options, *asked),
         checkpoints=checkpoints,
+        seeds_by_need=by_need,
     )
+    require_decidable(grid)
+    return grid
 
 
 def _all(
@@ -100,8 +111,10 @@ def _own(scale: Scale, experiments: Experiments) -> tuple[str, ...] | None:
 
 def _count(seeds: str) -> int:
     if not seeds.isdecimal() or int(seeds) < 1:
+        near = difflib.get_close_matches(seeds, [BY_NEED], cutoff=0.5)
         raise DeclarationError(
-            f"setting seeds: {seeds!r} is not how many: 3 means the seeds 0, 1 and 2"
+            f"setting seeds: {seeds!r} is not how many: 3 means the seeds 0, 1 and 2, and "
+            f"{BY_NEED} as many as the claims need" + (suggest(seeds, [BY_NEED]) if near else "")
         )
     return int(seeds)
 

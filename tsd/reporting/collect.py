@@ -14,11 +14,14 @@ from tsd.experiments.metrics import METRICS
 from tsd.experiments.network import network_name
 from tsd.experiments.protocol_schema import Protocol
 from tsd.experiments.schema import Run
+from tsd.experiments.spending import errors_of_looks
 from tsd.liveness import is_training
+from tsd.reporting.intervals import ERROR
 from tsd.results.collected import (
     RESULTS_VERSION,
     CollectedData,
     CollectedDeviation,
+    CollectedLooks,
     CollectedProtocol,
     CollectedRun,
     CollectedScale,
@@ -105,6 +108,22 @@ def collect(grid: Grid, jobs: Iterable[Job], not_run: Collection[str] = ()) -> R
         claims=list(grid.claims),
         inconsistencies=list(grid.inconsistencies),
         runs=in_order,
+        looks=_looks(grid),
+    )
+
+
+def _looks(grid: Grid) -> CollectedLooks | None:
+    """What the looks have come to; None where the number of seeds is fixed."""
+    if grid.looks is None:
+        return None
+    taken = grid.looks.taken()
+    return CollectedLooks(
+        seeds=grid.scale.looks,
+        errors=errors_of_looks(grid.scale.looks, ERROR),
+        taken=len(taken),
+        hours=taken[-1].hours if taken else 0.0,
+        budget_hours=grid.scale.budget_hours,
+        end=taken[-1].end if taken else None,
     )
 
 

@@ -44,16 +44,22 @@ class Estimate:
         wide: Its interval at such a level that those of all comparisons of a claim together contain
             the truth 95% of the time; None where the spread is unknown.
         seeds: Number of trainings of the run and, if there is one, of the baseline.
+        error: How often the interval may miss the truth, which its level follows from.
     """
 
     value: float
     interval: tuple[float, float] | None
     wide: tuple[float, float] | None
     seeds: tuple[int, ...]
+    error: float = ERROR
 
 
 def estimate(
-    comparison: Comparison, look_up: LookUp, is_exact: bool = False, comparisons: int = 1
+    comparison: Comparison,
+    look_up: LookUp,
+    is_exact: bool = False,
+    comparisons: int = 1,
+    error: float = ERROR,
 ) -> Estimate | None:
     """Compute the number of a comparison.
 
@@ -62,6 +68,7 @@ def estimate(
         look_up: Where the values come from.
         is_exact: Whether no chance is in it.
         comparisons: How many comparisons the claim makes.
+        error: How often the interval may miss.
 
     Returns:
         None where the run or the baseline has no value.
@@ -72,17 +79,18 @@ def estimate(
     value, *baseline = (statistics.fmean(group) for group in groups)
     value -= sum(baseline)
 
-    def interval(error: float) -> tuple[float, float] | None:
-        half = 0.0 if is_exact else half_width(groups, error)
+    def interval(missing: float) -> tuple[float, float] | None:
+        half = 0.0 if is_exact else half_width(groups, missing)
         if half is None:
             return None
         return comparison.unscaled(value - half), comparison.unscaled(value + half)
 
     return Estimate(
         comparison.unscaled(value),
-        interval(ERROR),
-        interval(ERROR / comparisons),
+        interval(error),
+        interval(error / comparisons),
         tuple(map(len, groups)),
+        error,
     )
 
 

@@ -26,7 +26,7 @@ from tsd.reporting import (
     summary,
     tables,
     verdict_texts,
-    verdicts,
+    verdicts_by_look,
     wording,
 )
 from tsd.reporting.cells import Cell
@@ -77,7 +77,7 @@ def write_pages(collected: Path) -> Path:
     environment = _environment()
     content = {
         "results": results,
-        "judged": verdicts.judge(results),
+        "judged": verdicts_by_look.judge_by_look(results),
         "differing": disagreements.disagreements(results),
         "captions": {
             figure.id: (folder / "figures" / f"{figure.id}.txt").read_text(encoding="utf-8")
@@ -116,6 +116,7 @@ def _environment() -> jinja2.Environment:
         to_markdown=tables.to_markdown,
         tone=tone,
         verdict_texts=verdict_texts,
+        verdicts_by_look=verdicts_by_look,
         summary=summary,
         wording=wording,
     )

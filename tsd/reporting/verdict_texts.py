@@ -8,7 +8,7 @@ from tsd.experiments.metrics import Metric
 from tsd.reporting.comparability import data_name, networks_text, papers_data_name
 from tsd.reporting.object_counts import few_objects
 from tsd.reporting.verdicts import Evidence, Outcome, Verdict
-from tsd.reporting.wording import listed, listed_once, number, own_decimals, signed
+from tsd.reporting.wording import level, listed, listed_once, number, own_decimals, signed
 from tsd.results.collected import Results
 
 SYMBOLS = {
@@ -225,7 +225,7 @@ def measured_text(evidence: Evidence, metrics: Mapping[str, Metric]) -> str:
         return text
     if found.interval is not None:
         low, high = (write(end, decimals) for end in found.interval)
-        text += f" (95%: {low} to {high})"
+        text += f" ({level(found.error)}: {low} to {high})"
     numbers = list(dict.fromkeys(found.seeds))
     each = " each" if len(numbers) < len(found.seeds) else ""
     return f"{text}, {' and '.join(map(str, numbers))} seed{'s' * (numbers != [1])}{each}"

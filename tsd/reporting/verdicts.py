@@ -33,7 +33,7 @@ from enum import StrEnum
 from tsd.experiments.claims_schema import Claim
 from tsd.experiments.comparisons import Comparison, Range
 from tsd.reporting.cells import measure, training_id
-from tsd.reporting.intervals import Estimate, LookUp, estimate
+from tsd.reporting.intervals import ERROR, Estimate, LookUp, estimate
 from tsd.reporting.paper_numbers import paper_numbers
 from tsd.results.collected import Results
 
@@ -46,6 +46,11 @@ class Outcome(StrEnum):
     UNDECIDED = "undecided"
     PARTIAL_RESULTS = "partial results"
     NO_RESULTS = "no results"
+
+    @property
+    def is_decision(self) -> bool:
+        """Whether the claim is decided."""
+        return self in (Outcome.HOLDS, Outcome.DOES_NOT)
 
 
 @dataclass(frozen=True)
@@ -92,12 +97,15 @@ class Verdict:
         outcome: What our trainings say of it.
         paper: What the paper's own numbers say of it.
         evidence: What the paper's numbers say, and what was measured.
+        look: The number of the look at growing results that it is of; None where the number of
+            seeds is fixed (:mod:`tsd.reporting.verdicts_by_look`).
     """
 
     claim: Claim
     outcome: Outcome
     paper: Outcome
     evidence: list[Evidence]
+    look: int | None = None
 
     @property
     def counted(self) -> list[Evidence]:
@@ -105,22 +113,23 @@ class Verdict:
         return [evidence for evidence in self.evidence if evidence.repeats is None]
 
 
-def judge(results: Results) -> list[Verdict]:
+def judge(results: Results, error: float = ERROR) -> list[Verdict]:
     """Judge the collected claims by the collected results.
 
     Args:
         results: What was collected.
+        error: How often an interval may miss the truth.
     """
-    return [_judge(results, claim) for claim in results.claims]
+    return [_judge(results, claim, error) for claim in results.claims]
 
 
-def _judge(results: Results, claim: Claim) -> Verdict:
-    evidence = list(_evidence(results, claim))
+def _judge(results: Results, claim: Claim, error: float) -> Verdict:
+    evidence = list(_evidence(results, claim, error))
     counted = [one for one in evidence if one.repeats is None]
     return Verdict(claim, _outcome(counted), _papers(evidence), evidence)
 
 
-def _evidence(results: Results, claim: Claim) -> Iterable[Evidence]:
+def _evidence(results: Results, claim: Claim, error: float) -> Iterable[Evidence]:
     """Yield each comparison of a claim's test with what is expected and what was found."""
     published = paper_numbers(results, claim)
     comparisons = claim.test.comparisons()
@@ -136,7 +145,7 @@ def _evidence(results: Results, claim: Claim) -> Iterable[Evidence]:
         yield Evidence(
             comparison,
             claimed if _is_comparable(results, comparison) else claim.test.expected_range(),
-            _estimate(results, comparison, len(firsts), claim.protocol),
+            _estimate(results, comparison, len(firsts), claim.protocol, error),
             value,
             claimed,
             None if first is comparison else first,
@@ -156,13 +165,13 @@ def _identity(results: Results, comparison: Comparison) -> object:
 
 
 def _estimate(
-    results: Results, comparison: Comparison, comparisons: int, protocol: str | None
+    results: Results, comparison: Comparison, comparisons: int, protocol: str | None, error: float
 ) -> Estimate | None:
     """Estimate a number from our trainings; None where a training would be its own baseline."""
     if len({training_id(results, run) for run in comparison.runs}) < len(comparison.runs):
         return None
     is_exact = comparison.is_exact(results.metrics)
-    return estimate(comparison, _measured(results, protocol), is_exact, comparisons)
+    return estimate(comparison, _measured(results, protocol), is_exact, comparisons, error)
 
 
 def _measured(results: Results, protocol: str | None) -> LookUp:

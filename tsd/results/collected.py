@@ -175,12 +175,29 @@ class CollectedScale(_Part):
     is_paper: bool
 
 
+class CollectedLooks(_Part):
+    """The looks at growing results that say how many seeds each run has.
+
+    ``seeds`` has the number of seeds at each look, ``errors`` the error that its intervals may
+    make. ``taken`` of the looks are over, their trainings took ``hours``, and ``end`` says why no
+    other follows; it is None while one does. ``budget_hours`` is None where there is no budget.
+    """
+
+    seeds: list[int]
+    errors: list[float]
+    taken: int
+    hours: float
+    budget_hours: float | None
+    end: str | None
+
+
 class Results(_Part):
     """The content of ``results.json``; ``name`` is that of the grid.
 
     ``version`` is ``RESULTS_VERSION`` of the project that wrote it. ``protocol`` is the id of
     the protocol of all runs that name none, None for what the bases say. ``dataset`` is the data
-    set of the grid, and ``data`` are those of all runs, by their ids.
+    set of the grid, and ``data`` are those of all runs, by their ids. ``looks`` is None where the
+    number of seeds is fixed.
     """
 
     version: Literal[3]
@@ -201,6 +218,7 @@ class Results(_Part):
     claims: list[Claim]
     inconsistencies: list[Inconsistency]
     runs: dict[str, CollectedRun]
+    looks: CollectedLooks | None = None
 
     @classmethod
     def read(cls, path: Path) -> Self:

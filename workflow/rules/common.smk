@@ -5,6 +5,7 @@ import hashlib
 import os
 import shlex
 import sys
+from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -26,6 +27,8 @@ from tsd.experiments.data_formats import format_of
 from tsd.experiments.figure_kinds import extractions
 from tsd.experiments.compile import content_of_dataset
 from tsd.experiments.grid import dataset_files, possible
+from tsd.experiments.look_files import Look
+from tsd.experiments.looks import files_of_look, require_decidable
 from tsd.experiments.settings import open_grid
 from tsd.experiments.reading import DeclarationError
 from tsd.experiments.planning import (
@@ -130,16 +133,22 @@ def plan(jobs):
 
 
 def files_of_report(wildcards):
-    """The results of all that is asked for, and what its data are."""
-    plan(GRID.wanted)
-    return [*GRID.wanted_files, *checks_behind(possible(GRID.wanted))]
+    """The results of all that is asked for, what its data are, and the looks that chose its seeds."""
+    looks, grid = looks_taken(), asked_grid()
+    plan(grid.wanted)
+    return [*grid.wanted_files, *checks_behind(possible(grid.wanted)), *looks]
 
 
 def files_of_target(wildcards):
-    """The results that a table or figure is made from, and what its data are."""
-    jobs = GRID.jobs_for(wildcards.target)
+    """The results that a table or figure is made from, what its data are, and the looks."""
+    looks, grid = looks_taken(), asked_grid()
+    jobs = grid.jobs_for(wildcards.target)
     plan(jobs)
-    return [*GRID.files_behind(wildcards.target), *checks_behind(possible(jobs))]
+    return [
+        *grid.files_behind(wildcards.target),
+        *checks_behind(possible(jobs)),
+        *looks,
+    ]
 
 
 def sum_of(files):
@@ -149,8 +158,10 @@ def sum_of(files):
 
 def files_for_servers(wildcards):
     """The detections of all that is asked for, packed for evaluation servers."""
-    plan(GRID.wanted)
-    return [f"results/{job.key}/submission.zip" for job in possible(GRID.wanted)]
+    looks, grid = looks_taken(), asked_grid()
+    plan(grid.wanted)
+    jobs = possible(grid.wanted)
+    return [*(f"results/{job.key}/submission.zip" for job in jobs), *looks]
 
 
 def options_of_what_there_is():

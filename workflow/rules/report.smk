@@ -27,10 +27,10 @@ rule collect:
     conda:
         "../../environment.yml"
     params:
-        options=REPORT_OPTIONS,
+        options=options_of_report,
         shown=GRID.presentation(),
         version=RESULTS_VERSION,
-        made_from=lambda wildcards: sum_of(GRID.wanted_files),
+        made_from=lambda wildcards: sum_of(asked_grid().wanted_files),
     shell:
         "python -m tsd collect {params.options} --out {output:q} > {log} 2>&1"
 
@@ -47,10 +47,10 @@ rule collect_part:
     conda:
         "../../environment.yml"
     params:
-        options=TARGET_OPTIONS,
+        options=options_of_target,
         shown=GRID.presentation(),
         version=RESULTS_VERSION,
-        made_from=lambda wildcards: sum_of(GRID.files_behind(wildcards.target)),
+        made_from=lambda wildcards: sum_of(asked_grid().files_behind(wildcards.target)),
     shell:
         "python -m tsd collect {params.options} --target {wildcards.target:q} --out {output:q}"
         " > {log} 2>&1"

@@ -1,0 +1,119 @@
+"""What trainings took, and what those to come may take.
+
+The surest source that there is says what a training costs: its own record once it has ended; other
+seeds of the same run, which are the same work; the declared costs, for trainings that are counted
+in epochs; and at last the mean over what else of the selection is trained. Hours are those of one
+CPU core, or of one GPU where a training ran on GPUs.
+"""
+
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tsd.experiments.costs import Costs
+from tsd.experiments.job import Job
+from tsd.experiments.reading import DeclarationError
+from tsd.results.records import TrainRecord
+
+
+class Source(StrEnum):
+    """Where the hours of a training are from, the surest first."""
+
+    MEASURED = "measured"
+    OTHER_SEEDS = "measured with other seeds"
+    DECLARED = "declared costs"
+    OTHER_RUNS = "measured of other runs"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Price:
+    """The hours of one training.
+
+    Args:
+        hours: Hours of a core or a GPU; None where nothing is known.
+        unit: What they are hours of; empty where nothing is known.
+        source: Where the number is from.
+    """
+
+    hours: float | None
+    unit: str
+    source: Source
+
+
+class Prices:
+    """The hours of the trainings of a grid.
+
+    Args:
+        jobs: Trainings of the grid, from which the others' hours are estimated.
+        costs: The declared costs; None where there are none.
+    """
+
+    def __init__(self, jobs: Iterable[Job], costs: Costs | None):
+        self._costs = costs
+        measured = (price for job in jobs if (price := measured_price(job)) is not None)
+        self._others = list(measured)
+        self._of_run: dict[str, Price | None] = {}
+
+    def of(self, job: Job) -> Price:
+        """The hours of a training, measured or estimated.
+
+        Args:
+            job: The training; it is compiled.
+        """
+        own = measured_price(job)
+        if own is not None:
+            return own
+        if job.run.id not in self._of_run:
+            self._of_run[job.run.id] = _mean(_other_seeds(job), Source.OTHER_SEEDS)
+        return (
+            self._of_run[job.run.id]
+            or self._declared(job)
+            or _mean(self._others, Source.OTHER_RUNS)
+            or Price(None, "", Source.UNKNOWN)
+        )
+
+    def _declared(self, job: Job) -> Price | None:
+        """What the costs say; None where they say nothing of such a training."""
+        if self._costs is None:
+            return None
+        try:
+            hours, _ = self._costs.gpu_hours(job)
+        except DeclarationError:
+            return None
+        return Price(hours, "GPU", Source.DECLARED)
+
+
+def measured_price(job: Job) -> Price | None:
+    """What a training took, in all of its attempts; None where it has not ended.
+
+    Args:
+        job: The training; it is compiled.
+    """
+    return _price(TrainRecord.read(job.folder.trained) or TrainRecord.read(job.folder.train))
+
+
+def _price(record: TrainRecord | None) -> Price | None:
+    if record is None:
+        return None
+    seconds = record.seconds_last_attempt if record.seconds is None else record.seconds
+    on_cpu = record.device == "cpu"
+    devices = record.processes * (record.threads if on_cpu else 1)
+    return Price(seconds * devices / 3600, "core" if on_cpu else "GPU", Source.MEASURED)
+
+
+def _other_seeds(job: Job) -> list[Price]:
+    """What the trainings of the same run took that there are, of whatever seeds."""
+    files = sorted(job.folder.path.parent.glob(f"seed*/{job.folder.trained.name}"))
+    return [price for file in files if (price := _price(TrainRecord.read(file))) is not None]
+
+
+def _mean(prices: Sequence[Price], source: Source) -> Price | None:
+    """The mean of some measured hours, on the device that most of them are of."""
+    if not prices:
+        return None
+    units = [price.unit for price in prices]
+    unit = max(units, key=units.count)
+    hours = [price.hours for price in prices if price.unit == unit and price.hours is not None]
+    return Price(statistics.fmean(hours), unit, source)

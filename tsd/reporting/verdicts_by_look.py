@@ -1,0 +1,110 @@
+"""Verdicts where the results grow look by look, and stop growing for a claim that is decided.
+
+**What a look sees.** Look k judges by the first n(k) seeds of each run and by nothing else, with
+intervals at the level that :mod:`tsd.experiments.spending` gives it. A run that does not have all
+of these seeds evaluated counts as not measured at that look. Therefore neither a grid that is half
+trained nor seeds that were trained for the sake of another claim give chance another try.
+
+**The verdict** on a claim is that of the first look that decides it. Where none does, it is that of
+the last look at which the claim has as many results as at any other.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tsd.reporting.verdicts import Verdict, judge
+from tsd.reporting.wording import level
+from tsd.results.collected import CollectedRun, Results, State
+
+
+def judge_by_look(results: Results) -> list[Verdict]:
+    """Judge the collected claims by the looks, or all at once where the number of seeds is fixed.
+
+    Args:
+        results: What was collected.
+    """
+    if results.looks is None:
+        return judge(results)
+    looks = enumerate(zip(results.looks.seeds, results.looks.errors, strict=True))
+    at_looks = [judge(_seen(results, number, seeds), error) for number, (seeds, error) in looks]
+    return [_first_decision(verdicts) for verdicts in zip(*at_looks, strict=True)]
+
+
+def _first_decision(verdicts: Sequence[Verdict]) -> Verdict:
+    """Choose among the verdicts of the looks on one claim."""
+    numbered = [replace(verdict, look=look) for look, verdict in enumerate(verdicts, 1)]
+    for verdict in numbered:
+        if verdict.outcome.is_decision:
+            return verdict
+    return max(numbered, key=lambda verdict: (_measured(verdict), verdict.look))
+
+
+def _measured(verdict: Verdict) -> int:
+    """Count the comparisons that have results."""
+    return sum(evidence.measured is not None for evidence in verdict.evidence)
+
+
+def _seen(results: Results, number: int, seeds: int) -> Results:
+    """Reduce the results to what a look sees; its number is 0 for the first one."""
+    runs = {name: _first_seeds(run, number, seeds) for name, run in results.runs.items()}
+    return results.model_copy(update={"runs": runs})
+
+
+def _first_seeds(run: CollectedRun, number: int, seeds: int) -> CollectedRun:
+    """Keep the first seeds of a run, and their values if all of them are there.
+
+    A run that declares fewer seeds of its own than the first look asks for has no more to come, so
+    that the first look sees those.
+    """
+    kept = dict(sorted(run.seeds.items())[:seeds])
+    is_whole = number == 0 or len(kept) == seeds
+    if not is_whole or any(training.state is not State.EVALUATED for training in kept.values()):
+        kept = {
+            seed: training.model_copy(update={"metrics": {}}) for seed, training in kept.items()
+        }
+    return run.model_copy(update={"seeds": kept})
+
+
+def remark(results: Results, verdict: Verdict) -> str:
+    """Say in a sentence at which look a claim was decided; empty where seeds are fixed.
+
+    Args:
+        results: What was collected.
+        verdict: A claim, judged.
+    """
+    if results.looks is None or verdict.look is None or not _measured(verdict):
+        return ""
+    seeds = results.looks.seeds[verdict.look - 1]
+    place = f"look {verdict.look} of {len(results.looks.seeds)}, with {seeds} seeds of each run"
+    if verdict.outcome.is_decision:
+        return f"This was decided at {place}."
+    return f"This is not decided at {place}."
+
+
+def overview(results: Results) -> str:
+    """Say how the looks chose the seeds and how far they are; empty where seeds are fixed.
+
+    Args:
+        results: What was collected.
+    """
+    looks = results.looks
+    if looks is None:
+        return ""
+    plan = ", ".join(
+        f"look {number} with {seeds} seeds at {level(error)}"
+        for number, (seeds, error) in enumerate(zip(looks.seeds, looks.errors, strict=True), 1)
+    )
+    budget = "" if looks.budget_hours is None else f" of {looks.budget_hours:g} that they may take"
+    so_far = (
+        f"{looks.taken} of the looks {'is' if looks.taken == 1 else 'are'} over, and the trainings "
+        f"after the first one took {looks.hours:.1f} hours{budget}."
+    )
+    then = "Another look follows." if looks.end is None else f"No look follows, since {looks.end}."
+    return (
+        "A run has as many seeds as the claims that rest on it need: only the runs of claims that "
+        f"are undecided are trained with more. The claims are judged at several looks ({plan}), "
+        "whose levels are such that all of them together err as rarely as a single one at "
+        f"{level(sum(looks.errors))} would; these levels take the place of 95% in this section. A "
+        "claim that is decided stays so, and is shown with the seeds of the look that decided it. "
+        f"{so_far} {then}"
+    )
