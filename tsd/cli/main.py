@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tsd import environment
-from tsd.cli import questions, steps, training_step
+from tsd.cli import bundle_steps, questions, steps, training_step
 from tsd.cli.declarations import declarations
 from tsd.data.coco_format import DatasetError
 from tsd.experiments.figure_kinds import extractions
 from tsd.experiments.reading import DeclarationError
+from tsd.results.bundle_format import BundleError
 from tsd.results.collected import ResultsError
 from tsd.results.records import RecordError
 
@@ -27,7 +28,7 @@ def main(arguments: list[str] | None = None) -> None:
         os.environ["OMP_NUM_THREADS"] = str(options.threads)
     try:
         options.command(options)
-    except (DeclarationError, DatasetError, RecordError, ResultsError) as error:
+    except (BundleError, DeclarationError, DatasetError, RecordError, ResultsError) as error:
         sys.exit(f"tsd: {error}")
 
 
@@ -108,7 +109,6 @@ def _parser() -> argparse.ArgumentParser:
     for name, command, parents, text in (
         ("status", questions.status, [wanted], "Say how far each training of the grid is."),
         ("headline", questions.headline, [wanted], "Print the tables of the report as text."),
-        ("report", steps.report, [wanted], "Collect what there is, and write the whole report."),
         ("cost", questions.cost, [wanted], "Say how many GPU hours the grid takes, by table."),
         ("declarations", declarations, [], "Write the documentation of the YAML files anew."),
         (
@@ -158,6 +158,24 @@ def _parser() -> argparse.ArgumentParser:
     ):
         add(name, command, parents, text)
 
+    text = "Collect what there is, or what bundles hold, and write the whole report."
+    report = add("report", steps.report, [wanted], text)
+    report.add_argument(
+        "--from",
+        type=Path,
+        nargs="+",
+        dest="bundles",
+        metavar="BUNDLE",
+        help="The report is of these bundles, whose results go into the folder of results.",
+    )
+    bundle = add("bundle", bundle_steps.bundle, [wanted, out], "Put the results into one archive.")
+    bundle.add_argument("--weights", action="store_true", help="The trained weights go in too.")
+    text = "Bring the results of bundles into the folder of results."
+    unbundle = add("unbundle", bundle_steps.unbundle, [], text)
+    unbundle.add_argument("bundles", type=Path, nargs="+", metavar="BUNDLE", help="These are read.")
+    unbundle.add_argument(
+        "--results", type=Path, default=Path("results"), help="The results go into this folder."
+    )
     bench = add("bench", questions.bench, [], "Measure speed and memory, as ratios.")
     bench.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="It runs there.")
     bench.add_argument("--rounds", type=int, default=7, help="Each side is timed so often.")
