@@ -7,14 +7,25 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tsd import environment
-from tsd.cli import bundle_steps, questions, steps, training_step
+from tsd.cli import bundle_steps, publishing_steps, questions, steps, training_step
 from tsd.cli.declarations import declarations
 from tsd.data.coco_format import DatasetError
 from tsd.experiments.figure_kinds import extractions
 from tsd.experiments.reading import DeclarationError
 from tsd.results.bundle_format import BundleError
 from tsd.results.collected import ResultsError
+from tsd.results.publishing_error import PublishingError
 from tsd.results.records import RecordError
+
+MISTAKES = (
+    BundleError,
+    DatasetError,
+    DeclarationError,
+    PublishingError,
+    RecordError,
+    ResultsError,
+)
+"""What a person has to mend; the message says where and how."""
 
 Parsers = Sequence[argparse.ArgumentParser]
 
@@ -28,7 +39,7 @@ def main(arguments: list[str] | None = None) -> None:
         os.environ["OMP_NUM_THREADS"] = str(options.threads)
     try:
         options.command(options)
-    except (BundleError, DeclarationError, DatasetError, RecordError, ResultsError) as error:
+    except MISTAKES as error:
         sys.exit(f"tsd: {error}")
 
 
@@ -175,6 +186,23 @@ def _parser() -> argparse.ArgumentParser:
     unbundle.add_argument("bundles", type=Path, nargs="+", metavar="BUNDLE", help="These are read.")
     unbundle.add_argument(
         "--results", type=Path, default=Path("results"), help="The results go into this folder."
+    )
+    text = "Keep a report in the repository, and write its headline into the README."
+    publish = add("publish", publishing_steps.publish, [], text)
+    publish.add_argument(
+        "--from",
+        type=Path,
+        required=True,
+        dest="report",
+        metavar="REPORT",
+        help="This is the folder of a report, or the file results.json in it.",
+    )
+    publish.add_argument("--to", type=Path, required=True, help="This folder is written.")
+    publish.add_argument(
+        "--readme",
+        type=Path,
+        default=Path("README.md"),
+        help="The headline goes between its marks in this document.",
     )
     bench = add("bench", questions.bench, [], "Measure speed and memory, as ratios.")
     bench.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="It runs there.")

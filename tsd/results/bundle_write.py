@@ -90,7 +90,7 @@ class _Tar:
     def add(self, path: str, size: int, stream: "BinaryIO | _Checked") -> None:
         member = tarfile.TarInfo(path)
         member.size, member.mode = size, 0o644
-        self._archive.addfile(member, stream)  # type: ignore[arg-type]
+        self._archive.addfile(member, stream)
 
 
 class _Zip:
