@@ -9,16 +9,8 @@ def publish(options: Namespace) -> None:
     """Write a report into a folder that is kept in the repository, and its headline."""
     from tsd.reporting.published import publish as publish_report
 
-    places = (_without_machine(options.report), _without_machine(options.to))
-    command = shlex.join(
-        [
-            "python",
-            "-m",
-            "tsd",
-            "publish",
-            *map("=".join, zip(("--from", "--to"), places, strict=True)),
-        ]
-    )
+    source, target = _without_machine(options.report), _without_machine(options.to)
+    command = shlex.join(["python", "-m", "tsd", "publish", f"--from={source}", f"--to={target}"])
     publish_report(options.report, options.to, options.readme, command, print)
 
 

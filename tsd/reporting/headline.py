@@ -35,7 +35,8 @@ def headline(results: Results) -> str:
     decimals = results.metrics[MAIN].decimals
     error = "" if lead.sd is None else f" (standard error {number(lead.sd, decimals)})"
     return (
-        f"{where}, {markdown(row_name(lead.row))} (`{lead.row.run}`) differs from `{lead.row.baseline}` by "
+        f"{where}, {markdown(row_name(lead.row))} (`{lead.row.run}`) differs from "
+        f"`{lead.row.baseline}` by "
         f"{signed(lead.measured, decimals)} AP{error}, for which the paper prints "
         f"{signed(lead.published[0], decimals)}; {agreement(results).removesuffix('.')} "
         f"({made})."
