@@ -187,6 +187,22 @@ def _parser() -> argparse.ArgumentParser:
     unbundle.add_argument(
         "--results", type=Path, default=Path("results"), help="The results go into this folder."
     )
+    text = "Write down what the runs of a grid are expected to measure, from what they measured."
+    golden = add("golden", publishing_steps.golden, [], text)
+    golden.add_argument(
+        "--from",
+        type=Path,
+        required=True,
+        dest="report",
+        metavar="REPORT",
+        help="This is the folder of a report, or the file results.json in it.",
+    )
+    golden.add_argument(
+        "--experiments",
+        type=Path,
+        default=Path("experiments"),
+        help="The file is written to the folder golden in this one.",
+    )
     text = "Keep a report in the repository, and write its headline into the README."
     publish = add("publish", publishing_steps.publish, [], text)
     publish.add_argument(

@@ -4,6 +4,8 @@ import shlex
 from argparse import Namespace
 from pathlib import Path
 
+from tsd.run_folder import write_text
+
 
 def publish(options: Namespace) -> None:
     """Write a report into a folder that is kept in the repository, and its headline."""
@@ -20,3 +22,19 @@ def _without_machine(path: Path) -> str:
     if absolute.is_relative_to(Path.cwd()):
         return str(absolute.relative_to(Path.cwd()))
     return "/".join(absolute.parts[-2:])
+
+
+def golden(options: Namespace) -> None:
+    """Write the golden values of a grid into the folder of the declarations."""
+    from tsd.experiments.golden import golden_file
+    from tsd.reporting.golden_values import golden_of
+    from tsd.results.collected import Results
+
+    report = options.report
+    made = golden_of(Results.read(report / "results.json" if report.is_dir() else report))
+    path = golden_file(options.experiments, made.grid)
+    write_text(path, made.text())
+    print(
+        f"{path}: {len(made.runs)} runs, pooled standard deviation {made.spread} AP with "
+        f"{made.freedom} degrees of freedom"
+    )

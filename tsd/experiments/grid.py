@@ -11,6 +11,7 @@ from tsd.experiments.claims_schema import Claim
 from tsd.experiments.data_formats import format_of
 from tsd.experiments.dataset_schema import Dataset
 from tsd.experiments.figure_kinds import extractions
+from tsd.experiments.golden import Golden
 from tsd.experiments.inconsistencies import Inconsistency
 from tsd.experiments.job import Compiled, Job, experiment_of
 from tsd.experiments.load import Experiments
@@ -41,6 +42,7 @@ class Grid:
             would be trained anew for the sake of an option.
         report_options: The same, and which tables, figures and runs were asked for.
         checkpoints: Files of weights by the names that runs have for them.
+        golden: What its runs are expected to measure; None where nobody has written it down.
     """
 
     experiments: Experiments
@@ -56,6 +58,7 @@ class Grid:
     target_options: tuple[str, ...] = ()
     report_options: tuple[str, ...] = ()
     checkpoints: Mapping[str, Path] = field(default_factory=dict)
+    golden: Golden | None = None
 
     @property
     def name(self) -> str:
@@ -153,6 +156,7 @@ class Grid:
             "sources": {s: e.model_dump() for s, e in self.experiments.sources.items()},
             "scale": self.scale.model_dump(),
             "dataset": self.dataset.model_dump(),
+            "golden": self.golden and self.golden.model_dump(),
         }
         canonical = json.dumps(shown, sort_keys=True, default=str)
         return hashlib.sha256(canonical.encode()).hexdigest()[:10]

@@ -1,6 +1,7 @@
 """The grid that a user's settings name."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -8,6 +9,7 @@ from tsd.data.image_identity import look_again
 from tsd.experiments.checkpoints import given_checkpoints, with_checkpoints
 from tsd.experiments.checks import require
 from tsd.experiments.claims_schema import Claim, load_claims
+from tsd.experiments.golden import load_golden
 from tsd.experiments.grid import Grid
 from tsd.experiments.inconsistencies import Inconsistency, load_inconsistencies
 from tsd.experiments.load import Experiments, load_experiments
@@ -65,7 +67,7 @@ def open_grid(settings: Mapping[str, Any], results: Path = Path("results")) -> G
         scale = scale.model_copy(update={"seeds": list(range(_count(given["seeds"])))})
         target_options.append(f"--seeds={given['seeds']}")
     asked = [f"--only={given['only']}"] if "only" in given else []
-    return Grid(
+    grid = Grid(
         experiments,
         claims=_all(load_claims, Path(folder, "claims.yaml"), experiments),
         inconsistencies=_all(
@@ -82,6 +84,7 @@ def open_grid(settings: Mapping[str, Any], results: Path = Path("results")) -> G
         report_options=(*target_options, *asked),
         checkpoints=checkpoints,
     )
+    return replace(grid, golden=load_golden(Path(folder), grid.name))
 
 
 def _all(

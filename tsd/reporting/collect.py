@@ -105,6 +105,7 @@ def collect(grid: Grid, jobs: Iterable[Job], not_run: Collection[str] = ()) -> R
         claims=list(grid.claims),
         inconsistencies=list(grid.inconsistencies),
         runs=in_order,
+        golden=grid.golden,
     )
 
 

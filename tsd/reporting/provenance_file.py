@@ -121,7 +121,7 @@ def reproduce_command(results: Results) -> str:
         for name, run in results.runs.items()
     }
     runs = [name for name, seeds in evaluated.items() if seeds]
-    own = results.name.removesuffix(f"-{results.protocol}") == results.scale.id
+    own = results.grid_name == results.scale.id
     settings = {
         "SCALE": results.scale.id,
         "DATASET": None if own else results.dataset.id,
