@@ -62,5 +62,6 @@ lock: setup ## resolve requirements.in anew
 	{ cat requirements/environment.head.yml; \
 	  sed -nE 's/^([a-zA-Z0-9._-]+==[^ ]+).*/      - \1/p' requirements/requirements.txt requirements/uv.txt; } > environment.yml
 
-clean: ## remove results, reports and the tracking store; keeps .venv and data
-	rm -rf results reports/*/ mlflow.db mlartifacts .snakemake
+clean: ## remove results, reports and the tracking store; keeps .venv, data and published reports
+	rm -rf results mlflow.db mlartifacts .snakemake
+	find reports -mindepth 1 -maxdepth 1 -type d ! -name published -exec rm -rf {} +

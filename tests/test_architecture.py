@@ -23,7 +23,7 @@ LAYERS = {
     "bench": {"bench", "evaluation", "experiments", "models", "provenance"},
     "cluster": {"cluster", "experiments", "liveness", "run_folder"},
     "experiments": {"experiments", "run_folder", "data"},
-    "results": {"results", "data", "experiments", "run_folder"},
+    "results": {"results", "data", "experiments", "liveness", "run_folder"},
     "training": {
         "training",
         "data",

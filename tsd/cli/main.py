@@ -7,14 +7,35 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tsd import environment
-from tsd.cli import pack_step, plan, questions, steps, tracking_views, training_step
+from tsd.cli import (
+    bundle_steps,
+    pack_step,
+    plan,
+    publishing_steps,
+    questions,
+    steps,
+    tracking_views,
+    training_step,
+)
 from tsd.cli.declarations import declarations
 from tsd.cli.gpu_place import Share, on_gpu
 from tsd.data.coco_format import DatasetError
 from tsd.experiments.figure_kinds import extractions
 from tsd.experiments.reading import DeclarationError
+from tsd.results.bundle_format import BundleError
 from tsd.results.collected import ResultsError
+from tsd.results.publishing_error import PublishingError
 from tsd.results.records import RecordError
+
+MISTAKES = (
+    BundleError,
+    DatasetError,
+    DeclarationError,
+    PublishingError,
+    RecordError,
+    ResultsError,
+)
+"""What a person has to mend; the message says where and how."""
 
 Parsers = Sequence[argparse.ArgumentParser]
 
@@ -29,7 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         with on_gpu(options.gpu):
             options.command(options)
-    except (DeclarationError, DatasetError, RecordError, ResultsError) as error:
+    except MISTAKES as error:
         sys.exit(f"tsd: {error}")
 
 
@@ -119,7 +140,6 @@ def _parser() -> argparse.ArgumentParser:
     for name, command, parents, text in (
         ("status", questions.status, [wanted], "Say how far each training of the grid is."),
         ("headline", questions.headline, [wanted], "Print the tables of the report as text."),
-        ("report", steps.report, [wanted], "Collect what there is, and write the whole report."),
         ("cost", questions.cost, [wanted], "Say how many GPU hours the grid takes, by table."),
         ("declarations", declarations, [], "Write the documentation of the YAML files anew."),
         (
@@ -180,6 +200,57 @@ def _parser() -> argparse.ArgumentParser:
     text = "Judge the claims, and choose whose runs get more seeds (with --seeds auto)."
     look = add("look", plan.look, [wanted, out], text)
     look.add_argument("--number", type=int, required=True, help="This is the number of the look.")
+    text = "Collect what there is, or what bundles hold, and write the whole report."
+    report = add("report", steps.report, [wanted], text)
+    report.add_argument(
+        "--from",
+        type=Path,
+        nargs="+",
+        dest="bundles",
+        metavar="BUNDLE",
+        help="The report is of these bundles, whose results go into the folder of results.",
+    )
+    bundle = add("bundle", bundle_steps.bundle, [wanted, out], "Put the results into one archive.")
+    bundle.add_argument("--weights", action="store_true", help="The trained weights go in too.")
+    text = "Bring the results of bundles into the folder of results."
+    unbundle = add("unbundle", bundle_steps.unbundle, [], text)
+    unbundle.add_argument("bundles", type=Path, nargs="+", metavar="BUNDLE", help="These are read.")
+    unbundle.add_argument(
+        "--results", type=Path, default=Path("results"), help="The results go into this folder."
+    )
+    text = "Write down what the runs of a grid are expected to measure, from what they measured."
+    golden = add("golden", publishing_steps.golden, [], text)
+    golden.add_argument(
+        "--from",
+        type=Path,
+        required=True,
+        dest="report",
+        metavar="REPORT",
+        help="This is the folder of a report, or the file results.json in it.",
+    )
+    golden.add_argument(
+        "--experiments",
+        type=Path,
+        default=Path("experiments"),
+        help="The file is written to the folder golden in this one.",
+    )
+    text = "Keep a report in the repository, and write its headline into the README."
+    publish = add("publish", publishing_steps.publish, [], text)
+    publish.add_argument(
+        "--from",
+        type=Path,
+        required=True,
+        dest="report",
+        metavar="REPORT",
+        help="This is the folder of a report, or the file results.json in it.",
+    )
+    publish.add_argument("--to", type=Path, required=True, help="This folder is written.")
+    publish.add_argument(
+        "--readme",
+        type=Path,
+        default=Path("README.md"),
+        help="The headline goes between its marks in this document.",
+    )
     bench = add("bench", questions.bench, [], "Measure speed and memory, as ratios.")
     bench.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="It runs there.")
     bench.add_argument("--rounds", type=int, default=7, help="Each side is timed so often.")

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from pkgutil import resolve_name
 
+from tsd.cli.bundle_steps import report_of_bundles
 from tsd.cli.job_step import grid_of, job_of, logged, planned_job
 from tsd.cli.mask_check import check_masks
 from tsd.cli.tracking_views import experiment_tags
@@ -255,7 +256,13 @@ def page(options: Namespace) -> None:
 
 
 def report(options: Namespace) -> None:
-    """Collect what there is and write the whole report: after a failure, or in between."""
+    """Collect what there is and write the whole report: after a failure, or in between.
+
+    Where bundles are named, the report is of what they hold.
+    """
+    if options.bundles:
+        report_of_bundles(options)
+        return
     from tsd.reporting.collect import collect_all
     from tsd.reporting.page import write_pages, write_parts
 

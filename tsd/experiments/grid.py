@@ -11,6 +11,7 @@ from tsd.experiments.claims_schema import Claim
 from tsd.experiments.data_formats import format_of
 from tsd.experiments.dataset_schema import Dataset
 from tsd.experiments.figure_kinds import extractions
+from tsd.experiments.golden import Golden
 from tsd.experiments.inconsistencies import Inconsistency
 from tsd.experiments.job import Compiled, Job, experiment_of
 from tsd.experiments.load import Experiments
@@ -44,6 +45,7 @@ class Grid:
         checkpoints: Files of weights by the names that runs have for them.
         seeds_by_need: Whether looks at the results say how many seeds a run has
             (:mod:`tsd.experiments.looks`), in place of the scale.
+        golden: What its runs are expected to measure; None where nobody has written it down.
     """
 
     experiments: Experiments
@@ -60,6 +62,7 @@ class Grid:
     report_options: tuple[str, ...] = ()
     checkpoints: Mapping[str, Path] = field(default_factory=dict)
     seeds_by_need: bool = False
+    golden: Golden | None = None
 
     @property
     def name(self) -> str:
@@ -176,6 +179,7 @@ class Grid:
             "sources": {s: e.model_dump() for s, e in self.experiments.sources.items()},
             "scale": self.scale.model_dump(),
             "dataset": self.dataset.model_dump(),
+            "golden": self.golden and self.golden.model_dump(),
         }
         canonical = json.dumps(shown, sort_keys=True, default=str)
         return hashlib.sha256(canonical.encode()).hexdigest()[:10]

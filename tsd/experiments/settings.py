@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,6 +10,7 @@ from tsd.data.image_identity import look_again
 from tsd.experiments.checkpoints import given_checkpoints, with_checkpoints
 from tsd.experiments.checks import require
 from tsd.experiments.claims_schema import Claim, load_claims
+from tsd.experiments.golden import load_golden
 from tsd.experiments.grid import Grid
 from tsd.experiments.inconsistencies import Inconsistency, load_inconsistencies
 from tsd.experiments.load import Experiments, load_experiments
@@ -92,7 +94,7 @@ def open_grid(settings: Mapping[str, Any], results: Path = Path("results")) -> G
         seeds_by_need=by_need,
     )
     require_decidable(grid)
-    return grid
+    return replace(grid, golden=load_golden(Path(folder), grid.name))
 
 
 def _all(

@@ -31,7 +31,7 @@ from tsd.results.collected import (
 )
 from tsd.results.data_check import DataCheck
 from tsd.results.records import read_records
-from tsd.run_folder import read_json
+from tsd.run_folder import RunFolder, read_json
 
 
 def collect_all(grid: Grid) -> Results:
@@ -108,6 +108,7 @@ def collect(grid: Grid, jobs: Iterable[Job], not_run: Collection[str] = ()) -> R
         claims=list(grid.claims),
         inconsistencies=list(grid.inconsistencies),
         runs=in_order,
+        golden=grid.golden,
         looks=_looks(grid),
     )
 
@@ -187,7 +188,15 @@ def _declared(grid: Grid, run: Run, job: Job | None = None) -> CollectedRun:
 
 def collect_job(job: Job) -> Training:
     """State, metrics and provenance of one job."""
-    folder = job.folder
+    return collect_folder(job.folder)
+
+
+def collect_folder(folder: RunFolder) -> Training:
+    """State, metrics and provenance of the training that a folder holds.
+
+    Raises:
+        RecordError: A file of the training is malformed.
+    """
     status = read_json(folder.status) or {}
     records = read_records(folder)
     state = job_state(status, evaluated=records.evaluation is not None)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas
 
 from tsd.experiments.schema import Table
-from tsd.reporting import escaping
+from tsd.reporting import escaping, golden_values
 from tsd.reporting.agreement import agreement_remarks
 from tsd.reporting.cells import Cell, FilledRow, fill
 from tsd.reporting.comparability import (
@@ -276,6 +276,7 @@ def what_is_measured(results: Results, table: Table, rows: list[FilledRow]) -> l
         difference_remark(results, rows),
         other_data_remark(results, table),
         *same_training_remarks(results, table),
+        *golden_values.remarks(results, table),
     ]
     return [text for text in said if text]
 

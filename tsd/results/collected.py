@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from tsd.experiments.claims_schema import Claim
 from tsd.experiments.dataset_schema import Dataset
 from tsd.experiments.declaration import Differences
+from tsd.experiments.golden import Golden
 from tsd.experiments.inconsistencies import Inconsistency
 from tsd.experiments.metrics import Metric
 from tsd.experiments.protocol_schema import Decision
@@ -197,7 +198,8 @@ class Results(_Part):
     ``version`` is ``RESULTS_VERSION`` of the project that wrote it. ``protocol`` is the id of
     the protocol of all runs that name none, None for what the bases say. ``dataset`` is the data
     set of the grid, and ``data`` are those of all runs, by their ids. ``looks`` is None where the
-    number of seeds is fixed.
+    number of seeds is fixed. ``golden`` are the values that its runs are expected to measure, None
+    where nobody has written any down.
     """
 
     version: Literal[3]
@@ -219,6 +221,7 @@ class Results(_Part):
     inconsistencies: list[Inconsistency]
     runs: dict[str, CollectedRun]
     looks: CollectedLooks | None = None
+    golden: Golden | None = None
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -253,6 +256,11 @@ class Results(_Part):
     def write(self, path: Path) -> None:
         """Write the results so that a reader sees the old file or the new one."""
         write_text(path, self.model_dump_json(indent=1) + "\n")
+
+    @property
+    def grid_name(self) -> str:
+        """Name of the results' folder: that of the report, less the protocol that it may name."""
+        return self.name.removesuffix(f"-{self.protocol}")
 
     def trainings(self) -> Iterator[Training]:
         """Every seed of every run."""

@@ -1,0 +1,133 @@
+"""``provenance.json`` of a published report: what made its numbers, and at what expense."""
+
+from collections import Counter
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from tsd.reporting.headline import headline
+from tsd.reporting.summary import training_commits
+from tsd.results.collected import Results, State, Training
+
+FILE = "provenance.json"
+
+
+class DeviceUse(BaseModel):
+    """What was trained on one kind of device.
+
+    ``train_hours`` is the sum of the measured ``train_seconds``, in hours. ``processor_hours`` is
+    the same times the processes of each training (one for each GPU) or, on a CPU, its processes and
+    threads. ``unmeasured`` counts the trainings whose time nobody wrote down.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    device: str
+    trainings: int
+    unmeasured: int
+    train_hours: float
+    processor_hours: float
+
+    @classmethod
+    def of(cls, device: str, trainings: list[Training]) -> Self:
+        """Sum up some trainings on a device."""
+        records = [training.train for training in trainings if training.train is not None]
+        timed = [(record, record.seconds) for record in records if record.seconds is not None]
+        return cls(
+            device=device,
+            trainings=len(records),
+            unmeasured=len(records) - len(timed),
+            train_hours=round(sum(seconds for _, seconds in timed) / 3600, 3),
+            processor_hours=round(
+                sum(
+                    seconds * record.processes * (record.threads if device == "cpu" else 1)
+                    for record, seconds in timed
+                )
+                / 3600,
+                3,
+            ),
+        )
+
+
+class Provenance(BaseModel):
+    """The content of ``provenance.json``.
+
+    ``reproduce`` is the command that trains the same runs, ``published_by`` the command that wrote
+    the report. ``commits`` has the trainings by the commit that they ran at, ``versions`` by the
+    software, ``machines`` by the machine. ``not_trained`` counts those with weights from a file.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    grid: str
+    headline: str
+    reproduce: str
+    published_by: str
+    collected: str
+    collected_at: str | None
+    evaluated: int
+    devices: list[DeviceUse]
+    not_trained: int
+    commits: dict[str, int]
+    machines: dict[str, int]
+    versions: dict[str, int]
+
+    @classmethod
+    def of(cls, results: Results, published_by: str) -> Self:
+        """Tell the provenance of collected results.
+
+        Args:
+            results: The content of ``results.json``.
+            published_by: The command that publishes them.
+        """
+        evaluated = [one for one in results.trainings() if one.state is State.EVALUATED]
+        trained = [one for one in evaluated if one.train and one.train.taken_from is None]
+        by_device: dict[str, list[Training]] = {}
+        for one in trained:
+            if one.train is not None:
+                by_device.setdefault(one.train.device, []).append(one)
+        records = [one.train for one in trained if one.train is not None]
+        return cls(
+            grid=results.name,
+            headline=headline(results),
+            reproduce=reproduce_command(results),
+            published_by=published_by,
+            collected=results.generated,
+            collected_at=results.commit and results.commit + "+dirty" * results.dirty,
+            evaluated=len(evaluated),
+            devices=[DeviceUse.of(*item) for item in sorted(by_device.items())],
+            not_trained=len(evaluated) - len(trained),
+            commits=dict(training_commits(results)),
+            machines=_counts(record.machine for record in records),
+            versions=_counts(
+                ", ".join(f"{name} {version}" for name, version in record.versions.items())
+                for record in records
+            ),
+        )
+
+
+def _counts(names: Any) -> dict[str, int]:
+    return dict(Counter(names).most_common())
+
+
+def reproduce_command(results: Results) -> str:
+    """The command that trains what was evaluated, with as many seeds as the run with most has.
+
+    Args:
+        results: The content of ``results.json``.
+    """
+    evaluated = {
+        name: sum(training.state is State.EVALUATED for training in run.seeds.values())
+        for name, run in results.runs.items()
+    }
+    runs = [name for name, seeds in evaluated.items() if seeds]
+    own = results.grid_name == results.scale.id
+    settings = {
+        "SCALE": results.scale.id,
+        "DATASET": None if own else results.dataset.id,
+        "PROTOCOL": results.protocol,
+        "ONLY": ",".join(runs) or None,
+        "SEEDS": max(evaluated.values(), default=0) or None,
+    }
+    said = [f"{name}={value}" for name, value in settings.items() if value is not None]
+    return " ".join(["make reproduce", *said])
