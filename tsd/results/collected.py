@@ -24,6 +24,7 @@ from tsd.results.records import (
     DetectRecord,
     LatencyRecord,
     Metrics,
+    MilestonesRecord,
     TrackingRecord,
     TrainRecord,
 )
@@ -90,6 +91,7 @@ class Training(_Part):
     per_class: dict[str, float | None] = {}
     train: TrainRecord | None = None
     detect: DetectRecord | None = None
+    milestones: MilestonesRecord | None = None
     latency: LatencyRecord | None = None
     tracking: TrackingRecord | None = None
 
@@ -175,12 +177,30 @@ class CollectedScale(_Part):
     is_paper: bool
 
 
+class CollectedLength(_Part):
+    """The results at a length of the trainings: of the grid's own scale, or of a variant of it.
+
+    ``grid`` is the name of the grid whose results these are. ``ratio`` says how many times as long
+    its trainings are as those of the scale that is reported. ``trainings`` is their length in
+    words, such as "3,300 iterations". ``runs`` has the metrics of the evaluated seeds of each run;
+    a run without any is not in it.
+    """
+
+    scale: str
+    grid: str
+    ratio: float
+    trainings: str
+    runs: dict[str, dict[int, Metrics]]
+
+
 class Results(_Part):
     """The content of ``results.json``; ``name`` is that of the grid.
 
     ``version`` is ``RESULTS_VERSION`` of the project that wrote it. ``protocol`` is the id of
     the protocol of all runs that name none, None for what the bases say. ``dataset`` is the data
-    set of the grid, and ``data`` are those of all runs, by their ids.
+    set of the grid, and ``data`` are those of all runs, by their ids. ``lengths`` has the results
+    of the scale and of its variants with longer or shorter trainings, the shortest first; it is
+    empty where there are no variants.
     """
 
     version: Literal[3]
@@ -201,6 +221,7 @@ class Results(_Part):
     claims: list[Claim]
     inconsistencies: list[Inconsistency]
     runs: dict[str, CollectedRun]
+    lengths: list[CollectedLength] = []
 
     @classmethod
     def read(cls, path: Path) -> Self:

@@ -89,6 +89,7 @@ def adapted(files: RunFiles) -> RunFiles:
         params={name(param): value(text, PARAM_LENGTH) for param, text in files.params.items()},
         events=[_adapted_event(event) for event in files.events],
         final=_adapted_event(files.final),
+        on_the_way=[_adapted_event(event) for event in files.on_the_way],
     )
 
 

@@ -30,7 +30,7 @@ rule collect:
         options=REPORT_OPTIONS,
         shown=GRID.presentation(),
         version=RESULTS_VERSION,
-        made_from=lambda wildcards: sum_of(GRID.wanted_files),
+        made_from=lambda wildcards: sum_of([*GRID.wanted_files, *results_of_variants()]),
     shell:
         "python -m tsd collect {params.options} --out {output:q} > {log} 2>&1"
 
@@ -50,7 +50,7 @@ rule collect_part:
         options=TARGET_OPTIONS,
         shown=GRID.presentation(),
         version=RESULTS_VERSION,
-        made_from=lambda wildcards: sum_of(GRID.files_behind(wildcards.target)),
+        made_from=lambda wildcards: sum_of(made_from(wildcards.target)),
     shell:
         "python -m tsd collect {params.options} --target {wildcards.target:q} --out {output:q}"
         " > {log} 2>&1"
