@@ -55,6 +55,7 @@ def test_what_is_missing_is_said(results, figure, tmp_path):
     assert "Missing at 3,300 iterations (grid mini_3x): PC − TSD." in caption
     assert "Not trained: 9,900 iterations (grid mini_9x; scale mini_9x trains them)." in caption
     assert "1,100 iterations (grid mini): 1 to 2 seeds of each run; 3,300 iterations" in caption
+    assert "With one seed, a difference between two lengths may be chance." in caption
     assert "Missing at 1,100" not in caption
     assert "after 1,100 iterations of training" in caption
 

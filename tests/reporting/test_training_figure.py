@@ -63,8 +63,8 @@ def test_it_says_that_a_network_on_the_way_is_not_annealed(results, figure, tmp_
     caption = draw_figure(results, figure, tmp_path)
     assert NOT_ANNEALED in caption
     assert (
-        "At the last point on the way it is, of its highest, 90% after 275 iterations and 50% "
-        "after 550 iterations." in caption
+        "At the last point on the way it is 90% of its highest after 275 iterations and 50% of its "
+        "highest after 550 iterations." in caption
     )
     assert "hollow: not annealed yet" in draw_training(results, figure).told
 
@@ -81,6 +81,8 @@ def test_a_run_that_kept_nothing_is_named_with_the_reason(results, figure, tmp_p
     drawing = draw_training(results, figure)
     assert len(lines(drawing)) == 1
     assert f"Not drawn: TSD (tsd): {OLD}." in drawing.shown
+    legend = [text.get_text() for text in drawing.picture.legends[0].get_texts()]
+    assert legend == ["sibling head", "TSD: not measured"]
     assert "tsd (evaluated)" in draw_figure(results, figure, tmp_path)
 
 

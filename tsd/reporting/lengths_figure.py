@@ -102,14 +102,18 @@ def missing(results: Results, gains: dict[str, list[Gain]]) -> list[str]:
 
 def seeds_text(results: Results, declared: schema.Figure, places: list[int]) -> str:
     """Say how many seeds stand behind the gains at each length."""
-    texts = []
+    texts, one_seed = [], False
     for place in places:
         length = results.lengths[place]
         counts = [len(length.runs[run]) for run in declared.runs if run in length.runs]
         low, high = min(counts), max(counts)
+        one_seed = one_seed or low == 1
         seeds = count(low, "seed") if low == high else f"{low} to {high} seeds"
         texts.append(f"{length.trainings} (grid {length.grid}): {seeds} of each run")
-    return f"{'; '.join(texts)}." if texts else ""
+    if not texts:
+        return ""
+    chance = " With one seed, a difference between two lengths may be chance." if one_seed else ""
+    return f"{'; '.join(texts)}.{chance}"
 
 
 def _draw_curve(

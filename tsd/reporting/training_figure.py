@@ -50,6 +50,7 @@ def draw_training(results: Results, declared: schema.Figure) -> Drawing:
     for place, (label, (series, curve)) in enumerate(curves.items()):
         if curve is None:
             absent.append(f"{label} ({series.run}): {why_absent(results, series.run)}")
+            axes.plot([], [], ls="", label=f"{label}: not measured")
         else:
             _draw_curve(axes, label, curve, STYLES[place % len(STYLES)])
     drawn = [curve for _, curve in curves.values() if curve is not None]
@@ -88,8 +89,11 @@ def rates_in_words(curves: Iterable[Curve]) -> list[str]:
     found = dict.fromkeys(curve.rate for curve in curves if curve.rate is not None)
     if not found:
         return []
-    parts = [f"{rate:.0%} after {iteration:,} iterations" for iteration, rate in sorted(found)]
-    return [f"At the last point on the way it is, of its highest, {listed(parts)}."]
+    parts = [
+        f"{rate:.0%} of its highest after {iteration:,} iterations"
+        for iteration, rate in sorted(found)
+    ]
+    return [f"At the last point on the way it is {listed(parts)}."]
 
 
 def _draw_curve(axes: Axes, label: str, curve: Curve, style: dict[str, Any]) -> None:
