@@ -65,7 +65,6 @@ class RunFolder:
         """The weights after so many iterations, where the scale declares a milestone there."""
         return self.path / "milestones" / f"weights_{iteration}.pth"
 
-    @property
     def weights_on_the_way(self) -> dict[int, Path]:
         """The weights that were kept before the end, by the iterations done, in their order."""
         found = self.weights_at(0).parent.glob("weights_*.pth")

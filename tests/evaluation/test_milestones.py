@@ -40,7 +40,7 @@ def job(trained, tmp_path):
 
 
 def test_weights_on_the_way_are_measured_as_those_of_the_end_are(job):
-    assert set(job.folder.weights_on_the_way) == {2}
+    assert set(job.folder.weights_on_the_way()) == {2}
     shutil.copy(job.folder.weights, job.folder.weights_at(2))
     detect(job, silent)
     at_the_end = measure_coco(job).metrics

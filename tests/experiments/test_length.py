@@ -3,6 +3,7 @@
 import copy
 import itertools
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -176,6 +177,14 @@ def test_variants_differ_in_their_length_alone(folder):
     assert named("mini_3x") == ["mini", "twice", "mini_9x"]
     assert named("twice_otherwise") == named("paper") == named("smoke") == []
     assert named("transfer") == ["transfer_2x"]
+
+
+def test_a_scale_that_cannot_be_combined_is_no_variant_and_in_nobodys_way(folder):
+    experiments = declare(folder, "twice")
+    broken = experiments.scales["twice"].model_copy(update={"extends": "nothing"})
+    left = replace(experiments, scales={**experiments.scales, "twice": broken})
+    found = variants(left, experiments.scale("mini"))
+    assert [scale.id for scale in found] == ["mini_3x", "mini_9x"]
 
 
 @pytest.mark.parametrize(

@@ -43,14 +43,14 @@ def kept(folder):
     """Iteration, as the file's name says it → iteration, as the weights tell it."""
     return {
         iteration: int(load_as_data(str(path))["state_dict"]["done"])
-        for iteration, path in folder.weights_on_the_way.items()
+        for iteration, path in folder.weights_on_the_way().items()
     }
 
 
 def test_weights_are_kept_after_the_declared_parts(folder):
     go(folder, (0.5, 0.25, 0.9), 0, 12, 12)
     assert kept(folder) == {3: 3, 6: 6, 11: 11}
-    assert list(folder.weights_on_the_way) == [3, 6, 11]
+    assert list(folder.weights_on_the_way()) == [3, 6, 11]
 
 
 def test_a_training_that_goes_on_keeps_what_lies_behind_it_and_makes_the_rest_anew(folder):
@@ -58,7 +58,7 @@ def test_a_training_that_goes_on_keeps_what_lies_behind_it_and_makes_the_rest_an
     old = folder.weights_at(3).stat().st_mtime_ns
     folder.weights_at(6).write_bytes(b"of an attempt that went further")
     go(folder, (0.25, 0.5, 0.75), 4, 5, 12)
-    assert set(folder.weights_on_the_way) == {3}, "nothing stands for what is still to come"
+    assert set(folder.weights_on_the_way()) == {3}, "nothing stands for what is still to come"
     go(folder, (0.25, 0.5, 0.75), 5, 12, 12)
     assert kept(folder) == {3: 3, 6: 6, 9: 9}
     assert folder.weights_at(3).stat().st_mtime_ns == old
@@ -78,13 +78,13 @@ def test_weights_that_cannot_be_written_are_told_and_end_nothing(folder, monkeyp
     said = []
     go(folder, (0.5,), 0, 12, 12, said)
     assert said == ["no weights are kept at iteration 6: no space left"]
-    assert folder.weights_on_the_way == {}
+    assert folder.weights_on_the_way() == {}
 
 
 def test_files_of_other_names_are_no_weights(folder):
     go(folder, (0.5,), 0, 12, 12)
     (folder.weights_at(6).parent / "weights_best.pth").touch()
-    assert set(folder.weights_on_the_way) == {6}
+    assert set(folder.weights_on_the_way()) == {6}
 
 
 @given(

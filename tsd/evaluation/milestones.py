@@ -46,7 +46,7 @@ def measure_milestones(job: Job, announce: Callable[[str], None]) -> MilestonesR
         raise FileNotFoundError(f"{job.folder.train}: no such file: the job is not trained")
     kept = {
         iteration: weights
-        for iteration, weights in job.folder.weights_on_the_way.items()
+        for iteration, weights in job.folder.weights_on_the_way().items()
         if iteration < record.iterations
     }
     missing = what_is_missing(job, record.iterations, kept)

@@ -11,6 +11,7 @@ takes does not depend on how many follow. Mmdet's own schedules do likewise: tho
 epochs all warm up for 500 iterations.
 """
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -120,10 +121,13 @@ def variants(experiments: Experiments, scale: Scale) -> list[Scale]:
         They are combined with those that they extend, and the shortest comes first. The scale
         itself, and others with trainings of its length, are not among them.
     """
-    declared = map(experiments.scale, experiments.scales)
+    found = []
+    for name in experiments.scales:
+        with contextlib.suppress(DeclarationError):  # it may be about runs that are left out here
+            found.append(experiments.scale(name))
     others = [
         other
-        for other in declared
+        for other in found
         if other.length != scale.length and _without_length(other) == _without_length(scale)
     ]
     return sorted(others, key=lambda other: other.length)

@@ -40,7 +40,7 @@ class MilestoneHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Delete the weights of milestones that are still to come."""
         if is_main_process():
-            for iteration, weights in self._folder.weights_on_the_way.items():
+            for iteration, weights in self._folder.weights_on_the_way().items():
                 if iteration > runner.iter:
                     weights.unlink(missing_ok=True)
 
