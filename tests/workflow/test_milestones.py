@@ -66,8 +66,10 @@ def test_a_figure_has_trainings_measured_on_their_way(project):
 
 def test_a_training_without_such_weights_is_not_made_again(project):
     folder = folder_of(project)
-    (folder / "milestones.json").unlink()
-    shutil.rmtree(folder / "milestones")
+    for measured in ("milestones.json", "milestones_tracking.json"):
+        (folder / measured).unlink()
+    for made in (folder / "milestones", project / "reports/smoke"):
+        shutil.rmtree(made)
     planned = dry_run(project, "only=curve")
     assert planned["milestones"] == 1
     assert {"train", "detect"}.isdisjoint(planned)
