@@ -70,6 +70,12 @@ class RunFolder:
         """The weights after so many iterations, where the scale declares a milestone there."""
         return self.path / "milestones" / f"weights_{iteration}.pth"
 
+    def weights_on_the_way(self) -> dict[int, Path]:
+        """The weights that were kept before the end, by the iterations done, in their order."""
+        found = self.weights_at(0).parent.glob("weights_*.pth")
+        names = {path.stem.removeprefix("weights_"): path for path in found}
+        return {int(name): names[name] for name in sorted(filter(str.isdecimal, names), key=int)}
+
     @property
     def trained(self) -> Path:
         """Summary of a finished training, written once.
@@ -113,6 +119,11 @@ class RunFolder:
         """Time of an image through the trained network; the latency rule's output."""
         return self.path / "latency.json"
 
+    @property
+    def milestones(self) -> Path:
+        """COCO metrics of the weights that were kept on the way; the milestones rule's output."""
+        return self.path / "milestones.json"
+
     def extracted(self, kind: str) -> Path:
         """What a kind of figure shows of the trained network."""
         return self.path / f"{kind}.json"
@@ -126,6 +137,11 @@ class RunFolder:
     def retracking(self) -> Path:
         """The same, once what was measured after ``tracking`` is in MLflow too: the latency."""
         return self.path / "retracking.json"
+
+    @property
+    def milestones_tracking(self) -> Path:
+        """The same, once what was measured on the way is in MLflow too."""
+        return self.path / "milestones_tracking.json"
 
 
 def write_json(path: Path, content: Any) -> None:

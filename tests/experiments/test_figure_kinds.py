@@ -78,6 +78,21 @@ FAULTS = {
         {"metrics": ["AP", "AP50"]},
         r"key metrics: expected 1, found 2",
     ),
+    "a baseline where no gain is drawn": (
+        "figure5",
+        {"series": [{"label": "a", "run": "r50", "baseline": "tsd_pc"}]},
+        r"key series: 'a' has a baseline, and no gain would be drawn",
+    ),
+    "a gain over nothing": (
+        "gain_over_length",
+        {"series": [{"label": "a", "run": "r50"}]},
+        r"key series: 'a' has to name another run as its baseline",
+    ),
+    "a gain over oneself": (
+        "gain_over_length",
+        {"series": [{"label": "a", "run": "r50", "baseline": "r50"}]},
+        r"key series: 'a' has to name another run as its baseline",
+    ),
     "published values that would not be drawn": (
         "figure1",
         {"series": [{"label": "a", "run": "r50", "published": [1.0]}]},
@@ -145,6 +160,31 @@ def test_a_figure_that_looks_into_networks_needs_what_is_extracted_from_first_se
         "metrics.json",
         "tracking.json",
     }
+
+
+def test_a_figure_that_follows_trainings_needs_what_first_seeds_were_worth_on_their_way():
+    grid = open_grid({"scale": "smoke", "seeds": 2})
+    files = [Path(file) for file in grid.files_behind("ap_over_training")]
+    of_milestones = {"milestones.json", "milestones_tracking.json"}
+    runs = {"r50", "d_head", "tsd_wo_pc", "tsd_joint", "tsd_pc"}
+    asked = [(file.parts[-4], file.parts[-2], file.name) for file in files]
+    assert {one for one in asked if one[2] in of_milestones} == {
+        (run, "seed0", name) for run in runs for name in of_milestones
+    }
+    assert len([one for one in asked if one[2] == "metrics.json"]) == 10
+    for others in (grid.files_behind("gain_over_length"), grid.files_behind("table2")):
+        assert of_milestones.isdisjoint(Path(file).name for file in others)
+
+
+def test_at_a_scale_without_milestones_nothing_is_measured_on_the_way():
+    grid = open_grid({"scale": "paper"})
+    names = {Path(file).name for file in grid.files_behind("ap_over_training")}
+    assert names == {"metrics.json", "tracking.json"}
+
+
+def test_a_baseline_is_one_of_the_runs_of_a_figure():
+    figure = load_experiments(Path("experiments")).figures["gain_over_length"]
+    assert figure.runs == ["d_head", "r50", "tsd_wo_pc", "tsd_joint", "tsd_pc"]
 
 
 def test_kinds_are_known_without_what_draws_and_extracts():

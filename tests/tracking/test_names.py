@@ -157,6 +157,7 @@ def test_a_run_is_adapted_as_a_whole(pairs, measured, text, time_ms):
         events=[Event(1, time_ms, measured)],
         final=Event(0, time_ms, measured),
         data={"name": text, "digest": "0123456789", "source": text},
+        on_the_way=[Event(2, time_ms, measured)],
         artifacts=[Path("config.json")],
     )
     adapted = names.adapted(files)
@@ -169,7 +170,7 @@ def test_a_run_is_adapted_as_a_whole(pairs, measured, text, time_ms):
     for key, value in adapted.tags.items():
         validation._validate_tag(key, value)
     finite = [number for number in measured.values() if names.measurement(number) is not None]
-    for event in (*adapted.events, adapted.final):
+    for event in (*adapted.events, *adapted.on_the_way, adapted.final):
         assert len(event.metrics) == len(finite)
         for key, value in event.metrics.items():
             validation._validate_metric(key, value, event.time_ms, event.step)

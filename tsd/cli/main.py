@@ -174,6 +174,12 @@ def _parser() -> argparse.ArgumentParser:
             "Compute the metrics of the detections that were written down.",
         ),
         (
+            "milestones",
+            steps.milestones,
+            [job],
+            "Measure the weights that a training has kept on its way.",
+        ),
+        (
             "latency",
             steps.latency,
             [job],

@@ -1,14 +1,17 @@
 """Steps of the workflow but for training. Heavy imports wait for the step that needs them."""
 
+import contextlib
 import os
 import shutil
 import sys
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from pkgutil import resolve_name
+
+from filelock import FileLock
 
 from tsd.cli.bundle_steps import report_of_bundles
 from tsd.cli.job_step import grid_of, job_of, logged, planned_job
@@ -24,6 +27,9 @@ from tsd.liveness import is_training
 from tsd.results.records import EvaluationRecord, TrackingRecord
 from tsd.run_folder import read_json, update_status, write_json, write_text
 from tsd.tracking.uri import tracking_uri
+
+SECONDS_IN_TURN = 60
+"""So long a step waits until another one has brought the same training into MLflow."""
 
 
 def make_data(options: Namespace) -> None:
@@ -153,6 +159,15 @@ def evaluate(options: Namespace) -> None:
         update_status(job.folder, state="done", error=None)
 
 
+def milestones(options: Namespace) -> None:
+    """Write what the weights are worth that a job's training has kept on its way."""
+    job = job_of(options)
+    with logged(options.log, job) as announce:
+        from tsd.evaluation.milestones import measure_milestones
+
+        measure_milestones(job, announce).write(job.folder.milestones)
+
+
 def prepare_openimages(options: Namespace) -> None:
     """Write what training and evaluation on Open Images read, from what the challenge publishes."""
     from tsd.data.openimages_prepare import prepare
@@ -175,12 +190,16 @@ def track_missing(options: Namespace) -> None:
     Of jobs without results, those that failed or were interrupted are told to MLflow as such. They
     get no record, which is for the workflow to write once there are results.
     """
-    grid = grid_of(options)
-    for job in possible(grid.found):
-        tracked = TrackingRecord.read(job.folder.tracking)
-        if tracked is not None and tracked.error is not None:
-            _into_mlflow(job, print).write(job.folder.tracking)
-        elif tracked is None and job.folder.card.exists() and not _goes_on(job):
+    for job in possible(grid_of(options).found):
+        folder = job.folder
+        places = (folder.tracking, folder.retracking, folder.milestones_tracking)
+        records = {place: TrackingRecord.read(place) for place in places}
+        refused = [place for place, record in records.items() if record and record.error]
+        if refused:
+            record = _into_mlflow(job, print)
+            for place in refused:
+                record.write(place)
+        elif records[folder.tracking] is None and folder.card.exists() and not _goes_on(job):
             _into_mlflow(job, print)
 
 
@@ -201,10 +220,27 @@ def _into_mlflow(job: Job, announce: Callable[[str], None]) -> TrackingRecord:
     from tsd.tracking.store import sync_run
 
     try:
-        return TrackingRecord(**sync_run(job.folder.path, tracking_uri()))
+        with _in_turn(job):
+            return TrackingRecord(**sync_run(job.folder.path, tracking_uri()))
     except Exception as error:
         announce(f"{job.key} is not in MLflow: {error}")
         return TrackingRecord(error=f"{type(error).__name__}: {error}")
+
+
+@contextlib.contextmanager
+def _in_turn(job: Job) -> Iterator[None]:
+    """Let one process at a time bring a job into MLflow; several steps do, and may run at once.
+
+    Where the file system has no locks, or another process is stuck, it goes on without: the worst
+    is a value that is stored twice.
+    """
+    lock = FileLock(job.folder.path / ".tracking.lock", fallback_to_soft=False)
+    with contextlib.suppress(OSError, NotImplementedError):
+        lock.acquire(timeout=SECONDS_IN_TURN)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def collect(options: Namespace) -> None:

@@ -2,7 +2,8 @@
 
 base config → backbone → protocol → scale → the scale's word on the base and on the backbone → data
 set → its pretrained weights → its differences → the run's differences. A later step wins: what a
-run is about is never overruled. A difference replaces the value at its path, and the path has to
+run is about is never overruled. The scale's ``length`` then multiplies the schedule that has come
+out of all of them. A difference replaces the value at its path, and the path has to
 exist: mmengine's own merge would silently accept ``cls_marginn``.
 """
 
@@ -22,6 +23,7 @@ from tsd.data.version import GENERATOR_VERSION
 from tsd.experiments.data_formats import format_of
 from tsd.experiments.dataset_schema import MAX_DETECTIONS, Dataset, Split
 from tsd.experiments.declaration import Differences
+from tsd.experiments.length import lengthen
 from tsd.experiments.load import config_file
 from tsd.experiments.protocol_schema import Protocol
 from tsd.experiments.reading import DeclarationError, suggest
@@ -113,6 +115,8 @@ def compile_run(
     _use_weights(content["model"], backbone_id(run, scale), dataset)
     apply_differences(content, dataset.set, dataset.origin)
     apply_differences(content, run.set, run.origin)
+    if scale.length != 1:
+        lengthen(content, scale.length, scale.origin)
     if not scale.pretrained:
         _start_at_random(content["model"])
     return Config(content, format_python_code=False)  # yapf takes seconds

@@ -38,8 +38,9 @@ class DataFormat:
             every such file does.
         images: Names the function that yields the images of a split (``AnnotatedImage``), as its
             annotation file, the function's argument, describes them.
-        measure: Names the function that measures a job's detections. It takes the job and
-            returns the record that becomes ``metrics.json``.
+        measure: Names the function that measures a job's detections. It takes the job and, where
+            they are not those that the job has written down, a list of detections in COCO's
+            results format. It returns the record that becomes ``metrics.json``.
         write_submission: Names the function that writes detections as the server of the test set
             takes them. It takes the job, its detections in COCO's results format and a folder, and
             returns the file that it has written there.

@@ -32,6 +32,22 @@ def runs_without_points(figure: Figure) -> str | None:
     return None
 
 
+def baselines(figure: Figure) -> str | None:
+    """Require that each series has a baseline, another run than its own."""
+    for series in figure.series:
+        if series.baseline is None or series.baseline == series.run:
+            return f"key series: {series.label!r} has to name another run as its baseline"
+    return None
+
+
+def no_baselines(figure: Figure) -> str | None:
+    """Require that no series has a baseline, because no gain would be drawn."""
+    for series in figure.series:
+        if series.baseline is not None:
+            return f"key series: {series.label!r} has a baseline, and no gain would be drawn"
+    return None
+
+
 def curves_of_points(figure: Figure) -> str | None:
     """Require that each series has either points or a run, and at least one of them points."""
     for series in figure.series:

@@ -25,6 +25,11 @@ class FigureKind:
         extract: Function that writes what the figure shows of a trained network, where it shows
             more than metrics. It takes a :class:`tsd.experiments.job.Job` and the JSON file to
             write. The workflow calls it for the first seed of each of the figure's runs.
+        follows_trainings: Whether the figure shows what networks were worth on the way of their
+            trainings. The workflow measures that for the first seed of each of its runs
+            (:mod:`tsd.evaluation.milestones`), at scales that declare milestones.
+        gathers_lengths: Whether the figure shows its runs at other lengths of their trainings too.
+            Their results are then gathered as far as they are there.
         requires: What has to hold of a declared figure of this kind, checked when it is loaded:
             names of functions in :mod:`tsd.experiments.figure_checks`.
     """
@@ -32,6 +37,8 @@ class FigureKind:
     shows: str
     draw: str
     extract: str | None = None
+    follows_trainings: bool = False
+    gathers_lengths: bool = False
     requires: tuple[str, ...] = ()
 
 
@@ -44,18 +51,19 @@ FIGURE_KINDS: dict[str, FigureKind] = {
             "runs_without_points",
             "metrics_over_thresholds",
             "published_for_each_metric",
+            "no_baselines",
         ),
     ),
     "margins": FigureKind(
         shows="a metric over the margins of the progressive constraint",
         draw="tsd.reporting.margin_figure:draw_margins",
-        requires=("curves_of_points", "one_metric", "nothing_published"),
+        requires=("curves_of_points", "one_metric", "nothing_published", "no_baselines"),
     ),
     "sensitivity": FigureKind(
         shows="how a network's classification and localisation depend on the position",
         draw="tsd.reporting.sensitivity_figure:draw_sensitivity",
         extract="tsd.evaluation.sensitivity:extract_sensitivity",
-        requires=("one_series", "runs_without_points", "nothing_published"),
+        requires=("one_series", "runs_without_points", "nothing_published", "no_baselines"),
     ),
     "siblings": FigureKind(
         shows="how TSD and its sibling head compare on the same proposals, over the training",
@@ -67,7 +75,19 @@ FIGURE_KINDS: dict[str, FigureKind] = {
         shows="what trained networks propose and detect on a few images",
         draw="tsd.reporting.proposals_figure:draw_proposals",
         extract="tsd.evaluation.proposals:extract_proposals",
-        requires=("runs_without_points", "nothing_published"),
+        requires=("runs_without_points", "nothing_published", "no_baselines"),
+    ),
+    "training": FigureKind(
+        shows="a metric over the iterations of trainings, measured on their way",
+        draw="tsd.reporting.training_figure:draw_training",
+        follows_trainings=True,
+        requires=("runs_without_points", "one_metric", "nothing_published", "no_baselines"),
+    ),
+    "lengths": FigureKind(
+        shows="gains at several lengths of the trainings, from a scale and its longer variants",
+        draw="tsd.reporting.lengths_figure:draw_lengths",
+        gathers_lengths=True,
+        requires=("runs_without_points", "one_metric", "nothing_published", "baselines"),
     ),
 }
 """Name of the kind, as a declaration says it → the kind."""

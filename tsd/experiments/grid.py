@@ -10,7 +10,7 @@ from pathlib import Path
 from tsd.experiments.claims_schema import Claim
 from tsd.experiments.data_formats import format_of
 from tsd.experiments.dataset_schema import Dataset
-from tsd.experiments.figure_kinds import extractions
+from tsd.experiments.figure_kinds import FIGURE_KINDS, extractions
 from tsd.experiments.golden import Golden
 from tsd.experiments.inconsistencies import Inconsistency
 from tsd.experiments.job import Compiled, Job, experiment_of
@@ -305,8 +305,9 @@ class Grid:
     def files_behind(self, target: str) -> list[str]:
         """The files that a table, a figure or a run is made from: its trainings' results.
 
-        A table with a runtime needs each training's latency too, and a figure that looks into the
-        network what was extracted from its runs' first seeds. Trainings that are impossible have no
+        A table with a runtime needs each training's latency too, a figure that looks into the
+        network what was extracted from its runs' first seeds, and one that follows trainings what
+        these were worth on their way. Trainings that are impossible have no
         files, so that the others' results are shown without them.
         """
         jobs = possible(self.jobs_for(target))
@@ -316,12 +317,17 @@ class Grid:
         figure = self.experiments.figures.get(target)
         if self._has_runtimes(target):
             files += [path for job in jobs for path in (job.folder.latency, job.folder.retracking)]
-        if figure and figure.kind in extractions():
-            files += [
-                job.folder.extracted(figure.kind)
-                for job in jobs
-                if job.seed == self.jobs_of(job.run.id)[0].seed
-            ]
+        if figure:
+            first = [job for job in jobs if job.seed == self.jobs_of(job.run.id)[0].seed]
+            if figure.kind in extractions():
+                files += [job.folder.extracted(figure.kind) for job in first]
+            if FIGURE_KINDS[figure.kind].follows_trainings and self.scale.milestones:
+                files += [
+                    path
+                    for job in first
+                    if job.checkpoint is None
+                    for path in (job.folder.milestones, job.folder.milestones_tracking)
+                ]
         return [str(path) for path in files]
 
     def _has_runtimes(self, target: str) -> bool:

@@ -24,7 +24,7 @@ from tsd.experiments.reading import (
     suggest,
     validate,
 )
-from tsd.experiments.scale_schema import Scale, combined_bases
+from tsd.experiments.scale_schema import Scale, combined_bases, combined_length
 from tsd.experiments.schema import Backbone, Figure, Run, Source, Table
 
 CONFIG_FOLDER = Path(__file__).parent.parent / "configs"
@@ -72,6 +72,7 @@ class Experiments:
             "comparable": scale.comparable,  # what differs from a comparable scale need not be one
             "set": {**below.set, **scale.set},
             "bases": combined_bases(below.bases, scale.bases),
+            "length": combined_length(below, scale),
         }
         return below.model_copy(update=combined).with_origin(scale.origin)
 

@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from tsd.experiments.base_schema import ForBases
 from tsd.experiments.declaration import Declaration, Differences, Identifier, Seed
+from tsd.experiments.reading import DeclarationError
 
 
 class Resources(Declaration):
@@ -107,6 +108,11 @@ class Scale(Declaration):
     """Keys that are not given here come from this other scale; ``set``, and entries of ``bases``
     for the same bases, are combined setting by setting, and what is given here wins."""
 
+    length: Annotated[float, Field(gt=0, allow_inf_nan=False, examples=[3])] = 1
+    """Trainings are so many times as long as those of the scale that this one ``extends``, and all
+    parts of their schedule but the warm-up with them. A scale that is to be compared with the other
+    over the length of trainings says nothing else that changes them."""
+
     stands_in: Annotated[bool, Field(examples=[True])] = False
     """If ``true``, the scale's data set also replaces those that runs name. Such runs only try the
     wiring: they fill no row of a table and decide no claim."""
@@ -170,6 +176,15 @@ class Scale(Declaration):
             seen.add(entry.bases)
         return self
 
+    @model_validator(mode="after")
+    def _is_longer_than_another(self) -> Self:
+        if self.length != 1 and self.extends is None:
+            raise ValueError(
+                f"key length: {self.length:g} times as long as what? It needs `extends` with the "
+                "scale whose trainings are meant"
+            )
+        return self
+
     def has_settings_for(self, base: str) -> bool:
         """Whether runs with this base can be made: any, unless the scale says what to change."""
         return not self.bases or any(entry.is_for(base) for entry in self.bases)
@@ -195,3 +210,24 @@ def combined_bases(
             entry = extended.model_copy(update={**said, "set": {**extended.set, **entry.set}})
         entries[entry.bases] = entry
     return list(entries.values())
+
+
+def combined_length(below: Scale, own: Scale) -> float:
+    """How many times as long trainings are as those that the settings describe.
+
+    Args:
+        below: A scale, combined with those that it extends.
+        own: The one that extends it.
+
+    Raises:
+        DeclarationError: The scale sets a schedule of its own, which would be multiplied too.
+    """
+    length = below.length * own.length
+    scheduled = [path for path in own.set if path.startswith(("train_cfg", "param_scheduler"))]
+    if length != 1 and scheduled:
+        raise DeclarationError(
+            f"{own.origin}: key set: {scheduled[0]!r} sets a schedule, and the key length, here or "
+            f"in a scale that this one extends, makes trainings {length:g} times as long as the "
+            "schedule says; say the one or the other"
+        )
+    return length

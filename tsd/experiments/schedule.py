@@ -15,7 +15,7 @@ from typing import Any
 
 from tsd.experiments.reading import DeclarationError
 
-_LENGTH_OF = {"EpochBasedTrainLoop": "max_epochs", "IterBasedTrainLoop": "max_iters"}
+LENGTH_OF = {"EpochBasedTrainLoop": "max_epochs", "IterBasedTrainLoop": "max_iters"}
 """Kind of training → the setting of ``train_cfg`` that says how long it is."""
 
 _RISES = {"Linear": ("start_factor", "end_factor", 1.0), "Constant": ("factor", "", 1.0)}
@@ -67,7 +67,7 @@ def check_schedule(
             take effect, or the learning rate would never fall. Names settings and values.
     """
     loop = config["train_cfg"]
-    length_setting = _LENGTH_OF.get(loop.get("type", "EpochBasedTrainLoop"))
+    length_setting = LENGTH_OF.get(loop.get("type", "EpochBasedTrainLoop"))
     if length_setting is None:
         return []
     length = loop.get(length_setting)
@@ -148,7 +148,7 @@ def _remarks_on_kind(
 ) -> Iterator[_Remark]:
     """What does not fit of a scheduler that does begin within the training."""
     kind = scheduler["type"]
-    if _warms_up(scheduler):
+    if warms_up(scheduler):
         if end > length:
             yield _Remark(f".end = {end} lets the warm-up ({kind}) last beyond {total.words}")
         elif end - begin == 1 and not scheduler.get("convert_to_iter_based"):
@@ -189,7 +189,7 @@ def _remarks_on_kind(
             )
 
 
-def _warms_up(scheduler: Mapping[str, Any]) -> bool:
+def warms_up(scheduler: Mapping[str, Any]) -> bool:
     """Whether a scheduler lets the learning rate rise to its full value."""
     for kind, (start, end, at_end) in _RISES.items():
         if scheduler["type"].startswith(kind):

@@ -185,6 +185,9 @@ class Series(Declaration):
     run: Annotated[Identifier | None, Field(examples=["tsd_joint"])] = None
     """The series shows this one run; a series with ``points`` leaves it out."""
 
+    baseline: Annotated[Identifier | None, Field(examples=["r50"])] = None
+    """The series shows the gain of its run over this one, in figures of gains."""
+
     points: Annotated[
         dict[float, Identifier], Field(examples=[{0.1: "tsd_pc_cls_01", 0.2: "tsd_pc_cls"}])
     ] = {}
@@ -247,5 +250,5 @@ class Figure(Declaration):
     @property
     def runs(self) -> list[str]:
         """Ids of the runs that it shows, each once, in the order of its series."""
-        named = [[s.run] if s.run else [*s.points.values()] for s in self.series]
-        return list(dict.fromkeys(run for runs in named for run in runs))
+        named = [[s.run, s.baseline] if s.run else [*s.points.values()] for s in self.series]
+        return list(dict.fromkeys(run for runs in named for run in runs if run is not None))

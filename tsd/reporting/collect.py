@@ -1,14 +1,16 @@
 """Gathering what the runs' folders hold into the one file that reporting reads."""
 
-from collections.abc import Collection, Iterable
-from dataclasses import asdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from tsd import provenance
 from tsd.experiments.deviations import Ledger
+from tsd.experiments.figure_kinds import FIGURE_KINDS
 from tsd.experiments.grid import Grid
 from tsd.experiments.job import Job
+from tsd.experiments.length import length_in_words, variants
 from tsd.experiments.load import config_name
 from tsd.experiments.metrics import METRICS
 from tsd.experiments.network import network_name
@@ -17,10 +19,12 @@ from tsd.experiments.schema import Run
 from tsd.experiments.spending import errors_of_looks
 from tsd.liveness import is_training
 from tsd.reporting.intervals import ERROR
+from tsd.reporting.wording import listed_once
 from tsd.results.collected import (
     RESULTS_VERSION,
     CollectedData,
     CollectedDeviation,
+    CollectedLength,
     CollectedLooks,
     CollectedProtocol,
     CollectedRun,
@@ -109,6 +113,7 @@ def collect(grid: Grid, jobs: Iterable[Job], not_run: Collection[str] = ()) -> R
         inconsistencies=list(grid.inconsistencies),
         runs=in_order,
         golden=grid.golden,
+        lengths=collect_lengths(grid, in_order),
         looks=_looks(grid),
     )
 
@@ -126,6 +131,62 @@ def _looks(grid: Grid) -> CollectedLooks | None:
         budget_hours=grid.scale.budget_hours,
         end=taken[-1].end if taken else None,
     )
+
+
+def collect_lengths(grid: Grid, runs: Mapping[str, CollectedRun]) -> list[CollectedLength]:
+    """The results of the runs in figures of gains over lengths, at each length that is declared.
+
+    Those of other lengths are read from the results of their own grids, as far as they are there.
+
+    Args:
+        grid: The grid that is reported.
+        runs: What was collected of it.
+    """
+    named = {
+        run
+        for figure in grid.experiments.figures.values()
+        if FIGURE_KINDS[figure.kind].gathers_lengths
+        for run in figure.runs
+    }
+    names = [name for name in runs if name in named and runs[name].is_shown]
+    others = variants(grid.experiments, grid.scale)
+    if not names or not others:
+        return []
+    found = []
+    for scale in sorted([grid.scale, *others], key=lambda scale: scale.length):
+        one = replace(grid, scale=scale)
+        jobs = {name: one.jobs_of(name)[0] for name in names}
+        trainings = {
+            name: runs[name].seeds if scale is grid.scale else _seeds_found(job)
+            for name, job in jobs.items()
+            if job.mistake is None
+        }
+        evaluated = {
+            name: {
+                seed: training.metrics
+                for seed, training in seeds.items()
+                if training.state is State.EVALUATED
+            }
+            for name, seeds in trainings.items()
+        }
+        words = [length_in_words(job.config) for job in jobs.values() if job.mistake is None]
+        found.append(
+            CollectedLength(
+                scale=scale.id,
+                grid=one.name,
+                ratio=scale.length / grid.scale.length,
+                trainings=listed_once(words),
+                runs={name: seeds for name, seeds in evaluated.items() if seeds},
+            )
+        )
+    return found
+
+
+def _seeds_found(job: Job) -> dict[int, Training]:
+    """The trainings of a job's run by seed, of all seeds that anybody has asked for."""
+    folders = job.folder.path.parent.glob("seed*")
+    seeds = sorted(int(path.name.removeprefix("seed")) for path in folders)
+    return {seed: collect_job(replace(job, seed=seed)) for seed in seeds}
 
 
 def _protocols(grid: Grid) -> dict[str, Protocol]:
@@ -212,6 +273,7 @@ def collect_folder(folder: RunFolder) -> Training:
         per_class=records.evaluation.per_class if records.evaluation else {},
         train=records.train,
         detect=records.detect,
+        milestones=records.milestones,
         latency=records.latency,
         tracking=records.tracking,
     )

@@ -17,6 +17,7 @@ from tsd.reporting import (
     agreement,
     cells,
     comparability,
+    convergence,
     data_section,
     disagreements,
     escaping,
@@ -107,6 +108,7 @@ def _environment() -> jinja2.Environment:
         agreement=agreement,
         cells=cells,
         comparability=comparability,
+        convergence=convergence,
         data_section=data_section,
         fill=cells.fill,
         golden_values=golden_values,
@@ -155,6 +157,7 @@ def headline(results: Results) -> str:
         summary.scale_caveat(results),
         comparability.data_remark(results, results.runs),
         summary.seed_caveat(results),
+        convergence.convergence_remark(results),
     ]
     lines = textwrap.wrap(" ".join(text for text in caveats if text), TERMINAL)
     for table in results.tables:

@@ -10,6 +10,7 @@ from tsd.experiments.metrics import MAIN, METRICS, Metric
 from tsd.experiments.schema import Row, Table
 from tsd.reporting.cells import FilledRow, fill, training_id
 from tsd.reporting.comparability import data_remark, networks_text
+from tsd.reporting.convergence import length_phrase
 from tsd.reporting.wording import commit_text, is_zero
 from tsd.results.collected import CollectedRun, Results, State
 
@@ -181,12 +182,16 @@ def seed_caveat(results: Results) -> str:
 def scale_caveat(results: Results) -> str:
     """Say whether numbers may be compared with the paper’s."""
     scale = results.scale
-    where = f"At scale {scale.id} ({scale.title}) and on “{results.dataset.name}”"
     if scale.is_paper:
-        return f"{where}, numbers may be compared with the paper’s."
+        return (
+            f"At scale {scale.id} ({scale.title}) and on “{results.dataset.name}”, numbers may be "
+            "compared with the paper’s."
+        )
+    length = length_phrase(results)
+    trained = f", after {length} of training," if length else ""
     return (
-        f"{where}, AP is not the paper’s AP: only the direction of a gain may be compared with the "
-        "paper’s."
+        f"At scale {scale.id} ({scale.title}){trained} and on “{results.dataset.name}”, AP is not "
+        "the paper’s AP: only the direction of a gain may be compared with the paper’s."
     )
 
 

@@ -25,6 +25,7 @@ from tsd.results.records import (
     DetectRecord,
     LatencyRecord,
     Metrics,
+    MilestonesRecord,
     TrackingRecord,
     TrainRecord,
 )
@@ -91,6 +92,7 @@ class Training(_Part):
     per_class: dict[str, float | None] = {}
     train: TrainRecord | None = None
     detect: DetectRecord | None = None
+    milestones: MilestonesRecord | None = None
     latency: LatencyRecord | None = None
     tracking: TrackingRecord | None = None
 
@@ -192,6 +194,22 @@ class CollectedLooks(_Part):
     end: str | None
 
 
+class CollectedLength(_Part):
+    """The results at a length of the trainings: of the grid's own scale, or of a variant of it.
+
+    ``grid`` is the name of the grid whose results these are. ``ratio`` says how many times as long
+    its trainings are as those of the scale that is reported. ``trainings`` is their length in
+    words, such as "3,300 iterations". ``runs`` has the metrics of the evaluated seeds of each run;
+    a run without any is not in it.
+    """
+
+    scale: str
+    grid: str
+    ratio: float
+    trainings: str
+    runs: dict[str, dict[int, Metrics]]
+
+
 class Results(_Part):
     """The content of ``results.json``; ``name`` is that of the grid.
 
@@ -199,7 +217,8 @@ class Results(_Part):
     the protocol of all runs that name none, None for what the bases say. ``dataset`` is the data
     set of the grid, and ``data`` are those of all runs, by their ids. ``looks`` is None where the
     number of seeds is fixed. ``golden`` are the values that its runs are expected to measure, None
-    where nobody has written any down.
+    where nobody has written any down. ``lengths`` has the results of the scale and of its variants
+    with longer or shorter trainings, the shortest first; it is empty where there are no variants.
     """
 
     version: Literal[3]
@@ -222,6 +241,7 @@ class Results(_Part):
     runs: dict[str, CollectedRun]
     looks: CollectedLooks | None = None
     golden: Golden | None = None
+    lengths: list[CollectedLength] = []
 
     @classmethod
     def read(cls, path: Path) -> Self:

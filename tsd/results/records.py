@@ -12,7 +12,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tsd.experiments.metrics import EVALUATION_VERSION
+from tsd.experiments.metrics import EVALUATION_VERSION, METRICS
 from tsd.run_folder import RunFolder, write_json
 
 Metrics = dict[str, float | None]
@@ -145,6 +145,39 @@ class EvaluationRecord(Record):
         return lines.getvalue()
 
 
+class Milestone(Record):
+    """What the network was worth after some iterations of its training.
+
+    ``learning_rate`` is that of these iterations over the highest of the whole training, 1 at most;
+    None where the events do not tell. Where it is far from its end, the network is not annealed
+    yet, and a training that had ended there would have come out better.
+    """
+
+    iteration: int
+    learning_rate: float | None
+    metrics: Metrics
+
+
+class MilestonesRecord(Record):
+    """``milestones.json``: what the networks on the way of a training are worth, in their order.
+
+    ``version`` is that of the evaluation's meaning, as in :class:`EvaluationRecord`. ``iterations``
+    is the length of the training. ``missing`` says what was not measured and why, None where
+    nothing is missing.
+    """
+
+    key: str
+    version: int
+    iterations: int
+    milestones: list[Milestone]
+    missing: str | None
+
+    @property
+    def is_current(self) -> bool:
+        """Whether today's evaluation would give the same values to the same metrics."""
+        return self.version == EVALUATION_VERSION
+
+
 class LatencyRecord(Record):
     """``latency.json``: the time of one image through the trained network, and on what."""
 
@@ -178,6 +211,7 @@ class Records(Record):
     train: TrainRecord | None
     detect: DetectRecord | None
     evaluation: EvaluationRecord | None
+    milestones: MilestonesRecord | None
     latency: LatencyRecord | None
     tracking: TrackingRecord | None
 
@@ -190,6 +224,24 @@ class Records(Record):
                 measured |= record.metrics
         return measured
 
+    @property
+    def on_the_way(self) -> dict[int, Metrics]:
+        """What the network was worth after some iterations, and at the end of its training.
+
+        The details are left out (:class:`tsd.experiments.metrics.Metric`). It is empty where
+        nothing was measured before the end.
+        """
+        if self.milestones is None or not self.milestones.milestones:
+            return {}
+        curve = {one.iteration: one.metrics for one in self.milestones.milestones}
+        if self.evaluation is not None:
+            curve[self.milestones.iterations] = self.evaluation.metrics
+        shown = {name for name, metric in METRICS.items() if not metric.detail}
+        return {
+            iteration: {name: value for name, value in metrics.items() if name in shown}
+            for iteration, metrics in curve.items()
+        }
+
 
 def read_records(folder: RunFolder) -> Records:
     """Read what the steps of a training have measured so far.
@@ -200,10 +252,12 @@ def read_records(folder: RunFolder) -> Records:
         RecordError: A file is malformed.
     """
     evaluation = EvaluationRecord.read(folder.metrics)
+    milestones = MilestonesRecord.read(folder.milestones)
     return Records(
         train=TrainRecord.read(folder.train),
         detect=DetectRecord.read(folder.detect),
         evaluation=evaluation if evaluation and evaluation.is_current else None,
+        milestones=milestones if milestones and milestones.is_current else None,
         latency=LatencyRecord.read(folder.latency),
         tracking=TrackingRecord.read(folder.tracking),
     )

@@ -90,6 +90,7 @@ def adapted(files: RunFiles) -> RunFiles:
         events=[_adapted_event(event) for event in files.events],
         final=_adapted_event(files.final),
         data={key: value(text, NAME_LENGTH) or "unnamed" for key, text in files.data.items()},
+        on_the_way=[_adapted_event(event) for event in files.on_the_way],
     )
 
 

@@ -14,6 +14,9 @@ STATES = ("running", "interrupted", "done", "failed")
 FINAL_PREFIX = "final/"
 PAPER_PREFIX = "paper/"
 
+VAL_PREFIX = "val/"
+"""Before the id of a metric of the val split, at the step of the training where it was measured."""
+
 
 class TrackingError(RuntimeError):
     """A run could not be ingested: the store is unusable or a file of the run is malformed."""
@@ -49,6 +52,9 @@ class RunFiles:
         events: By increasing step.
         final: What was measured of the whole training, each metric's id after FINAL_PREFIX, and
             what the paper prints for it, after PAPER_PREFIX, as an event of step 0.
+        on_the_way: What the network was worth on the way of the training and at its end, each
+            metric's id after VAL_PREFIX, by increasing step; empty where nothing was measured on
+            the way.
         data: The data set: ``name``, ``digest`` and ``source``; empty where the card has none.
         artifacts: Files to keep with the run, those that exist.
     """
@@ -62,6 +68,7 @@ class RunFiles:
     updated_ms: int | None
     events: list[Event]
     final: Event
+    on_the_way: list[Event]
     data: dict[str, str]
     artifacts: list[Path]
 
@@ -102,6 +109,7 @@ def read_run(folder: RunFolder) -> RunFiles:
         folder.detections,
         folder.metrics,
         folder.per_class,
+        folder.milestones,
         *([folder.log] if state != "running" else []),  # it grows until then
     )
     return RunFiles(
@@ -117,6 +125,7 @@ def read_run(folder: RunFolder) -> RunFiles:
         updated_ms=None if updated is None else round(updated * 1000),
         events=_read_events(folder.events),
         final=_final(folder, records, card.get("paper") or {}),
+        on_the_way=_on_the_way(folder, records),
         data={name: str(value) for name, value in (card.get("data") or {}).items()},
         artifacts=[path for path in artifacts if path.exists()],
     )
@@ -168,3 +177,15 @@ def _final(folder: RunFolder, records: Records, paper: dict[str, Any]) -> Event:
     measured = (folder.train, folder.metrics, folder.latency)
     times = [path.stat().st_mtime for path in measured if path.exists()]
     return Event(step=0, time_ms=round(max(times, default=0) * 1000), metrics=named)
+
+
+def _on_the_way(folder: RunFolder, records: Records) -> list[Event]:
+    """The curve of the training on the val split; empty where nothing was measured on its way."""
+    curve = records.on_the_way
+    if not curve:
+        return []
+    time_ms = round(folder.milestones.stat().st_mtime * 1000)
+    return [
+        Event(step, time_ms, {VAL_PREFIX + name: value for name, value in metrics.items()})
+        for step, metrics in curve.items()
+    ]

@@ -38,7 +38,15 @@ from tsd.run_folder import RunFolder
 from tsd.tracking import names
 from tsd.tracking.batches import chunks, event_batches, pair_batches
 from tsd.tracking.follow import repeat_beside
-from tsd.tracking.run_files import FINAL_PREFIX, PAPER_PREFIX, RunFiles, TrackingError, read_run
+from tsd.tracking.run_files import (
+    FINAL_PREFIX,
+    PAPER_PREFIX,
+    VAL_PREFIX,
+    Event,
+    RunFiles,
+    TrackingError,
+    read_run,
+)
 from tsd.tracking.uri import artifact_folder, artifact_location, is_folder, redact, scrub
 
 MLFLOW_STATUS = {
@@ -269,12 +277,14 @@ def _set_tags(client: MlflowClient, run: Run, tags: dict[str, str]) -> None:
 def _log_metrics(client: MlflowClient, run: Run, files: RunFiles) -> None:
     # The protobuf is MLflow's only public view of the step that a latest value belongs to.
     latest = run.data.to_proto().metrics
-    whole = (FINAL_PREFIX, PAPER_PREFIX)
-    last = max((m.step for m in latest if not m.key.startswith(whole)), default=-1)
+    measured_later = (FINAL_PREFIX, PAPER_PREFIX, VAL_PREFIX)
+    last = max((m.step for m in latest if not m.key.startswith(measured_later)), default=-1)
     events = [event for event in files.events if event.step > last]
+    on_the_way = _not_stored(files.on_the_way, {m.key: (m.step, m.value) for m in latest})
     final = {k: v for k, v in files.final.metrics.items() if run.data.metrics.get(k) != v}
     # A request is stored as a whole. It holds whole steps, so that none is stored by half.
-    for batch in event_batches([*events, replace(files.final, metrics=final)], METRICS_PER_BATCH):
+    new = [*events, *on_the_way, replace(files.final, metrics=final)]
+    for batch in event_batches(new, METRICS_PER_BATCH):
         metrics = [
             Metric(name, value, event.time_ms, event.step)
             for event in batch
@@ -293,6 +303,26 @@ def _log_data(client: MlflowClient, run: Run, data: dict[str, str]) -> None:
     dataset = Dataset(data["name"], data["digest"], "local", json.dumps({"uri": data["source"]}))
     context = InputTag("mlflow.data.context", "training")
     client.log_inputs(run.info.run_id, [DatasetInput(dataset, [context])])
+
+
+def _not_stored(curve: list[Event], latest: dict[str, tuple[int, float]]) -> list[Event]:
+    """The part of a curve that is not stored; all of a metric whose last value is another now.
+
+    Args:
+        curve: Events by increasing step.
+        latest: Name of a metric → the last step of it that is stored, and the value there.
+    """
+    values = {(event.step, name): value for event in curve for name, value in event.metrics.items()}
+    stored = {
+        name: step
+        for name, (step, value) in latest.items()
+        if values.get((step, name), value) == value
+    }
+    new = [
+        {name: value for name, value in event.metrics.items() if event.step > stored.get(name, -1)}
+        for event in curve
+    ]
+    return [replace(event, metrics=metrics) for event, metrics in zip(curve, new, strict=True)]
 
 
 def _log_artifacts(client: MlflowClient, run: Run, paths: list[Path]) -> None:

@@ -1,5 +1,7 @@
 """From the compiled config of a job to what is run: the runtime config and the model."""
 
+from pathlib import Path
+
 import torch
 from mmdet.models.detectors import BaseDetector
 from mmdet.models.test_time_augs import DetTTAModel
@@ -60,8 +62,12 @@ def build_model(job: Job) -> BaseDetector:
     return MODELS.build(runtime_config(job).model)
 
 
-def trained_model(job: Job) -> BaseDetector:
+def trained_model(job: Job, weights: Path | None = None) -> BaseDetector:
     """Load the trained model of a job for inference, on the GPU if there is one.
+
+    Args:
+        job: The job, whose training has ended.
+        weights: Weights that the same training has kept on its way; by default those of its end.
 
     Raises:
         LabelOrderError: An earlier version of this project made the weights, whose labels are in
@@ -72,11 +78,11 @@ def trained_model(job: Job) -> BaseDetector:
         job.dataset,
         None if record is None else record.classes,
         splits=["train"],
-        what=str(job.folder.weights),
+        what=str(weights or job.folder.weights),
         remedy=f"delete {job.folder.path} to have it trained again",
     )
     model = build_model(job)
-    model.load_state_dict(load_as_data(str(job.folder.weights), "cpu")["state_dict"])
+    model.load_state_dict(load_as_data(str(weights or job.folder.weights), "cpu")["state_dict"])
     return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 
 

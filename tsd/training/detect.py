@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,11 @@ def detect(job: Job, announce: Callable[[str], None]) -> None:
 
 
 def find_objects(
-    job: Job, config: Config, augmentation: Config | None, announce: Callable[[str], None]
+    job: Job,
+    config: Config,
+    augmentation: Config | None,
+    announce: Callable[[str], None],
+    weights: Path | None = None,
 ) -> tuple[list[dict], dict[str, Any]]:
     """Detect objects in the test data of a config.
 
@@ -43,12 +48,13 @@ def find_objects(
         config: Its runtime config.
         augmentation: As in :func:`tsd.training.build.augment_test`.
         announce: Called with lines that tell a waiting person how far it is.
+        weights: As in :func:`tsd.training.build.trained_model`.
 
     Returns:
         The detections, in the format of :func:`as_coco`, and facts about the inference for
         ``detect.json``.
     """
-    model = trained_model(job)
+    model = trained_model(job, weights)
     device = next(model.parameters()).device.type
     model = augment_test(model, config, augmentation)
     loader = Runner.build_dataloader(config.test_dataloader)

@@ -11,6 +11,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
+from tsd.experiments.milestones import iterations_of
 from tsd.run_folder import RunFolder, replace_durably
 
 
@@ -18,6 +19,8 @@ class MilestoneHook(Hook):
     """Keeps the weights after some parts of a training.
 
     Nothing of the training changes by it. If weights cannot be written, it goes on without them.
+    Weights of an earlier attempt that went further than this one begins are deleted: they would
+    stand for this training, and it may come out otherwise.
 
     Args:
         folder: The training's folder.
@@ -33,6 +36,13 @@ class MilestoneHook(Hook):
         self._folder = folder
         self._milestones = tuple(milestones)
         self._announce = announce
+
+    def before_train(self, runner: Runner) -> None:
+        """Delete the weights of milestones that are still to come."""
+        if is_main_process():
+            for iteration, weights in self._folder.weights_on_the_way().items():
+                if iteration > runner.iter:
+                    weights.unlink(missing_ok=True)
 
     def after_train_iter(
         self,
@@ -52,17 +62,6 @@ class MilestoneHook(Hook):
             write_weights(model, path)
         except OSError as error:
             self._announce(f"no weights are kept at iteration {step}: {error}")
-
-
-def iterations_of(milestones: Iterable[float], max_iterations: int) -> list[int]:
-    """The iterations after which a training of some length keeps its weights, in order.
-
-    Args:
-        milestones: Parts of the iterations, each between 0 and 1.
-        max_iterations: Length of the training.
-    """
-    found = {round(part * max_iterations) for part in milestones}
-    return sorted(step for step in found if 0 < step < max_iterations)
 
 
 def write_weights(model: nn.Module, path: Path) -> None:

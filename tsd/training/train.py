@@ -157,6 +157,7 @@ def begin(job: Job, places: Sequence[Place], attempts: int) -> None:
         folder.detect,
         folder.metrics,
         folder.per_class,
+        folder.milestones,
         folder.tracking,
     ):
         outcome.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 from functools import cache
+from dataclasses import replace
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -24,11 +25,12 @@ from tsd.cluster.site import (
     requests,
 )
 from tsd.experiments.data_formats import format_of
-from tsd.experiments.figure_kinds import extractions
+from tsd.experiments.figure_kinds import FIGURE_KINDS, extractions
 from tsd.experiments.compile import content_of_dataset
 from tsd.experiments.grid import dataset_files, possible
 from tsd.experiments.look_files import Look
 from tsd.experiments.looks import files_of_look, require_decidable
+from tsd.experiments.length import variants
 from tsd.experiments.settings import open_grid
 from tsd.experiments.reading import DeclarationError
 from tsd.experiments.planning import (
@@ -154,6 +156,29 @@ def files_of_target(wildcards):
 def sum_of(files):
     """Tells one list of files from another."""
     return hashlib.sha256("\n".join(files).encode()).hexdigest()[:10]
+
+
+def results_of_variants():
+    """What has been measured at other lengths of the trainings; no edge of the workflow leads there."""
+    names = [
+        replace(GRID, scale=scale).name
+        for scale in variants(GRID.experiments, GRID.scale)
+    ]
+    found = (
+        path
+        for name in names
+        for path in sorted(Path("results", name).glob("*/*/seed*/metrics.json"))
+    )
+    return [f"{path} {path.stat().st_mtime_ns}" for path in found]
+
+
+def made_from(target):
+    """The files that the results behind a table or figure are gathered from."""
+    grid = asked_grid()
+    figure = grid.experiments.figures.get(target)
+    if figure and FIGURE_KINDS[figure.kind].gathers_lengths:
+        return [*grid.files_behind(target), *results_of_variants()]
+    return grid.files_behind(target)
 
 
 def files_for_servers(wildcards):

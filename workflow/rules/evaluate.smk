@@ -9,6 +9,7 @@ localrules:
     evaluate,
     track,
     retrack,
+    track_milestones,
 
 
 rule evaluate:
@@ -52,6 +53,29 @@ rule extract:
     shell:
         "{resources.python} -m tsd extract {wildcards.kind:q} {params.options} --threads {threads}"
         " > {log:q} 2>&1"
+
+
+rule milestones:
+    # What the weights are worth that a training has kept on its way: inference and evaluation.
+    input:
+        rules.train.output,
+    output:
+        "results/{key}/milestones.json",
+    log:
+        "results/{key}/logs/milestones.log",
+    benchmark:
+        "results/{key}/logs/milestones.tsv"
+    conda:
+        "../../environment.yml"
+    threads: GRID.scale.resources.threads
+    resources:
+        **INFERENCE,
+    params:
+        options=job_options,
+        # As for the end of the training, so that a new metric is measured on the way too.
+        computes=evaluation_identity(),
+    shell:
+        "{resources.python} -m tsd milestones {params.options} --threads {threads} --log {log:q}"
 
 
 rule submit:
@@ -134,6 +158,26 @@ rule retrack:
         "results/{key}/logs/retrack.log",
     benchmark:
         "results/{key}/logs/retrack.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        options=job_options,
+        store=redact(tracking_uri()),
+    shell:
+        "python -m tsd track {params.options} --out {output:q} --log {log:q}"
+
+
+rule track_milestones:
+    # They are measured when a figure asks for them, which may be long after the tracking.
+    input:
+        rules.track.output,
+        rules.milestones.output,
+    output:
+        "results/{key}/milestones_tracking.json",
+    log:
+        "results/{key}/logs/track_milestones.log",
+    benchmark:
+        "results/{key}/logs/track_milestones.tsv"
     conda:
         "../../environment.yml"
     params:

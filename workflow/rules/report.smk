@@ -30,7 +30,9 @@ rule collect:
         options=options_of_report,
         shown=GRID.presentation(),
         version=RESULTS_VERSION,
-        made_from=lambda wildcards: sum_of(asked_grid().wanted_files),
+        made_from=lambda wildcards: sum_of(
+            [*asked_grid().wanted_files, *results_of_variants()]
+        ),
     shell:
         "python -m tsd collect {params.options} --out {output:q} > {log} 2>&1"
 
@@ -50,7 +52,7 @@ rule collect_part:
         options=options_of_target,
         shown=GRID.presentation(),
         version=RESULTS_VERSION,
-        made_from=lambda wildcards: sum_of(asked_grid().files_behind(wildcards.target)),
+        made_from=lambda wildcards: sum_of(made_from(wildcards.target)),
     shell:
         "python -m tsd collect {params.options} --target {wildcards.target:q} --out {output:q}"
         " > {log} 2>&1"
