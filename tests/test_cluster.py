@@ -1,5 +1,6 @@
 """What jobs ask a cluster for."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsd.cluster.leftovers import work_alone
-from tsd.cluster.site import Site, open_site, requests
+from tsd.cluster.site import Site, check, open_site, pack_size, packed_requests, requests
 from tsd.experiments.reading import DeclarationError
 from tsd.experiments.scale_schema import Resources
 from tsd.training.processes import rank_variables
@@ -101,6 +102,46 @@ def test_on_this_machine_nothing_ends_a_job_for_its_time():
     assert asked["minutes"] == 0
     assert asked["python"] == "python"
     assert asked["gpu_slots"] == 1
+
+
+SMALL = Resources(threads=2, mem_mb=3000, runtime=60, gpus=1, per_gpu=12)
+
+
+@pytest.mark.parametrize(
+    ("site", "resources", "size"),
+    [
+        (Site(), SMALL, 12),
+        (None, SMALL, 1),
+        (Site(max_gpus=0), SMALL, 1),
+        (Site(max_gpus=4), SMALL, 12),
+        (Site(), PAPER, 1),
+        (Site(max_gpus=1), PAPER, 1),
+    ],
+)
+def test_so_many_trainings_share_a_job_that_has_a_gpu(site, resources, size):
+    assert pack_size(site, resources) == size
+
+
+def test_what_trainings_that_share_a_job_ask_for_adds_up_to_one_node_and_one_gpu():
+    asked = packed_requests(Site(), SMALL)
+    assert "nodes" not in asked
+    assert asked["gres"] == "gpu:1"
+    assert asked == {k: v for k, v in requests(Site(), SMALL).items() if k != "nodes"}
+
+
+def test_slurm_is_asked_for_a_whole_pack(tmp_path, monkeypatch):
+    log = tmp_path / "asked"
+    fake = tmp_path / "sbatch"
+    fake.write_text(f'#!/bin/sh\necho "$@" >> {log}\ncase "$*" in *cpus*) exit 1;; esac\n')
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    check(Site(), SMALL)
+    with pytest.raises(DeclarationError, match="--group-components pack=N` has N trainings share"):
+        check(Site(), SMALL, pack=12)
+    single, _, packed = log.read_text().splitlines()
+    assert "--mem=3500" in single
+    assert "--mem=42000 " in packed
+    assert "--cpus-per-task=24" in packed
 
 
 def test_what_goes_into_a_shell_is_quoted():

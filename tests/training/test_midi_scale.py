@@ -14,7 +14,7 @@ from tsd.training.check import check_optimizer
 
 IMAGES = 1
 RUNS = ("tsd_pc", "cascade_r50_tsd", "mask_r50_tsd", "r101_dcn_tsd", "x101_tsd")
-"""One for each entry of the scale's that changes a network; smoke tries all runs, which it extends."""
+"""One for each entry of the scale's that changes a network of ours."""
 
 
 @pytest.fixture(scope="module")
