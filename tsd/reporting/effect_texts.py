@@ -107,7 +107,10 @@ def effort_text(verdict: Verdict) -> str:
     by_count: dict[int, list[str]] = {}
     for run, seeds in sorted(effort.seeds.items(), key=lambda item: item[1]):
         by_count.setdefault(seeds, []).append(run)
-    words = [f"{count(seeds, 'seed')} of {listed(runs)}" for seeds, runs in by_count.items()]
+    words = [
+        f"{count(seeds, 'seed')} {'each ' if len(runs) > 1 else ''}of {listed(runs)}"
+        for seeds, runs in by_count.items()
+    ]
     return (
         f"At the present estimate, {'; '.join(words)} would {end} with a chance of "
         f"{POWER:.0%}{_hours(effort)}."

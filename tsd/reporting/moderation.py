@@ -30,11 +30,11 @@ Three things are done otherwise than there. All three were chosen by the simulat
    with the runs' shares of the variance. Satterthwaite's formula for independent variances, which
    adds the degrees, would overrate what is known: s₀² is a large part of both variances, and an
    error of it is one error and not two. For the same reason the result is never above the degrees
-   of freedom with which s₀² itself is known.
+   of freedom with which s₀² itself is known, divided by the share of the variance that is lent.
 
 **What it rests on.** A run that scatters several times as much as the others, such as one that
 sometimes diverges, makes d₀ small, and then nobody borrows much. If only a few runs have a spread,
-nothing reliable can be said of the others: below :data:`FEWEST` runs Welch's interval is used.
+they tell too little of it: below :data:`FEWEST` runs Welch's interval is used.
 """
 
 from dataclasses import dataclass
@@ -47,15 +47,15 @@ from scipy.special import digamma, polygamma
 Array = NDArray[numpy.float64]
 
 FEWEST = 4
-"""So many runs have to have a spread of their own before others may borrow it. With fewer, the
-interval would hold too, but it would be wider than Welch's (``docs/verdicts.md``)."""
+"""So many runs have to have a spread of their own before any borrows. Fewer say next to nothing of
+how alike they are; from four on, borrowing is never the worse choice (``docs/verdicts.md``)."""
 
 MOST_ALIKE = 6.0
 """Degrees of freedom d₀ of the most that runs are taken to be alike. At 6 the standard deviation of
 log σᵢ is √ψ′(3) / 2 = 0.31: spreads of runs differ by about a third."""
 
-ROUNDS, NEWTONS = 40, 10
-"""Steps of the two iterations, which have then converged to six digits."""
+HALVINGS, NEWTONS = 40, 10
+"""Steps of the two iterations, which have then converged to more than six digits."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,11 @@ class Prior:
             Array[...].
         """
         shares = parts / parts.sum(-1, keepdims=True)
-        average: Array = 1 / (shares / (_column(self.freedom) + freedoms)).sum(-1)
-        return numpy.minimum(average, self.known)
+        total = _column(self.freedom) + freedoms
+        average = 1 / (shares / total).sum(-1)
+        lent = (shares * _column(self.freedom) / total).sum(-1)
+        degrees: Array = numpy.minimum(average, self.known / lent)
+        return degrees
 
     def after(self, before: Array, then: Array) -> "Prior":
         """Return what would be known if some runs had other numbers of trainings.
@@ -127,13 +130,25 @@ def fit_prior(variances: Array, freedoms: Array) -> Prior:
     excess = logs.var(-1) * runs / (runs - 1) - polygamma(1, freedoms / 2).mean()
     least = polygamma(1, MOST_ALIKE / 2)
     freedom = 2 * _inverse_trigamma(numpy.maximum(excess, least))
-    column = _column(freedom)
-    variance = (freedoms * variances).sum(-1) / freedoms.sum()
-    for _ in range(ROUNDS):
-        # Where the derivative of the F distributions' likelihood by s₀² is zero.
-        weights = (freedoms + column) / (freedoms * variances / _column(variance) + column)
-        variance = (weights * freedoms * variances).sum(-1) / freedoms.sum()
+    variance = _most_likely(variances, freedoms, freedom)
     return Prior(variance, freedom, _worth(freedoms, freedom).sum(-1))
+
+
+def _most_likely(variances: Array, freedoms: Array, freedom: Array) -> Array:
+    """Return the s₀² that makes the variances of the runs most likely, given d₀.
+
+    The derivative of the likelihood of s₀² F(d, d₀) by log s₀² falls all the way, and is zero
+    between the smallest and the largest of the variances, so that halving the interval finds it.
+    """
+    column = _column(freedom)
+    low, high = numpy.log(variances.min(-1)), numpy.log(variances.max(-1))
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        odds = freedoms * variances / (column * _column(numpy.exp(middle)))
+        slope = ((freedoms + column) * odds / (1 + odds)).sum(-1) - freedoms.sum()
+        low, high = numpy.where(slope > 0, middle, low), numpy.where(slope > 0, high, middle)
+    found: Array = numpy.exp((low + high) / 2)
+    return found
 
 
 def _worth(freedoms: Array, freedom: Any) -> Array:
