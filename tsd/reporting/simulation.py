@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy
+from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from tsd.experiments.comparisons import Comparison, Quantity
@@ -205,7 +206,7 @@ def _noise(
 
 
 def _summary(
-    quantity: Quantity, values: Mapping[str, Array], counts: numpy.typing.NDArray[numpy.int64]
+    quantity: Quantity, values: Mapping[str, Array], counts: NDArray[numpy.int64]
 ) -> tuple[Array, Array]:
     """Return means and sample variances of a quantity over the trainings of each run.
 
@@ -231,7 +232,7 @@ def _rates(
     halves = numpy.array([one.half_width(ERROR) for one in found])
     wide = numpy.array([one.half_width(ERROR / len(found)) for one in found])
 
-    def inside(effect: float) -> numpy.typing.NDArray[numpy.bool_]:
+    def inside(effect: float) -> NDArray[numpy.bool_]:
         """Tell where an interval lies in the range; a number lies at its middle at most."""
         numbers = min(effect, question.width / 2) + errors
         return (numbers - halves > 0) & (numbers + halves < question.width)
