@@ -6,6 +6,7 @@ has detected, and return the record that becomes its ``metrics.json``.
 
 from pkgutil import resolve_name
 
+from tsd.evaluation.bootstrap import resample
 from tsd.evaluation.coco import (
     CocoEvaluation,
     evaluate_boxes,
@@ -19,23 +20,33 @@ from tsd.experiments.metrics import EVALUATION_VERSION, evaluated
 from tsd.results.records import DetectRecord, EvaluationRecord, Metrics
 
 
-def measure_coco(job: Job) -> EvaluationRecord:
+def measure_coco(job: Job, detections: list[dict] | None = None) -> EvaluationRecord:
     """Measure boxes by COCO's protocol, and the masks of a detector that has a head for them.
+
+    Of the detections that the job has written down it also measures how much hangs on the choice of
+    images, which goes into a file beside the record (:mod:`tsd.evaluation.bootstrap`).
+
+    Args:
+        job: The job.
+        detections: Made just now; by default those that the job has written down.
 
     Raises:
         LabelOrderError: An earlier version of this project made the detections, whose categories
             are wrong because files list them in another order than the declaration.
     """
-    _require_label_order(job)
+    if detections is None:
+        _require_label_order(job)
     dataset = job.dataset
     of_val = (
         format_of(dataset).files["val"],
-        job.folder.detections,
+        job.folder.detections if detections is None else detections,
         dataset.classes,
         dataset.max_detections,
     )
     boxes = evaluate_boxes(*of_val)
     masks = evaluate_masks(*of_val) if job.predicts_masks else None
+    if detections is None:
+        resample(boxes, masks).write(job.folder.resamples)
     return EvaluationRecord(
         key=job.key,
         version=EVALUATION_VERSION,
@@ -66,13 +77,20 @@ def declared_metrics(boxes: CocoEvaluation, masks: CocoEvaluation | None) -> Met
     return measured
 
 
-def measure_openimages(job: Job) -> EvaluationRecord:
-    """Measure boxes by the Open Images Challenge's protocol, which has AP50 alone."""
+def measure_openimages(job: Job, detections: list[dict] | None = None) -> EvaluationRecord:
+    """Measure boxes by the Open Images Challenge's protocol, which has AP50 alone.
+
+    Args:
+        job: The job.
+        detections: As in :func:`measure_coco`.
+    """
     # Imported here, because it takes seconds to load torch, which COCO's metrics do without.
     from tsd.evaluation import openimages
 
     files = format_of(job.dataset).files
     names = ("val", "labels", "hierarchy", "verified")
     split = openimages.open_split(*(files[name] for name in names))
-    measured = openimages.evaluate_detections(split, job.folder.detections)
+    measured = openimages.evaluate_detections(
+        split, job.folder.detections if detections is None else detections
+    )
     return EvaluationRecord(key=job.key, version=EVALUATION_VERSION, **measured)

@@ -15,6 +15,7 @@ from tsd.experiments.network import network_name
 from tsd.experiments.protocol_schema import Protocol
 from tsd.experiments.schema import Run
 from tsd.liveness import is_training
+from tsd.reporting.image_noise import image_noise
 from tsd.results.collected import (
     RESULTS_VERSION,
     CollectedData,
@@ -75,7 +76,7 @@ def collect(grid: Grid, jobs: Iterable[Job], not_run: Collection[str] = ()) -> R
         if job.mistake is None:
             runs[job.run.id].seeds[job.seed] = collect_job(job)
     in_order = {name: runs[name] for name in experiments.runs if name in runs}
-    return Results(
+    collected = Results(
         version=RESULTS_VERSION,
         name=grid.report_name,
         generated=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -106,6 +107,8 @@ def collect(grid: Grid, jobs: Iterable[Job], not_run: Collection[str] = ()) -> R
         inconsistencies=list(grid.inconsistencies),
         runs=in_order,
     )
+    collected.image_noise = image_noise(collected)
+    return collected
 
 
 def _protocols(grid: Grid) -> dict[str, Protocol]:

@@ -20,6 +20,7 @@ from tsd.experiments.metrics import Metric
 from tsd.experiments.protocol_schema import Decision
 from tsd.experiments.schema import Figure, Source, Table
 from tsd.results.data_check import DataCheck
+from tsd.results.image_noise import ImageNoise
 from tsd.results.records import (
     DetectRecord,
     LatencyRecord,
@@ -180,7 +181,8 @@ class Results(_Part):
 
     ``version`` is ``RESULTS_VERSION`` of the project that wrote it. ``protocol`` is the id of
     the protocol of all runs that name none, None for what the bases say. ``dataset`` is the data
-    set of the grid, and ``data`` are those of all runs, by their ids.
+    set of the grid, and ``data`` are those of all runs, by their ids. ``image_noise`` says of the
+    compared numbers how much they hang on the images of the val split.
     """
 
     version: Literal[3]
@@ -201,6 +203,7 @@ class Results(_Part):
     claims: list[Claim]
     inconsistencies: list[Inconsistency]
     runs: dict[str, CollectedRun]
+    image_noise: list[ImageNoise] = []
 
     @classmethod
     def read(cls, path: Path) -> Self:

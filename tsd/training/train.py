@@ -151,6 +151,7 @@ def begin(job: Job, tables: list[str], attempts: int) -> None:
         folder.detect,
         folder.metrics,
         folder.per_class,
+        folder.resamples,
         folder.tracking,
     ):
         outcome.unlink(missing_ok=True)
