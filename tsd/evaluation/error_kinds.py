@@ -133,7 +133,7 @@ def costs(
     """
     errors = decompose(evaluation)
     (before,) = _mean_precisions(errors.matches, [unfixed(errors)], weights)
-    after = {}
+    after: dict[ErrorKind, NDArray[np.float64]] = {}
     # All but the corrected classes leave the detections where they are, and go together.
     for together in ({ErrorKind.CLS}, set(ErrorKind) - {ErrorKind.CLS}):
         some = [kind for kind in kinds if kind in together]

@@ -7,7 +7,7 @@ the choice of images gives to the comparison, while the trainings stay as they a
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -81,11 +81,11 @@ def image_noise(results: Results) -> list[ImageNoise]:
     Args:
         results: What was collected. The folders of its trainings are read.
     """
-    shelf, found = Shelf(), {}
+    shelf = Shelf()
+    found: dict[Comparison, ImageNoise] = {}
     for comparison in _comparisons(results):
-        key = (type(comparison), comparison)
-        if key not in found and _is_measured(results, comparison):
-            found[key] = _noise_or_reason(results, comparison, shelf)
+        if comparison not in found and _is_measured(results, comparison):
+            found[comparison] = _noise_or_reason(results, comparison, shelf)
     return list(found.values())
 
 
@@ -100,9 +100,17 @@ def find(results: Results, comparison: Comparison) -> ImageNoise | None:
         None where none is collected for it: a run has no results, or its metrics do not come from
         the images of the val split.
     """
-    about = _identity(comparison)
-    return next(
-        (noise for noise in results.image_noise if about.items() <= dict(noise).items()), None
+    return next((one for one in results.image_noise if _is_about(one, comparison)), None)
+
+
+def _is_about(noise: ImageNoise, comparison: Comparison) -> bool:
+    quantity = comparison.quantity
+    return (noise.run, noise.operator, noise.baseline, noise.metrics, noise.less) == (
+        comparison.run,
+        comparison.operator,
+        comparison.baseline,
+        quantity.metrics,
+        quantity.less,
     )
 
 
@@ -146,16 +154,6 @@ def gain_remarks(results: Results, table: Table) -> list[str]:
     return remarks
 
 
-def _identity(comparison: Comparison) -> dict[str, object]:
-    return {
-        "run": comparison.run,
-        "operator": comparison.operator,
-        "baseline": comparison.baseline,
-        "metrics": comparison.quantity.metrics,
-        "less": comparison.quantity.less,
-    }
-
-
 def _comparisons(results: Results) -> Iterator[Comparison]:
     """Yield the comparisons of the claims, and the gains of the tables."""
     for claim in results.claims:
@@ -178,14 +176,30 @@ def _is_measured(results: Results, comparison: Comparison) -> bool:
 
 
 def _noise_or_reason(results: Results, comparison: Comparison, shelf: Shelf) -> ImageNoise:
-    about = _identity(comparison)
+    about = ImageNoise(
+        run=comparison.run,
+        operator=comparison.operator,
+        baseline=comparison.baseline,
+        metrics=comparison.quantity.metrics,
+        less=comparison.quantity.less,
+    )
     try:
-        return ImageNoise(**about, **_noise(results, comparison, shelf))
+        return about.model_copy(update=asdict(_noise(results, comparison, shelf)))
     except NotMeasuredError as error:
-        return ImageNoise(**about, why_not=str(error))
+        return about.model_copy(update={"why_not": str(error)})
 
 
-def _noise(results: Results, comparison: Comparison, shelf: Shelf) -> dict[str, object]:
+@dataclass(frozen=True)
+class _Scatter:
+    """What :class:`tsd.results.image_noise.ImageNoise` says of the draws."""
+
+    images: int
+    draws: int
+    sd: float
+    interval: tuple[float, float]
+
+
+def _noise(results: Results, comparison: Comparison, shelf: Shelf) -> _Scatter:
     """Measure the noise of a comparison.
 
     Raises:
@@ -198,17 +212,17 @@ def _noise(results: Results, comparison: Comparison, shelf: Shelf) -> dict[str, 
     value, *baseline = (
         np.mean([_scaled(comparison, one) for one in group], axis=0) for group in groups
     )
-    number = value - sum(baseline)
-    number = number[np.isfinite(number)]
-    if len(number) < len(value) / 2:
+    drawn = value - sum(baseline)
+    number = drawn[np.isfinite(drawn)]
+    if len(number) < max(2, len(drawn) / 2):
         raise NotMeasuredError("most draws of the images have no object for it")
     low, high = np.quantile(number, [ERROR / 2, 1 - ERROR / 2])
-    return {
-        "images": files[0].images,
-        "draws": len(number),
-        "sd": float(np.std(number, ddof=1)),
-        "interval": (comparison.unscaled(float(low)), comparison.unscaled(float(high))),
-    }
+    return _Scatter(
+        files[0].images,
+        len(number),
+        float(np.std(number, ddof=1)),
+        (comparison.unscaled(float(low)), comparison.unscaled(float(high))),
+    )
 
 
 def _resamples_of(

@@ -147,7 +147,7 @@ def line(verdict: Verdict, results: Results) -> str:
 
 def _intervals_text(evidence: Evidence, noise: ImageNoise, metrics: Mapping[str, Metric]) -> str:
     comparison = evidence.comparison
-    both = evidence.measured and evidence.measured.interval
+    both = None if evidence.measured is None else evidence.measured.interval
     name = title(comparison, metrics)
     alone = _interval_text(comparison, noise.interval, metrics)
     return f"{name} {_interval_text(comparison, both, metrics)} (images alone: {alone})"
