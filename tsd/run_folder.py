@@ -115,6 +115,11 @@ class RunFolder:
         return self.path / "per_class.csv"
 
     @property
+    def resamples(self) -> Path:
+        """Metrics over draws of the val split's images; written by the evaluation, no output."""
+        return self.path / "resamples.npz"
+
+    @property
     def latency(self) -> Path:
         """Time of an image through the trained network; the latency rule's output."""
         return self.path / "latency.json"

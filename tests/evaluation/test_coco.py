@@ -160,7 +160,8 @@ def test_published_numbers_of_masks(published):
     result = measure_masks(annotations, detections)
     expected = {"mask_AP": 31.9545, "mask_AP50": 56.2288, "mask_AP75": 29.8927}
     assert {name: result[name] for name in expected} == pytest.approx(expected, abs=1e-4)
-    assert len(result) == len(measure(annotations, detections)["metrics"])
+    of_boxes = measure(annotations, detections)["metrics"]
+    assert len(result) == len([name for name in of_boxes if not name.startswith("dAP_")])
 
 
 def test_a_detection_without_a_mask_is_named(published):

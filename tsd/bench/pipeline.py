@@ -14,7 +14,9 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from tsd.bench.rows import Bench, Measurement, NotMeasuredError, Row, time_ratio
-from tsd.evaluation.coco import average_precision, evaluate_boxes
+from tsd.evaluation.bootstrap import DRAWS, resample
+from tsd.evaluation.coco import CocoEvaluation, average_precision, evaluate_boxes
+from tsd.evaluation.error_kinds import ErrorKind, cost
 from tsd.experiments.settings import open_grid
 
 CLASSES, OBJECTS, DETECTIONS = 80, 7, 100
@@ -94,6 +96,31 @@ def _coco_evaluation(bench: Bench) -> Measurement:
         return time_ratio(replace(bench, rounds=1), "ours", "pycocotools", sides)
 
 
+def _image_noise(bench: Bench) -> Measurement:
+    """Seconds for every AP and every kind of error over all draws, the matching included."""
+    evaluation = _made_evaluation(bench.images)
+    started = time.perf_counter()
+    resample(evaluation, None)
+    return Measurement([time.perf_counter() - started])
+
+
+def _error_kinds(bench: Bench) -> Measurement:
+    """Seconds for the cost of every kind of error, the matching included."""
+    evaluation = _made_evaluation(bench.images)
+    started = time.perf_counter()
+    for kind in ErrorKind:
+        cost(evaluation, kind)
+    return Measurement([time.perf_counter() - started])
+
+
+def _made_evaluation(images: int) -> CocoEvaluation:
+    content, detections = made_detections(images)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "annotations.json")
+        path.write_text(json.dumps(content), encoding="utf-8")
+        return evaluate_boxes(path, detections)
+
+
 def _plan(_bench: Bench) -> Measurement:
     """Seconds that it takes to open a grid and compile every run of it."""
     started = time.perf_counter()
@@ -111,6 +138,24 @@ ROWS = (
         0.25,
         "×",
         _coco_evaluation,
+        ("cpu",),
+    ),
+    Row(
+        "image-noise",
+        f"noise of the images: {DRAWS} draws of {{images}} images with {DETECTIONS} detections "
+        f"each, {CLASSES} classes",
+        180.0,
+        "s",
+        _image_noise,
+        ("cpu",),
+    ),
+    Row(
+        "error-kinds",
+        f"kinds of errors of {{images}} images with {DETECTIONS} detections each, {CLASSES} "
+        "classes",
+        60.0,
+        "s",
+        _error_kinds,
         ("cpu",),
     ),
     Row("plan", "compiling the whole grid with five seeds", 10.0, "s", _plan, ("cpu",)),

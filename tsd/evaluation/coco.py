@@ -10,7 +10,7 @@ sizes (``AREAS``), M numbers of detections that count in an image and class, the
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Literal
@@ -27,11 +27,13 @@ from tsd.experiments.metrics import IOU_PERCENT, SIZES
 
 IOU_THRESHOLDS: tuple[float, ...] = tuple(np.linspace(0.5, 0.95, len(IOU_PERCENT)).tolist())
 AREAS = ("all", *SIZES)
+AREA_RANGES = ((0.0, 1e10), (0.0, 32.0**2), (32.0**2, 96.0**2), (96.0**2, 1e10))
+"""The smallest and the largest area of each of ``AREAS``, in square pixels; both belong to it."""
 MAX_DETECTIONS = (1, 10, dataset_schema.MAX_DETECTIONS)
 """How many detections count in an image and class, in COCO's protocol; AP is that with the last."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CocoEvaluation:
     """What matching detections with annotations gave, for boxes or for masks.
 
@@ -43,6 +45,8 @@ class CocoEvaluation:
             the categories that do not count.
         detections: Entries in COCO's results format.
         max_detections: M numbers, the last of which is the most detections that count.
+        overlaps: Ids of an image and a class that both have detections and annotations there → IoU,
+            Array[detections by falling score, annotations in the order of the file].
     """
 
     precision: NDArray[np.float64]
@@ -50,6 +54,7 @@ class CocoEvaluation:
     ground_truth: dict[str, list[dict]]
     detections: list[dict]
     max_detections: tuple[int, ...] = MAX_DETECTIONS
+    overlaps: dict[tuple[int, int], NDArray[np.float64]] = field(default_factory=dict)
 
 
 def average_precision(
@@ -228,6 +233,7 @@ def _matched(
         ground_truth,
         found,
         max_detections,
+        {pair: np.asarray(ious) for pair, ious in evaluation.ious.items() if len(ious)},
     )
 
 

@@ -6,6 +6,7 @@ has detected, and return the record that becomes its ``metrics.json``.
 
 from pkgutil import resolve_name
 
+from tsd.evaluation.bootstrap import resample
 from tsd.evaluation.coco import (
     CocoEvaluation,
     evaluate_boxes,
@@ -21,6 +22,9 @@ from tsd.results.records import DetectRecord, EvaluationRecord, Metrics
 
 def measure_coco(job: Job, detections: list[dict] | None = None) -> EvaluationRecord:
     """Measure boxes by COCO's protocol, and the masks of a detector that has a head for them.
+
+    Of the detections that the job has written down it also measures how much hangs on the choice of
+    images, which goes into a file beside the record (:mod:`tsd.evaluation.bootstrap`).
 
     Args:
         job: The job.
@@ -41,6 +45,8 @@ def measure_coco(job: Job, detections: list[dict] | None = None) -> EvaluationRe
     )
     boxes = evaluate_boxes(*of_val)
     masks = evaluate_masks(*of_val) if job.predicts_masks else None
+    if detections is None:
+        resample(boxes, masks).write(job.folder.resamples)
     return EvaluationRecord(
         key=job.key,
         version=EVALUATION_VERSION,

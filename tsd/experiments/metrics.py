@@ -10,6 +10,7 @@ figures and claims. The ids follow COCO's own and go on in their manner:
     AR1, AR10, AR100  average recall with at most so many detections in an image and class
     ARs, ARm, ARl     average recall of one size, with as many detections as count at most
     mask_…            the same of masks
+    dAP_cls … dAP_FN  what a kind of error costs: how much AP50 would rise without it
 
 As many detections of an image count as the data set's ``max_detections`` says, which is COCO's 100
 unless it is set.
@@ -33,6 +34,10 @@ class Step(StrEnum):
     EVALUATE = "evaluate"
     LATENCY = "latency"
     SUBMIT = "submit"
+
+
+AVERAGE_PRECISION = "tsd.evaluation.coco:average_precision"
+COST_OF_ERRORS = "tsd.evaluation.error_kinds:cost"
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,11 @@ class Metric:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     of_masks: bool = False
 
+    @property
+    def is_resampled(self) -> bool:
+        """Whether :mod:`tsd.evaluation.bootstrap` measures it over draws of the images too."""
+        return self.function in (AVERAGE_PRECISION, COST_OF_ERRORS)
+
 
 IOU_PERCENT = tuple(range(50, 100, 5))
 """COCO's ten IoU thresholds in hundredths."""
@@ -91,12 +101,12 @@ def _precision_and_recall(of_masks: bool) -> Iterator[Metric]:
             higher_is_better=True,
             step=Step.EVALUATE,
             detail=detail,
-            function=f"tsd.evaluation.coco:{function}",
+            function=function,
             arguments=arguments,
             of_masks=of_masks,
         )
 
-    precision, recall = "average_precision", "average_recall"
+    precision, recall = AVERAGE_PRECISION, "tsd.evaluation.coco:average_recall"
     yield metric("AP", "AP", precision, detail=False)
     for iou in IOU_PERCENT:
         detail = iou not in (50, 75)
@@ -117,11 +127,41 @@ def _fraction(percent: int) -> str:
     return f"{percent / 100:g}".removeprefix("0")
 
 
+ERROR_KINDS = {
+    "cls": "class",
+    "loc": "box",
+    "both": "class and box",
+    "dupe": "duplicate",
+    "bkg": "background",
+    "miss": "missed",
+    "FP": "all FP",
+    "FN": "all FN",
+}
+"""Kind of error, as :mod:`tsd.evaluation.error_kinds` defines it → what a table's head calls it."""
+
+
+def _costs_of_errors() -> Iterator[Metric]:
+    """Yield what each kind of error of the boxes costs in AP50."""
+    for kind, title in ERROR_KINDS.items():
+        yield Metric(
+            f"dAP_{kind}",
+            f"dAP {title}",
+            unit="%",
+            decimals=1,
+            higher_is_better=False,
+            step=Step.EVALUATE,
+            detail=True,
+            function=COST_OF_ERRORS,
+            arguments={"kind": kind},
+        )
+
+
 METRICS: dict[str, Metric] = {
     metric.id: metric
     for metric in (
         *_precision_and_recall(of_masks=False),
         *_precision_and_recall(of_masks=True),
+        *_costs_of_errors(),
         # On Open Images' leaderboard. Nobody but its server can measure it.
         Metric("lb_AP50", "AP.5 (LB)", "%", 1, higher_is_better=True, step=Step.SUBMIT),
         # Of the network that inference uses; what only training needs is not counted.

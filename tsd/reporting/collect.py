@@ -18,6 +18,7 @@ from tsd.experiments.protocol_schema import Protocol
 from tsd.experiments.schema import Run
 from tsd.experiments.spending import errors_of_looks
 from tsd.liveness import is_training
+from tsd.reporting.image_noise import image_noise
 from tsd.reporting.intervals import ERROR
 from tsd.reporting.wording import listed_once
 from tsd.results.collected import (
@@ -82,7 +83,7 @@ def collect(grid: Grid, jobs: Iterable[Job], not_run: Collection[str] = ()) -> R
         if job.mistake is None:
             runs[job.run.id].seeds[job.seed] = collect_job(job)
     in_order = {name: runs[name] for name in experiments.runs if name in runs}
-    return Results(
+    collected = Results(
         version=RESULTS_VERSION,
         name=grid.report_name,
         generated=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -116,6 +117,8 @@ def collect(grid: Grid, jobs: Iterable[Job], not_run: Collection[str] = ()) -> R
         lengths=collect_lengths(grid, in_order),
         looks=_looks(grid),
     )
+    collected.image_noise = image_noise(collected)
+    return collected
 
 
 def _looks(grid: Grid) -> CollectedLooks | None:

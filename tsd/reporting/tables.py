@@ -23,6 +23,7 @@ from tsd.reporting.comparability import (
     other_data_remark,
     same_training_remarks,
 )
+from tsd.reporting.image_noise import of_gain
 from tsd.reporting.object_counts import data_of, object_remarks, objects_behind, size_of
 from tsd.reporting.summary import provenance, scale_caveat, seed_caveat
 from tsd.reporting.wording import (
@@ -117,6 +118,7 @@ def to_csv(results: Results, table: Table) -> str:
                     "difference": cell.difference,
                     "gain": cell.gain,
                     "gain_sd": cell.gain_sd,
+                    "gain_images_sd": _images_sd(results, filled, cell),
                     "published_gain": cell.published_gain,
                     "mlflow_run_ids": runs,
                     "commits": commits,
@@ -125,6 +127,12 @@ def to_csv(results: Results, table: Table) -> str:
     frame = pandas.DataFrame(lines).astype({"objects": "Int64"})
     text: str = frame.to_csv(index=False, lineterminator="\n")
     return text
+
+
+def _images_sd(results: Results, filled: FilledRow, cell: Cell) -> float | None:
+    """Return the standard error that the choice of images gives to a cell's gain."""
+    noise = of_gain(results, filled.row, cell.metric) if cell.gain is not None else None
+    return None if noise is None else noise.sd
 
 
 def _objects(results: Results, filled: FilledRow, cell: Cell) -> int | None:

@@ -21,6 +21,7 @@ from tsd.experiments.metrics import Metric
 from tsd.experiments.protocol_schema import Decision
 from tsd.experiments.schema import Figure, Source, Table
 from tsd.results.data_check import DataCheck
+from tsd.results.image_noise import ImageNoise
 from tsd.results.records import (
     DetectRecord,
     LatencyRecord,
@@ -219,6 +220,7 @@ class Results(_Part):
     number of seeds is fixed. ``golden`` are the values that its runs are expected to measure, None
     where nobody has written any down. ``lengths`` has the results of the scale and of its variants
     with longer or shorter trainings, the shortest first; it is empty where there are no variants.
+    ``image_noise`` says of the compared numbers how much they hang on the images of the val split.
     """
 
     version: Literal[3]
@@ -242,6 +244,7 @@ class Results(_Part):
     looks: CollectedLooks | None = None
     golden: Golden | None = None
     lengths: list[CollectedLength] = []
+    image_noise: list[ImageNoise] = []
 
     @classmethod
     def read(cls, path: Path) -> Self:

@@ -158,6 +158,7 @@ def begin(job: Job, places: Sequence[Place], attempts: int) -> None:
         folder.metrics,
         folder.per_class,
         folder.milestones,
+        folder.resamples,
         folder.tracking,
     ):
         outcome.unlink(missing_ok=True)
