@@ -235,7 +235,8 @@ def _rates(
     def inside(effect: float) -> NDArray[numpy.bool_]:
         """Tell where an interval lies in the range; a number lies at its middle at most."""
         numbers = min(effect, question.width / 2) + errors
-        return numpy.logical_and(numbers - halves > 0, numbers + halves < question.width)
+        lies: NDArray[numpy.bool_] = (numbers - halves > 0) & (numbers + halves < question.width)
+        return lies
 
     outside = (errors + wide < 0) | (errors - wide > question.width)
     return (
