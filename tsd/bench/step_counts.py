@@ -1,14 +1,14 @@
 """How many operations a step starts on a GPU, and how often it waits there, counted without one.
 
-A step is run on the CPU as if its model were on a GPU. Tensors are told apart by what they were made
-of: the model's weights are on the device, and so is whatever is computed from them or copied
+A step is run on the CPU as if its model were on a GPU. Tensors are told apart by what they were
+made of: the model's weights are on the device, and so is whatever is computed from them or copied
 ``to(device)``; all else is on the host. An operation on the device's tensors that is no mere view
-counts as a launch. What makes the host wait for the device counts as a wait: a number or a list that
-is read from it, a result whose size depends on its values, and a copy to it which is not
+counts as a launch. What makes the host wait for the device counts as a wait: a number or a list
+that is read from it, a result whose size depends on its values, and a copy to it which is not
 ``non_blocking``.
 
-The counts stand for those of ``torch.profiler`` on a GPU, and are not the same. Some operations start
-several kernels; operators in C++ are seen from their outside as they are on the CPU.
+The counts stand for those of ``torch.profiler`` on a GPU, and are not the same. Some operations
+start several kernels, and operators in C++ are seen as they are on the CPU.
 """
 
 import traceback

@@ -1,7 +1,11 @@
 """mmdet's usual coder of boxes, which keeps its means and deviations on the device.
 
-See :mod:`tsd.models.lean_assigner` for what the lean parts are. Boxes are (x1, y1, x2, y2), deltas
-(dx, dy, dw, dh).
+See :mod:`tsd.models.lean_assigner` for what the lean parts are.
+
+Letters
+    N    number of boxes
+
+Boxes are (x1, y1, x2, y2), deltas (dx, dy, dw, dh).
 """
 
 import math

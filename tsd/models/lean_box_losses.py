@@ -1,7 +1,8 @@
 """The targets and losses of mmdet's box heads, for all images at once and without waiting.
 
-See :mod:`tsd.models.lean_assigner` for what the lean parts are. The letters are those of
-``tsd/models/roi_head.py``.
+The letters are those of ``tsd/models/roi_head.py``.
+
+See :mod:`tsd.models.lean_assigner` for what the lean parts are.
 
 mmdet's ``BBoxHead`` asks the GPU which RoIs are positive. But the sampler has told before how many
 of them each image has, and in every image they come first.

@@ -7,6 +7,8 @@ Letters
     L      number of pyramid levels
     n      number of anchors of all levels of an image, in mmdet's order
     M      number of anchors of an image that are looked at as proposals
+    N⁺     number of anchors that were sampled as objects, of all images together
+    H, W   rows and columns of a feature map
 
 Boxes are (x1, y1, x2, y2) in pixels of the network's input.
 """
@@ -30,7 +32,7 @@ SPLIT_NMS = 10000
 """From so many boxes on, mmcv's ``batched_nms`` treats each level by itself."""
 
 MOST_OVERLAPS = 2**24
-"""So many pairs of objects and anchors are compared at once, which takes about 0.5 GB for a moment."""
+"""So many pairs of objects and anchors are compared at once; each takes a few dozen bytes."""
 
 Size = tuple[int, int]
 """Rows and columns of a feature map."""
@@ -253,16 +255,16 @@ class LeanRPNHead(RPNHead):
         with torch.no_grad():
             scores, deltas, anchors, levels = self._best_of_levels(cls_scores, bbox_preds, cfg)
             boxes = self._decoded(anchors, deltas, metas)
-            if not self._all_large_enough(boxes, cfg):
-                return [
-                    self._bbox_post_process(
-                        InstanceData(bboxes=boxes[i], scores=scores[i], level_ids=levels),
-                        cfg,
-                        img_meta=meta,
-                    )
-                    for i, meta in enumerate(metas)
-                ]
-            return self._without_duplicates(boxes, scores, levels, cfg)
+            large = self._large_enough(boxes, cfg)
+            proposals = []
+            for image, (rows, meta) in enumerate(zip(large, metas, strict=True)):
+                some = InstanceData(bboxes=boxes[image], scores=scores[image], level_ids=levels)
+                some = some if rows is None else some[rows]
+                if 0 < len(some) < SPLIT_NMS:
+                    proposals.append(_without_duplicates(some, cfg))
+                else:
+                    proposals.append(self._bbox_post_process(some, cfg, img_meta=meta))
+            return proposals
 
     def _proposes_as_usual(self, cfg: Any) -> bool:
         return (
@@ -312,35 +314,24 @@ class LeanRPNHead(RPNHead):
             [decode(a, d, max_shape=s) for a, d, s in zip(anchors, deltas, shapes, strict=True)]
         )
 
-    def _all_large_enough(self, boxes: Tensor, cfg: Any) -> bool:
-        """Whether no box is to be left out for its size, and mmcv would take all levels at once."""
-        if not 0 < boxes.shape[1] < SPLIT_NMS:
-            return False
-        smallest = cfg.get("min_bbox_size", -1)
-        return smallest < 0 or bool((boxes[..., 2:] - boxes[..., :2] > smallest).all())
+    def _large_enough(self, boxes: Tensor, cfg: Any) -> list[Tensor | None]:
+        """Of each image the places of the boxes that are large enough; None if all are.
 
-    def _without_duplicates(
-        self, boxes: Tensor, scores: Tensor, levels: Tensor, cfg: Any
-    ) -> list[InstanceData]:
-        """The proposals that remain of each image's boxes, as ``batched_nms`` finds them.
-
-        Boxes of different levels do not compete. They are moved so far apart that none of them
-        overlap.
+        Args:
+            boxes: Tensor[B, M, 4].
+            cfg: How proposals are made.
         """
-        apart = levels.to(boxes.dtype) * (boxes.flatten(1).amax(dim=1, keepdim=True) + 1)
-        moved = boxes + apart[:, :, None]
-        proposals = []
-        for image, image_boxes in enumerate(moved):
-            _, kept = nms(image_boxes, scores[image], iou_threshold=cfg.nms["iou_threshold"])
-            kept = kept[: cfg.max_per_img]
-            proposals.append(
-                InstanceData(
-                    bboxes=boxes[image, kept],
-                    scores=scores[image, kept],
-                    labels=torch.zeros_like(kept),
-                )
-            )
-        return proposals
+        smallest = cfg.get("min_bbox_size", -1)
+        if smallest < 0 or not boxes.shape[1]:
+            return [None] * len(boxes)
+        counted = (boxes[..., 2:] - boxes[..., :2] > smallest).all(dim=2).cumsum(dim=1)
+        counts = counted[:, -1].tolist()
+        return [
+            None
+            if count == boxes.shape[1]
+            else torch.searchsorted(of_image, torch.arange(1, count + 1, device=boxes.device))
+            for of_image, count in zip(counted, counts, strict=True)
+        ]
 
     def _anchors(self, sizes: Sequence[Size], device: torch.device) -> list[Tensor]:
         """The anchors of each level, Tensor[rows · columns · anchors of a cell, 4].
@@ -363,6 +354,24 @@ class LeanRPNHead(RPNHead):
             grid[:rows, :columns].reshape(-1, 4)
             for grid, (rows, columns) in zip(self._grids, sizes, strict=True)
         ]
+
+
+def _without_duplicates(found: InstanceData, cfg: Any) -> InstanceData:
+    """The proposals that remain of an image's boxes, as mmcv's ``batched_nms`` finds them.
+
+    Boxes of different levels do not compete. They are moved so far apart that none of them overlap.
+
+    Args:
+        found: ``bboxes``, ``scores`` and ``level_ids``.
+        cfg: How proposals are made.
+    """
+    apart = found.level_ids.to(found.bboxes.dtype) * (found.bboxes.max() + 1)
+    moved = found.bboxes + apart[:, None]
+    _, kept = nms(moved, found.scores, iou_threshold=cfg.nms["iou_threshold"])
+    kept = kept[: cfg.max_per_img]
+    return InstanceData(
+        bboxes=found.bboxes[kept], scores=found.scores[kept], labels=torch.zeros_like(kept)
+    )
 
 
 def _sizes(maps: Sequence[Tensor]) -> list[Size]:

@@ -10,7 +10,7 @@ from mmengine.model import BaseModel
 from torch import distributed, nn
 
 import tsd.models
-import tsd.training.loss_log_hook  # noqa: F401 registers its hook
+import tsd.training.loss_log_hook
 import tsd.training.openimages  # noqa: F401 registers its data set
 from tsd.experiments.compile import dictionaries
 from tsd.experiments.job import Job
