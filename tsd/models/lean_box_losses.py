@@ -68,6 +68,8 @@ def is_usual(head: BBoxHead, train_cfg: Any) -> bool:
     methods = ("loss", "get_targets", "_get_targets_single")
     return (
         all(getattr(type(head), name) is getattr(BBoxHead, name) for name in methods)
+        and head.with_cls
+        and head.with_reg
         and type(head.loss_cls) is CrossEntropyLoss
         and not head.loss_cls.use_sigmoid
         and type(head.loss_bbox) in (L1Loss, SmoothL1Loss)
