@@ -7,12 +7,11 @@ import torch
 from mmdet.models.detectors import BaseDetector
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
-from mmdet.utils import register_all_modules
 from mmengine.structures import InstanceData
 
-import tsd.models  # noqa: F401 registers the method with mmdet
 from tsd.bench.rows import Bench, Measurement, NotMeasuredError, Row, time_ratio
 from tsd.experiments.settings import open_grid
+from tsd.training.build import runtime_config
 
 BASELINE, METHOD = "r50", "tsd_pc"
 OBJECTS = 5
@@ -21,8 +20,7 @@ OBJECTS = 5
 
 def _model(run: str, device: str) -> BaseDetector:
     """A run's network at the paper's size with random weights."""
-    register_all_modules()
-    config = open_grid({"scale": "paper"}).jobs_of(run)[0].config.model
+    config = runtime_config(open_grid({"scale": "paper"}).jobs_of(run)[0]).model
     config.backbone.init_cfg = None
     config.backbone.norm_cfg.type = "BN"
     torch.manual_seed(0)
@@ -101,20 +99,27 @@ def _bfloat16(bench: Bench) -> Measurement:
     return time_ratio(bench, "bfloat16", "float32", {"bfloat16": halves, "float32": full})
 
 
+def counted_by_cuda(step: Callable[[], object], name: str) -> Measurement:
+    """How often a step calls a function of CUDA's, or one whose name begins so.
+
+    Args:
+        step: The step, which is run once before.
+        name: Of the function. Launches go by several names, ``cudaLaunchKernelExC`` among them.
+    """
+    from torch.profiler import ProfilerActivity, profile
+
+    step()
+    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiler:
+        step()
+    counts = [event.count for event in profiler.key_averages() if event.key.startswith(name)]
+    return Measurement([float(sum(counts))])
+
+
 def _counted(name: str) -> Callable[[Bench], Measurement]:
     """How often a training step at the paper's size calls a function of CUDA's."""
-
-    def measure(bench: Bench) -> Measurement:
-        from torch.profiler import ProfilerActivity, profile
-
-        step = _training_step(_model(METHOD, bench.device), 2, bench)
-        step()
-        with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiler:
-            step()
-        counts = [event.count for event in profiler.key_averages() if event.key == name]
-        return Measurement([float(sum(counts))])
-
-    return measure
+    return lambda bench: counted_by_cuda(
+        _training_step(_model(METHOD, bench.device), 2, bench), name
+    )
 
 
 _SIZE = "R50-FPN, {shape}, random weights"

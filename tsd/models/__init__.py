@@ -6,6 +6,11 @@ An mmdet config does so by ``custom_imports = dict(imports=["tsd.models"])``.
 from tsd.models.bbox_head import TSDBBoxHead
 from tsd.models.cascade_roi_head import TSDCascadeRoIHead
 from tsd.models.derived_proposals import DerivedProposals
+from tsd.models.lean_assigner import LeanMaxIoUAssigner
+from tsd.models.lean_box_coder import LeanDeltaXYWHBBoxCoder
+from tsd.models.lean_box_losses import LeanShared2FCBBoxHead
+from tsd.models.lean_rpn_head import LeanRPNHead
+from tsd.models.lean_sampler import LeanRandomSampler
 from tsd.models.pooling import DeformableRoIPooling
 from tsd.models.released_anchors import ReleasedAnchorGenerator
 from tsd.models.released_box_coder import ReleasedBoxCoder
@@ -24,6 +29,11 @@ from tsd.models.split_detector import SplitFasterRCNN, SplitRoIHead
 __all__ = [
     "DeformableRoIPooling",
     "DerivedProposals",
+    "LeanDeltaXYWHBBoxCoder",
+    "LeanMaxIoUAssigner",
+    "LeanRPNHead",
+    "LeanRandomSampler",
+    "LeanShared2FCBBoxHead",
     "ReleasedAnchorGenerator",
     "ReleasedBoxCoder",
     "ReleasedCascadeBBoxHead",

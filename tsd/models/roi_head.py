@@ -43,9 +43,17 @@ from mmdet.models.roi_heads.bbox_heads import BBoxHead
 from mmdet.models.task_modules.coders import DeltaXYWHBBoxCoder
 from mmdet.models.task_modules.samplers import SamplingResult
 from mmdet.registry import MODELS
-from mmdet.structures.bbox import bbox2roi, get_box_tensor
+from mmdet.structures.bbox import bbox2roi
 from torch import Tensor
 
+from tsd.models.lean_box_coder import LeanDeltaXYWHBBoxCoder
+from tsd.models.lean_box_losses import (
+    RoITargets,
+    box_losses,
+    deltas_of_class,
+    is_usual,
+    roi_targets,
+)
 from tsd.models.progressive_constraint import (
     ProgressiveConstraint,
     classification_constraint,
@@ -114,10 +122,9 @@ class TSDRoIHead(StandardRoIHead):
                 f"expected one of {get_args(RegressionReference)}"
             )
         self.regression_reference = regression_reference
-        if (
-            self.derived_proposals.reg_manner.translates_box
-            and type(self.bbox_head.bbox_coder) is not DeltaXYWHBBoxCoder
-        ):
+        if self.derived_proposals.reg_manner.translates_box and type(
+            self.bbox_head.bbox_coder
+        ) not in (DeltaXYWHBBoxCoder, LeanDeltaXYWHBBoxCoder):
             raise ValueError(
                 "a reg_manner that translates the box needs bbox_coder=DeltaXYWHBBoxCoder, not "
                 f"{type(self.bbox_head.bbox_coder).__name__}"
@@ -187,37 +194,55 @@ class TSDRoIHead(StandardRoIHead):
 
         Returns:
             What :meth:`_bbox_forward` returns; the losses of Eq. 9 under ``loss_bbox``; ``rois``
-            and ``bbox_targets``, which a cascade needs to refine the boxes.
+            and ``bbox_targets``, of which a cascade needs the first, the labels, to refine boxes.
         """
         rois = bbox2roi([result.priors for result in sampling_results])
         tsd = self._bbox_forward(x, rois)
-        targets = self.bbox_head.get_targets(sampling_results, self.train_cfg)
+        targets = roi_targets(sampling_results, self.bbox_head.num_classes)
+        own = self._head_losses(self.bbox_head, tsd, rois, sampling_results, targets)
         losses = {
             name.replace("loss_", "loss_tsd_").replace("acc", "tsd_acc"): value
-            for name, value in _head_losses(self.bbox_head, tsd, rois, targets).items()
+            for name, value in own.items()
         }
         if self.sibling_head is not None:
             cls_score, bbox_pred = self.sibling_head(tsd["bbox_feats"])
             sibling = {"cls_score": cls_score, "bbox_pred": bbox_pred}
-            own = self.sibling_head.get_targets(sampling_results, self.train_cfg)
-            losses.update(_head_losses(self.sibling_head, sibling, rois, own))
+            losses.update(
+                self._head_losses(self.sibling_head, sibling, rois, sampling_results, targets)
+            )
             if self.progressive_constraint is not None:
-                gt_boxes = torch.cat([get_box_tensor(r.pos_gt_bboxes) for r in sampling_results])
                 losses.update(
-                    self._constraint_losses(
-                        self.progressive_constraint, sibling, tsd, rois, targets[0], gt_boxes
-                    )
+                    self._constraint_losses(self.progressive_constraint, sibling, tsd, targets)
                 )
-        return {**tsd, "rois": rois, "bbox_targets": targets, "loss_bbox": losses}
+        return {**tsd, "rois": rois, "bbox_targets": (targets.labels,), "loss_bbox": losses}
+
+    def _head_losses(
+        self,
+        head: BBoxHead,
+        outputs: dict[str, Tensor],
+        rois: Tensor,
+        sampling_results: list[SamplingResult],
+        targets: RoITargets,
+    ) -> dict[str, Tensor]:
+        """The losses that mmdet computes for one head.
+
+        Where there are no RoIs the losses are zeros that depend on the outputs, so that every
+        parameter still receives a gradient; training by several processes waits for each of them.
+        """
+        cls_score, bbox_pred = outputs["cls_score"], outputs["bbox_pred"]
+        if rois.shape[0] == 0:
+            return {"loss_cls": cls_score.sum() * 0, "loss_bbox": bbox_pred.sum() * 0}
+        if is_usual(head, self.train_cfg):
+            return box_losses(head, cls_score, bbox_pred, targets)
+        own = head.get_targets(sampling_results, self.train_cfg)
+        return head.loss(cls_score, bbox_pred, rois, *own)
 
     def _constraint_losses(
         self,
         constraint: ProgressiveConstraint,
         sibling: dict[str, Tensor],
         tsd: dict[str, Tensor],
-        rois: Tensor,
-        labels: Tensor,
-        gt_boxes: Tensor,
+        targets: RoITargets,
     ) -> dict[str, Tensor]:
         """The terms of the progressive constraint that are switched on (Eq. 7 and 8).
 
@@ -225,56 +250,33 @@ class TSDRoIHead(StandardRoIHead):
             constraint: The terms and their margins.
             sibling: ``cls_score`` and ``bbox_pred`` of the sibling head on P.
             tsd: The same of the TSD branch.
-            rois: P, Tensor[N, 5].
-            labels: y, LongTensor[N], K for negatives.
-            gt_boxes: B of the positive RoIs in their order, Tensor[N⁺, 4].
+            targets: y, which RoIs are positive, and their B.
 
         Returns:
             ``loss_pc_cls`` (M_cls) and ``loss_pc_loc`` (M_loc), scalars.
         """
-        positive = labels < self.bbox_head.num_classes
         losses = {}
         if constraint.m_c is not None:
-            over = torch.ones_like(positive) if constraint.over_negatives else positive
+            compared = sibling["cls_score"], tsd["cls_score"], targets.labels
+            if not constraint.over_negatives:
+                sibling_scores, tsd_scores, labels = compared
+                rows = targets.positive
+                compared = sibling_scores[rows], tsd_scores[rows], labels[rows]
             losses["loss_pc_cls"] = classification_constraint(
-                sibling["cls_score"][over],
-                tsd["cls_score"][over],
-                labels[over],
-                constraint.m_c,
-                **constraint.choices,
+                *compared, constraint.m_c, **constraint.choices
             )
         if constraint.m_r is not None:
             losses["loss_pc_loc"] = localization_constraint(
-                _boxes_of_class(self.sibling_head, sibling, rois, labels, positive),
-                _boxes_of_class(self.bbox_head, tsd, rois, labels, positive),
-                gt_boxes,
+                _boxes_of_class(self.sibling_head, sibling, targets),
+                _boxes_of_class(self.bbox_head, tsd, targets),
+                targets.gt_boxes,
                 constraint.m_r,
                 **constraint.choices,
             )
         return losses
 
 
-def _head_losses(
-    head: BBoxHead, outputs: dict[str, Tensor], rois: Tensor, targets: tuple
-) -> dict[str, Tensor]:
-    """The losses that mmdet computes for one head.
-
-    Where there are no RoIs the losses are zeros that depend on the outputs, so that every parameter
-    still receives a gradient; training by several processes waits for each of them.
-    """
-    if rois.shape[0] == 0:
-        return {
-            "loss_cls": outputs["cls_score"].sum() * 0,
-            "loss_bbox": outputs["bbox_pred"].sum() * 0,
-        }
-    return head.loss(outputs["cls_score"], outputs["bbox_pred"], rois, *targets)
-
-
-def _boxes_of_class(
-    head: BBoxHead, outputs: dict[str, Tensor], rois: Tensor, labels: Tensor, positive: Tensor
-) -> Tensor:
+def _boxes_of_class(head: BBoxHead, outputs: dict[str, Tensor], targets: RoITargets) -> Tensor:
     """Decoded boxes of the positive RoIs for their true class, Tensor[N⁺, 4] (x1, y1, x2, y2)."""
-    deltas = outputs["bbox_pred"][positive].float().unflatten(1, (-1, 4))
-    column = torch.zeros_like(labels) if head.reg_class_agnostic else labels
-    row = torch.arange(len(deltas), device=deltas.device)
-    return head.bbox_coder.decode(rois[positive, 1:], deltas[row, column[positive]])
+    deltas = deltas_of_class(head, outputs["bbox_pred"], targets).float()
+    return head.bbox_coder.decode(targets.priors, deltas)

@@ -12,6 +12,7 @@ from mmengine.model import BaseModel
 from torch import distributed, nn
 
 import tsd.models
+import tsd.training.loss_log_hook
 import tsd.training.openimages  # noqa: F401 registers its data set
 from tsd.experiments.compile import dictionaries
 from tsd.experiments.job import Job
@@ -20,6 +21,7 @@ from tsd.results.records import TrainRecord
 from tsd.training.checkpoints import load_as_data
 from tsd.training.coco_labels import label_by_name
 from tsd.training.image_loading import load_in_frame
+from tsd.training.lean_parts import use_lean_parts
 from tsd.training.mask_loading import load_usable_masks
 
 META_KEYS = ("img_id", "img_path", "ori_shape", "img_shape", "scale_factor")
@@ -36,6 +38,7 @@ def runtime_config(job: Job) -> Config:
     config.randomness = {"seed": job.seed}
     by_epoch = config.train_cfg.type == "EpochBasedTrainLoop"
     config.log_processor.by_epoch = by_epoch
+    config.default_hooks.runtime_info = {"type": "LossLogHook"}
     config.default_hooks.checkpoint = None  # tsd.training.checkpoint_hook replaces it
     if distributed.is_initialized():
         # These are the settings that mmengine uses by default. They are set here, because on a CPU
@@ -51,6 +54,7 @@ def runtime_config(job: Job) -> Config:
         for part in dictionaries(config.model):
             if part.get("type") == "SyncBN":
                 part["type"] = "BN"
+    use_lean_parts(config.model)
     label_by_name(config)
     load_usable_masks(config)
     load_in_frame(config)
