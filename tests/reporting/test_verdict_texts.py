@@ -119,7 +119,7 @@ def said(found, test):
 def test_an_unknown_spread_is_told():
     assert said(results(measured(a=[33.0], b=[30.0])), UP) == [
         "The spread over seeds is unknown in 1 of 1 comparisons, because a run has fewer than two "
-        "different values."
+        "different values, and too few runs (fewer than 4) have a spread to go by."
     ]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from tsd import environment
 from tsd.cli import plan, questions, steps, training_step
 from tsd.cli.declarations import declarations
+from tsd.cli.verdict_simulation import simulate_verdicts
 from tsd.data.coco_format import DatasetError
 from tsd.experiments.figure_kinds import extractions
 from tsd.experiments.reading import DeclarationError
@@ -173,6 +174,18 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--rounds", type=int, default=7, help="Each side is timed so often.")
     bench.add_argument("--rows", help="These rows are measured, with commas between their names.")
     bench.add_argument("--out", type=Path, help="What is measured goes to this JSON file too.")
+
+    text = "Simulate how often verdicts err and are reached, and write it into docs/verdicts.md."
+    simulation = add("simulate-verdicts", simulate_verdicts, [], text)
+    simulation.add_argument(
+        "--experiments", default="experiments", help="The declarations are in this folder."
+    )
+    simulation.add_argument(
+        "--out", type=Path, default=Path("docs"), help="The page is in this folder."
+    )
+    simulation.add_argument(
+        "--replications", type=int, help="Everything is trained anew so often; 2000 by default."
+    )
 
     text = "Gather the results of all trainings into one file."
     collect = add("collect", steps.collect, [wanted, out], text)

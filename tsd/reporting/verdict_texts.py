@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from tsd.experiments.comparisons import Comparison, Range
 from tsd.experiments.metrics import Metric
 from tsd.reporting.comparability import data_name, networks_text, papers_data_name
+from tsd.reporting.effect_texts import interval_text
+from tsd.reporting.moderation import FEWEST
 from tsd.reporting.object_counts import few_objects
 from tsd.reporting.verdicts import Evidence, Outcome, Verdict
-from tsd.reporting.wording import level, listed, listed_once, number, own_decimals, signed
+from tsd.reporting.wording import listed, listed_once, number, own_decimals, signed
 from tsd.results.collected import Results
 
 SYMBOLS = {
@@ -21,7 +23,7 @@ SYMBOLS = {
 """A sign for each outcome, so that a verdict can be told without its colour."""
 
 LEGEND = {
-    Outcome.HOLDS: "A claim holds if every 95% interval lies in the range in which the claim puts "
+    Outcome.HOLDS: "A claim holds if every interval lies in the range in which the claim puts "
     "the number.",
     Outcome.DOES_NOT: "A claim does not hold if at least one interval lies wholly outside that "
     "range, even after it has been widened for the number of comparisons that the claim makes.",
@@ -121,7 +123,8 @@ def remarks(verdict: Verdict, results: Results) -> list[str]:
     if unknown:
         said.append(
             f"The spread over seeds is unknown in {unknown} of {len(found)} comparisons, because "
-            "a run has fewer than two different values."
+            "a run has fewer than two different values, and too few runs "
+            f"(fewer than {FEWEST}) have a spread to go by."
         )
     measured = [e.comparison for e in evidence if e.measured]
     runs_behind = [run for comparison in measured for run in comparison.runs]
@@ -223,9 +226,8 @@ def measured_text(evidence: Evidence, metrics: Mapping[str, Metric]) -> str:
     text = write(found.value, decimals)
     if comparison.is_exact(metrics):
         return text
-    if found.interval is not None:
-        low, high = (write(end, decimals) for end in found.interval)
-        text += f" ({level(found.error)}: {low} to {high})"
+    if interval := interval_text(comparison, found, decimals):
+        text += f" {interval}"
     numbers = list(dict.fromkeys(found.seeds))
     each = " each" if len(numbers) < len(found.seeds) else ""
     return f"{text}, {' and '.join(map(str, numbers))} seed{'s' * (numbers != [1])}{each}"

@@ -5,7 +5,9 @@ says in which range each of their numbers should lie, such as above 0, or from 3
 
 **One comparison.** A 95% interval (:mod:`tsd.reporting.intervals`) inside the range speaks for the
 claim, and one wholly outside speaks against it. Anything else leaves it undecided. So "hardly any
-difference" is a finding of its own and never a mere lack of evidence.
+difference" is a finding of its own and never a mere lack of evidence. How large a difference could
+have been found stands beside each number, and :mod:`tsd.reporting.effort` says what it would take
+to decide what is undecided.
 
 **Several comparisons**, such as one for each backbone. The claim holds if each interval lies in its
 range. These intervals need no correction: to demand all of them at once errs less often than to
@@ -14,7 +16,13 @@ tries as there are comparisons, so that these intervals are taken at 1 − 5% / 
 (Bonferroni's correction). One refuted comparison decides, whatever else is still to run; otherwise
 a claim of which some comparisons lack results has partial results. Different claims are not
 corrected for each other: of twenty claims that are in truth undecidable, one may be expected to
-look decided.
+look decided. ``docs/verdicts.md`` shows by simulation how often a verdict errs, and how often it is
+reached. Beside a claim of several pairs stands what they say together
+(:mod:`tsd.reporting.pooled`), which does not change the verdict.
+
+**Looks.** Whoever judges the same runs several times, as trainings are added, divides the error
+among the looks and passes the share of this one: every interval of the verdicts is then taken at
+that error.
 
 **Data.** A run that is about a data set decides nothing where another one stands in for it. Runs
 that compile to the same training are one piece of evidence, and count once.
@@ -33,8 +41,11 @@ from enum import StrEnum
 from tsd.experiments.claims_schema import Claim
 from tsd.experiments.comparisons import Comparison, Range
 from tsd.reporting.cells import measure, training_id
+from tsd.reporting.effort import Effort, Open, effort
+from tsd.reporting.families import Families
 from tsd.reporting.intervals import ERROR, Estimate, LookUp, estimate
 from tsd.reporting.paper_numbers import paper_numbers
+from tsd.reporting.pooled import Pooled, pool
 from tsd.results.collected import Results
 
 
@@ -97,6 +108,9 @@ class Verdict:
         outcome: What our trainings say of it.
         paper: What the paper's own numbers say of it.
         evidence: What the paper's numbers say, and what was measured.
+        effort: What it would take to decide it; None where it is not undecided, or where that
+            cannot be said.
+        pooled: What its pairs say together; None where it has not several with results.
         look: The number of the look at growing results that it is of; None where the number of
             seeds is fixed (:mod:`tsd.reporting.verdicts_by_look`).
     """
@@ -105,6 +119,8 @@ class Verdict:
     outcome: Outcome
     paper: Outcome
     evidence: list[Evidence]
+    effort: Effort | None = None
+    pooled: Pooled | None = None
     look: int | None = None
 
     @property
@@ -118,20 +134,32 @@ def judge(results: Results, error: float = ERROR) -> list[Verdict]:
 
     Args:
         results: What was collected.
-        error: How often an interval may miss the truth.
+        error: How often an interval may miss the truth; all intervals of the verdicts use it.
     """
-    return [_judge(results, claim, error) for claim in results.claims]
+    families = Families(results)
+    return [_judge(results, claim, families, error) for claim in results.claims]
 
 
-def _judge(results: Results, claim: Claim, error: float) -> Verdict:
-    evidence = list(_evidence(results, claim, error))
+def _judge(results: Results, claim: Claim, families: Families, error: float) -> Verdict:
+    evidence = list(_evidence(results, claim, families, error))
     counted = [one for one in evidence if one.repeats is None]
-    return Verdict(claim, _outcome(counted), _papers(evidence), evidence)
+    outcome = _outcome(counted)
+    return Verdict(
+        claim,
+        outcome,
+        _papers(evidence),
+        evidence,
+        _effort(results, counted) if outcome is Outcome.UNDECIDED else None,
+        _pooled(results, claim, counted, families, error),
+    )
 
 
-def _evidence(results: Results, claim: Claim, error: float) -> Iterable[Evidence]:
+def _evidence(
+    results: Results, claim: Claim, families: Families, error: float
+) -> Iterable[Evidence]:
     """Yield each comparison of a claim's test with what is expected and what was found."""
     published = paper_numbers(results, claim)
+    measured = _measured(results, claim.protocol)
     comparisons = claim.test.comparisons()
     firsts: dict[object, Comparison] = {}
     for comparison in comparisons:
@@ -145,11 +173,52 @@ def _evidence(results: Results, claim: Claim, error: float) -> Iterable[Evidence
         yield Evidence(
             comparison,
             claimed if _is_comparable(results, comparison) else claim.test.expected_range(),
-            _estimate(results, comparison, len(firsts), claim.protocol, error),
+            estimate(
+                comparison,
+                measured,
+                comparison.is_exact(results.metrics),
+                len(firsts),
+                families.prior(comparison),
+                error,
+            )
+            if _are_two(results, comparison)
+            else None,
             value,
             claimed,
             None if first is comparison else first,
         )
+
+
+def _effort(results: Results, evidence: list[Evidence]) -> Effort | None:
+    """Say what it would take to decide a claim; None where this scale cannot decide it."""
+    undecided = [
+        Open(one.comparison, one.expected, one.measured)
+        for one in evidence
+        if one.expected and one.measured and not one.speaks_for
+    ]
+    if any(one.expected is None for one in evidence) or not undecided:
+        return None
+    return effort(results, undecided, len(evidence))
+
+
+def _pooled(
+    results: Results, claim: Claim, evidence: list[Evidence], families: Families, error: float
+) -> Pooled | None:
+    """Take the pairs of a claim together that have results; None where no chance is in them."""
+    found = [
+        one.comparison
+        for one in evidence
+        if one.measured and not one.comparison.is_exact(results.metrics)
+    ]
+    if not found:
+        return None
+    return pool(
+        found,
+        _measured(results, claim.protocol),
+        lambda run: training_id(results, run),
+        families.prior(found[0]),
+        error,
+    )
 
 
 def _is_comparable(results: Results, comparison: Comparison) -> bool:
@@ -164,14 +233,9 @@ def _identity(results: Results, comparison: Comparison) -> object:
     return type(comparison), comparison.quantity, trainings
 
 
-def _estimate(
-    results: Results, comparison: Comparison, comparisons: int, protocol: str | None, error: float
-) -> Estimate | None:
-    """Estimate a number from our trainings; None where a training would be its own baseline."""
-    if len({training_id(results, run) for run in comparison.runs}) < len(comparison.runs):
-        return None
-    is_exact = comparison.is_exact(results.metrics)
-    return estimate(comparison, _measured(results, protocol), is_exact, comparisons, error)
+def _are_two(results: Results, comparison: Comparison) -> bool:
+    """Tell whether no training of a comparison would be its own baseline."""
+    return len({training_id(results, run) for run in comparison.runs}) == len(comparison.runs)
 
 
 def _measured(results: Results, protocol: str | None) -> LookUp:

@@ -1,0 +1,150 @@
+"""Effects in words: what could be found, what would decide a claim, what pairs say together."""
+
+from collections.abc import Mapping, Sequence
+
+from tsd.experiments.comparisons import Comparison
+from tsd.experiments.metrics import Metric
+from tsd.reporting.effort import MOST, Effort
+from tsd.reporting.intervals import ERROR, POWER, Estimate
+from tsd.reporting.moderation import FEWEST
+from tsd.reporting.verdicts import Evidence, Outcome, Verdict
+from tsd.reporting.wording import count, listed, number, signed
+
+
+def level(error: float) -> str:
+    """Write how often an interval contains the truth.
+
+    Args:
+        error: How often it may miss.
+    """
+    return f"{100 * (1 - error):.6g}%"
+
+
+def interval_note(verdicts: Sequence[Verdict]) -> str:
+    """Say what the numbers after a measured one mean, and on what the intervals rest.
+
+    Args:
+        verdicts: The claims, judged.
+    """
+    found = [
+        one.measured
+        for verdict in verdicts
+        for one in verdict.counted
+        if one.measured and one.measured.detectable is not None
+    ]
+    error = found[0].error if found else ERROR
+    said = (
+        f"After a measured number come its {level(error)} interval and the number of seeds, and "
+        f"below it the smallest effect that so many trainings show with a chance of {POWER:.0%}."
+    )
+    if not found:
+        return said
+    lent = sum(estimate.is_moderated for estimate in found)
+    if lent == len(found):
+        return f"{said} The intervals use the spread of all runs, as far as the runs are alike."
+    if not lent:
+        return f"{said} Each run’s own spread makes the intervals, which are Welch’s."
+    return (
+        f"{said} Of {len(found)} intervals, {lent} use the spread of all runs, as far as the runs "
+        "are alike; the others are Welch’s."
+    )
+
+
+def interval_text(comparison: Comparison, found: Estimate, decimals: int) -> str:
+    """Write the interval of a number, with how often such an interval contains the truth.
+
+    Args:
+        comparison: What is compared.
+        found: Its number.
+        decimals: As many are written.
+
+    Returns:
+        The empty text where there is no interval.
+    """
+    if found.interval is None:
+        return ""
+    write = signed if comparison.is_signed else number
+    low, high = (write(end, decimals) for end in found.interval)
+    return f"({level(found.error)}: {low} to {high})"
+
+
+def detectable_text(evidence: Evidence, metrics: Mapping[str, Metric]) -> str:
+    """Write the smallest effect that can be found; the empty text where it is not known.
+
+    Args:
+        evidence: A comparison with what came of it.
+        metrics: The collected metrics, by id.
+    """
+    found, comparison = evidence.measured, evidence.comparison
+    if found is None or found.detectable is None or evidence.repeats is not None:
+        return ""
+    text = number(found.detectable, comparison.decimals(metrics))
+    return f"detectable: a factor of {text}" if _is_factor(comparison) else f"detectable: {text}"
+
+
+def _is_factor(comparison: Comparison) -> bool:
+    """Tell whether an effect is a factor, as it is of quotients, rather than a difference."""
+    return comparison.unscaled(0) == 1
+
+
+def effort_text(verdict: Verdict) -> str:
+    """Say what it would take to decide a claim; the empty text where that is no question.
+
+    Args:
+        verdict: A claim, judged.
+    """
+    if verdict.outcome is not Outcome.UNDECIDED or any(e.expected is None for e in verdict.counted):
+        return ""
+    effort = verdict.effort
+    if effort is None:
+        return (
+            "How many seeds would decide it can be said when its runs, or any "
+            f"{FEWEST} runs, have two different values each."
+        )
+    end = "show that it holds" if effort.would_hold else "refute it"
+    if effort.seeds is None:
+        return f"At the present estimate, more than {MOST} seeds of a run would be needed to {end}."
+    by_count: dict[int, list[str]] = {}
+    for run, seeds in sorted(effort.seeds.items(), key=lambda item: item[1]):
+        by_count.setdefault(seeds, []).append(run)
+    words = [
+        f"{count(seeds, 'seed')} {'each ' if len(runs) > 1 else ''}of {listed(runs)}"
+        for seeds, runs in by_count.items()
+    ]
+    return (
+        f"At the present estimate, {'; '.join(words)} would {end} with a chance of "
+        f"{POWER:.0%}{_hours(effort)}."
+    )
+
+
+def _hours(effort: Effort) -> str:
+    """Say what the further trainings take, if that is known."""
+    for hours, unit in ((effort.core_hours, "core"), (effort.gpu_hours, "GPU")):
+        if hours is not None:
+            decimals = 1 if hours < 10 else 0
+            return f", which takes another {number(hours, decimals)} {unit}-hours"
+    return ""
+
+
+def pooled_text(verdict: Verdict, metrics: Mapping[str, Metric]) -> str:
+    """Say what the pairs of a claim say together; the empty text where there are not several.
+
+    Args:
+        verdict: A claim, judged.
+        metrics: The collected metrics, by id.
+    """
+    pooled = verdict.pooled
+    if pooled is None:
+        return ""
+    comparison, mean = pooled.comparison, pooled.mean
+    decimals = comparison.decimals(metrics)
+    write = signed if comparison.is_signed else number
+    words = [write(mean.value, decimals), interval_text(comparison, mean, decimals)]
+    unit = comparison.unit(metrics)
+    average = " ".join(word for word in words if word)
+    return (
+        f"Together, the {pooled.pairs} measured pairs have {average}{f' {unit}' if unit else ''} "
+        f"on average. In {pooled.above} of them the run is above its baseline, and a training of a "
+        f"run is above one of its baseline with a probability of {pooled.probability:.0%}. "
+        "This does not change the verdict."
+    )
