@@ -7,8 +7,9 @@ import pytest
 
 from tests.reporting.claims import BASE, BETTER, UP, claim, gain, measured, results
 from tests.reporting.conftest import training
+from tsd.experiments.comparisons import Difference, Quantity
 from tsd.experiments.spending import errors_of_looks
-from tsd.reporting.intervals import half_width
+from tsd.reporting.intervals import estimate
 from tsd.reporting.page import write_pages, write_parts
 from tsd.reporting.verdicts import Outcome
 from tsd.reporting.verdicts_by_look import judge_by_look, overview, remark
@@ -157,12 +158,15 @@ def test_the_pages_say_at_which_look_a_claim_was_decided(tmp_path):
 def decisions_by_chance(errors, tries):
     """How often some look finds a difference between two runs that are the same."""
     chance = random.Random(20)
+    difference = Difference("a", Quantity(("AP",)), "b")
     wrong = 0
     for _ in range(tries):
-        a, b = ([chance.gauss(0, 1) for _ in range(SEEDS[-1])] for _ in "ab")
+        values = {run: [chance.gauss(0, 1) for _ in range(SEEDS[-1])] for run in "ab"}
         for seeds, error in zip(SEEDS, errors, strict=True):
-            difference = sum(a[:seeds]) / seeds - sum(b[:seeds]) / seeds
-            if abs(difference) > half_width([a[:seeds], b[:seeds]], error):
+            seen = {run: dict(enumerate(values[run][:seeds])) for run in values}
+            found = estimate(difference, lambda run, metric, seen=seen: seen[run], error=error)
+            low, high = found.interval
+            if low > 0 or high < 0:
                 wrong += 1
                 break
     return wrong / tries
