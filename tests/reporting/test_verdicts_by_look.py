@@ -1,13 +1,15 @@
 """Verdicts at looks: what each look sees, which decides, and how often chance does."""
 
 import random
+import re
 
 import pytest
 
 from tests.reporting.claims import BASE, BETTER, UP, claim, gain, measured, results
 from tests.reporting.conftest import training
+from tsd.experiments.comparisons import Difference, Quantity
 from tsd.experiments.spending import errors_of_looks
-from tsd.reporting.intervals import half_width
+from tsd.reporting.intervals import estimate
 from tsd.reporting.page import write_pages, write_parts
 from tsd.reporting.verdicts import Outcome
 from tsd.reporting.verdicts_by_look import judge_by_look, overview, remark
@@ -26,7 +28,14 @@ NOISY = [33.0, 31.0, 34.0, 32.0, 33.5]
 def looked_at(runs, test=UP, **changes):
     """Results of which a claim is judged by looks."""
     found = results(runs, claims=[claim(test)])
-    content = {"taken": 1, "hours": 3.25, "budget_hours": None, "end": None, **changes}
+    content = {
+        "runs": list(runs),
+        "taken": 3,
+        "hours": 3.25,
+        "budget_hours": None,
+        "end": None,
+        **changes,
+    }
     found.looks = CollectedLooks(seeds=SEEDS, errors=ERRORS, **content)
     return found
 
@@ -123,9 +132,9 @@ def test_judging_changes_no_results():
 
 
 def test_the_overview_says_how_the_looks_are_and_how_far():
-    text = overview(looked_at(measured(a=NOISY, b=LOW), budget_hours=12))
-    assert "look 1 with 2 seeds at 99.81%, look 2 with 3 seeds at 99.05%" in text
-    assert "look 3 with 5 seeds at 96.14%" in text
+    text = overview(looked_at(measured(a=NOISY, b=LOW), taken=1, budget_hours=12))
+    assert "look 1 with 2 seeds at 99.8061%, look 2 with 3 seeds at 99.0" in text
+    assert "look 3 with 5 seeds at 96.1" in text
     assert "as rarely as a single one at 95% would" in text
     assert "1 of the looks is over" in text
     assert "took 3.2 hours of 12 that they may take. Another look follows." in text
@@ -142,19 +151,22 @@ def test_the_pages_say_at_which_look_a_claim_was_decided(tmp_path):
     for name in ("index.html", "report.md"):
         page = (tmp_path / name).read_text(encoding="utf-8")
         assert "This was decided at look 2 of 3, with 3 seeds of each run." in page
-        assert "(99.05%: " in page
-        assert "look 1 with 2 seeds at 99.81%" in page
+        assert re.search(r"\(99\.0\d+%: ", page)
+        assert "look 1 with 2 seeds at 99.8061%" in page
 
 
 def decisions_by_chance(errors, tries):
     """How often some look finds a difference between two runs that are the same."""
     chance = random.Random(20)
+    difference = Difference("a", Quantity(("AP",)), "b")
     wrong = 0
     for _ in range(tries):
-        a, b = ([chance.gauss(0, 1) for _ in range(SEEDS[-1])] for _ in "ab")
+        values = {run: [chance.gauss(0, 1) for _ in range(SEEDS[-1])] for run in "ab"}
         for seeds, error in zip(SEEDS, errors, strict=True):
-            difference = sum(a[:seeds]) / seeds - sum(b[:seeds]) / seeds
-            if abs(difference) > half_width([a[:seeds], b[:seeds]], error):
+            seen = {run: dict(enumerate(values[run][:seeds])) for run in values}
+            found = estimate(difference, lambda run, metric, seen=seen: seen[run], error=error)
+            low, high = found.interval
+            if low > 0 or high < 0:
                 wrong += 1
                 break
     return wrong / tries

@@ -66,7 +66,8 @@ class LeanMaxIoUAssigner(MaxIoUAssigner):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if type(self.iou_calculator) is BboxOverlaps2D and self.iou_calculator.dtype is None:
+        usual: Any = self.iou_calculator
+        if type(usual) is BboxOverlaps2D and usual.dtype is None:
             self.iou_calculator = LeanOverlaps()
 
     def assign_wrt_overlaps(self, overlaps: Tensor, gt_labels: Tensor) -> AssignResult:

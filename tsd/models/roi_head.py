@@ -257,13 +257,12 @@ class TSDRoIHead(StandardRoIHead):
         """
         losses = {}
         if constraint.m_c is not None:
-            compared = sibling["cls_score"], tsd["cls_score"], targets.labels
+            scores, scores_d, labels = sibling["cls_score"], tsd["cls_score"], targets.labels
             if not constraint.over_negatives:
-                sibling_scores, tsd_scores, labels = compared
                 rows = targets.positive
-                compared = sibling_scores[rows], tsd_scores[rows], labels[rows]
+                scores, scores_d, labels = scores[rows], scores_d[rows], labels[rows]
             losses["loss_pc_cls"] = classification_constraint(
-                *compared, constraint.m_c, **constraint.choices
+                scores, scores_d, labels, constraint.m_c, **constraint.choices
             )
         if constraint.m_r is not None:
             losses["loss_pc_loc"] = localization_constraint(

@@ -127,6 +127,7 @@ def _looks(grid: Grid) -> CollectedLooks | None:
         return None
     taken = grid.looks.taken()
     return CollectedLooks(
+        runs=list(dict.fromkeys(job.run.id for job in grid.wanted)),
         seeds=grid.scale.looks,
         errors=errors_of_looks(grid.scale.looks, ERROR),
         taken=len(taken),

@@ -48,6 +48,7 @@ def take_look(grid: Grid, before: Sequence[Look], costs: Costs | None) -> Look:
             f"evaluated; not yet: {', '.join(missing)}"
         )
     results.looks = CollectedLooks(
+        runs=list(dict.fromkeys(job.run.id for job in grid.wanted)),
         seeds=seeds[:number],
         errors=errors[:number],
         taken=number,

@@ -1,9 +1,11 @@
 """Verdicts where the results grow look by look, and stop growing for a claim that is decided.
 
 **What a look sees.** Look k judges by the first n(k) seeds of each run and by nothing else, with
-intervals at the level that :mod:`tsd.experiments.spending` gives it. A run that does not have all
-of these seeds evaluated counts as not measured at that look. Therefore neither a grid that is half
-trained nor seeds that were trained for the sake of another claim give chance another try.
+intervals at the level that :mod:`tsd.experiments.spending` gives it. It says nothing of a claim
+whose runs do not all have these seeds; such runs only tell how far runs scatter. A run of whose
+seeds some are not evaluated yet counts as not measured, and a look that is not over is not judged.
+Therefore neither a grid that is half trained nor seeds that were trained for the sake of another
+claim give chance another try.
 
 **The verdict** on a claim is that of the first look that decides it. Where none does, it is that of
 the last look at which the claim has as many results as at any other.
@@ -12,8 +14,8 @@ the last look at which the claim has as many results as at any other.
 from collections.abc import Sequence
 from dataclasses import replace
 
+from tsd.reporting.effect_texts import level
 from tsd.reporting.verdicts import Verdict, judge
-from tsd.reporting.wording import level
 from tsd.results.collected import CollectedRun, Results, State
 
 
@@ -25,14 +27,45 @@ def judge_by_look(results: Results) -> list[Verdict]:
     """
     if results.looks is None:
         return judge(results)
-    looks = enumerate(zip(results.looks.seeds, results.looks.errors, strict=True))
-    at_looks = [judge(_seen(results, number, seeds), error) for number, (seeds, error) in looks]
+    taken = max(results.looks.taken, 1)
+    looks = list(zip(results.looks.seeds, results.looks.errors, strict=True))[:taken]
+    at_looks = [_judge_at(results, seeds, error) for seeds, error in looks]
     return [_first_decision(verdicts) for verdicts in zip(*at_looks, strict=True)]
 
 
-def _first_decision(verdicts: Sequence[Verdict]) -> Verdict:
-    """Choose among the verdicts of the looks on one claim."""
-    numbered = [replace(verdict, look=look) for look, verdict in enumerate(verdicts, 1)]
+def _judge_at(results: Results, seeds: int, error: float) -> list[Verdict | None]:
+    """Judge at one look; None for a claim whose runs were not trained for it.
+
+    The runs that are asked for tell of each other's spread. Where others are in the report, the
+    claims on these are judged beside them.
+    """
+    runs = {name: _first_seeds(run, seeds) for name, run in results.runs.items()}
+    asked = {name: run for name, run in runs.items() if _is_asked_for(results, name)}
+    all_verdicts = judge(results.model_copy(update={"runs": runs}), error)
+    own_verdicts = judge(results.model_copy(update={"runs": asked}), error)
+    verdicts = [
+        own if all(_is_asked_for(results, run) for run in own.claim.runs) else other
+        for own, other in zip(own_verdicts, all_verdicts, strict=True)
+    ]
+    is_first = results.looks is not None and seeds == results.looks.seeds[0]
+    return [
+        verdict if is_first or _is_trained_for(verdict, seeds) else None for verdict in verdicts
+    ]
+
+
+def _is_asked_for(results: Results, run: str) -> bool:
+    return results.looks is not None and run in results.looks.runs
+
+
+def _is_trained_for(verdict: Verdict, seeds: int) -> bool:
+    """Tell whether all that was measured for a claim has as many seeds as a look asks for."""
+    found = [evidence.measured for evidence in verdict.evidence if evidence.measured]
+    return bool(found) and all(count == seeds for one in found for count in one.seeds)
+
+
+def _first_decision(verdicts: Sequence[Verdict | None]) -> Verdict:
+    """Choose among the verdicts of the looks on one claim, of which the first has one."""
+    numbered = [replace(verdict, look=look) for look, verdict in enumerate(verdicts, 1) if verdict]
     for verdict in numbered:
         if verdict.outcome.is_decision:
             return verdict
@@ -44,21 +77,10 @@ def _measured(verdict: Verdict) -> int:
     return sum(evidence.measured is not None for evidence in verdict.evidence)
 
 
-def _seen(results: Results, number: int, seeds: int) -> Results:
-    """Reduce the results to what a look sees; its number is 0 for the first one."""
-    runs = {name: _first_seeds(run, number, seeds) for name, run in results.runs.items()}
-    return results.model_copy(update={"runs": runs})
-
-
-def _first_seeds(run: CollectedRun, number: int, seeds: int) -> CollectedRun:
-    """Keep the first seeds of a run, and their values if all of them are there.
-
-    A run that declares fewer seeds of its own than the first look asks for has no more to come, so
-    that the first look sees those.
-    """
+def _first_seeds(run: CollectedRun, seeds: int) -> CollectedRun:
+    """Keep the first seeds of a run, and their values if all of them are evaluated."""
     kept = dict(sorted(run.seeds.items())[:seeds])
-    is_whole = number == 0 or len(kept) == seeds
-    if not is_whole or any(training.state is not State.EVALUATED for training in kept.values()):
+    if any(training.state is not State.EVALUATED for training in kept.values()):
         kept = {
             seed: training.model_copy(update={"metrics": {}}) for seed, training in kept.items()
         }

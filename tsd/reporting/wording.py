@@ -181,12 +181,3 @@ def commit_text(commit: str | None, dirty: bool | None) -> str:
     if commit is None:
         return "commit unknown"
     return f"{commit[:10]}, dirty" if dirty else commit[:10]
-
-
-def level(error: float) -> str:
-    """Write the level of an interval.
-
-    Args:
-        error: How often it misses the truth, as a part of 1.
-    """
-    return f"{100 * (1 - error):.4g}%"

@@ -182,11 +182,13 @@ class CollectedScale(_Part):
 class CollectedLooks(_Part):
     """The looks at growing results that say how many seeds each run has.
 
-    ``seeds`` has the number of seeds at each look, ``errors`` the error that its intervals may
-    make. ``taken`` of the looks are over, their trainings took ``hours``, and ``end`` says why no
-    other follows; it is None while one does. ``budget_hours`` is None where there is no budget.
+    They are about ``runs``. ``seeds`` has the number of seeds at each look, ``errors`` the error
+    that its intervals may make. ``taken`` of the looks are over, the trainings after the first one
+    took ``hours``, and ``end`` says why no other follows; it is None while one does.
+    ``budget_hours`` is None where there is no budget.
     """
 
+    runs: list[str]
     seeds: list[int]
     errors: list[float]
     taken: int
