@@ -27,7 +27,7 @@ def measure_coco(job: Job) -> EvaluationRecord:
             are wrong because files list them in another order than the declaration.
     """
     _require_label_order(job)
-    dataset = job.dataset
+    dataset = job.data
     of_val = (
         format_of(dataset).files["val"],
         job.folder.detections,
