@@ -154,8 +154,8 @@ def _about_folds(divided: list[list[int]]) -> Iterator[str]:
     yield (
         f"There is no validation split, but {len(divided)} folds, of {sizes} images. Seed k trains "
         f"on all folds but number k mod {len(divided)} and is tested on that one, so that the AP "
-        "of a seed is that of its fold, and the spread over seeds has the difference of the folds in "
-        "it. "
+        "of a seed is that of its fold, and the spread over seeds has the difference of the folds "
+        "in it. "
         f"Each image is tested once if the runs have {len(divided)} seeds. What is counted here of "
         "train and val is the whole."
     )
