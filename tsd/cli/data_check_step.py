@@ -9,6 +9,7 @@ from tsd.cli.job_step import grid_of
 from tsd.data.annotated_images import AnnotatedImage
 from tsd.data.box_check import BoxError
 from tsd.data.coco_format import DatasetError, counted, some_of
+from tsd.data.folds import write_folds
 from tsd.data.image_check import ImageReport, check_images
 from tsd.data.image_manifest import manifest_path, read_images
 from tsd.data.shared_images import images_in_both
@@ -16,6 +17,7 @@ from tsd.data.split_report import Fate, Purpose, SplitReport
 from tsd.experiments.compile import smallest_side
 from tsd.experiments.data_formats import DataFormat, format_of
 from tsd.experiments.dataset_schema import Dataset, Split
+from tsd.experiments.folds import fold_files
 from tsd.experiments.grid import Grid
 from tsd.experiments.reading import DeclarationError, suggest
 from tsd.results.data_check import Ceiling, DataCheck
@@ -42,6 +44,7 @@ def check_data(options: Namespace) -> None:
         name: _check_images(data_format, split, options.results) for name, split in splits.items()
     }
     shared = _images_in_both(data_format, options.results)
+    divided = _divided(data_format, options.results, options.out.parent)
     ceiling = None
     if data_format.ceiling is not None:
         compute = resolve_name(data_format.ceiling)
@@ -60,7 +63,7 @@ def check_data(options: Namespace) -> None:
             *(f"{name}: {line}" for name, found in pixels.items() for line in found.told()),
             *_about_small_images(train, side),
             *_about_classes(train, val),
-            *_about_shared_images(shared, dataset),
+            *(_about_folds(divided) if divided else _about_shared_images(shared, dataset)),
             *_about_ceiling(ceiling),
         ],
     )
@@ -132,6 +135,30 @@ def _images_in_both(data_format: DataFormat, results: Path) -> list[tuple[str, s
         names = (image.file_name for image in _looked_at(data_format, split))
         files.append(read_images(folder, names, manifest_path(results, folder), print))
     return images_in_both(*files)
+
+
+def _divided(data_format: DataFormat, results: Path, checks: Path) -> list[list[int]]:
+    """Write the annotation files of the folds, if the data set has any; the images of each."""
+    dataset = data_format.dataset
+    if dataset.folds is None:
+        return []
+    file, folder = data_format.places(dataset.train)
+    names = (image.file_name for image in resolve_name(data_format.images)(file))
+    files = read_images(folder, names, manifest_path(results, folder), print)
+    sums = {name: image.content for name, image in files.items()}
+    return write_folds(file, sums, fold_files(dataset, checks))
+
+
+def _about_folds(divided: list[list[int]]) -> Iterator[str]:
+    sizes = ", ".join(str(len(images)) for images in divided)
+    yield (
+        f"There is no validation split, but {len(divided)} folds, of {sizes} images. Seed k trains "
+        f"on all folds but number k mod {len(divided)} and is tested on that one, so that the AP "
+        "of a seed is that of its fold, and the spread over seeds has the difference of the folds "
+        "in it. "
+        f"Each image is tested once if the runs have {len(divided)} seeds. What is counted here of "
+        "train and val is the whole."
+    )
 
 
 def _table(record: DataCheck) -> Iterator[str]:

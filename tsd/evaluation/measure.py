@@ -36,7 +36,7 @@ def measure_coco(job: Job, detections: list[dict] | None = None) -> EvaluationRe
     """
     if detections is None:
         _require_label_order(job)
-    dataset = job.dataset
+    dataset = job.data
     of_val = (
         format_of(dataset).files["val"],
         job.folder.detections if detections is None else detections,

@@ -23,6 +23,7 @@ from tsd.data.version import GENERATOR_VERSION
 from tsd.experiments.data_formats import format_of
 from tsd.experiments.dataset_schema import MAX_DETECTIONS, Dataset, Split
 from tsd.experiments.declaration import Differences
+from tsd.experiments.folds import FOLDS_VERSION
 from tsd.experiments.length import lengthen
 from tsd.experiments.load import config_file
 from tsd.experiments.protocol_schema import Protocol
@@ -331,6 +332,8 @@ def content_of_dataset(dataset: Dataset, results: Path) -> dict[str, Any]:
         for name, path in format_of(dataset).files.items()
         if path.is_file()
     }
+    if dataset.folds is not None:
+        content["folds"] = {"number": dataset.folds, "version": FOLDS_VERSION}
     if not dataset.published:
         root = Path(dataset.root)
         content["images"] = {

@@ -1,9 +1,9 @@
 """What a YAML file says of a data set."""
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from tsd.experiments.declaration import Declaration, Differences, Identifier
 
@@ -50,8 +50,16 @@ class OpenImages(Declaration):
     """This CSV file says which classes an annotator looked for in each validation image."""
 
 
+def _need_no_val(schema: dict[str, Any]) -> None:
+    """Have the JSON schema ask for ``val`` only where there are no folds."""
+    schema["required"].remove("val")
+    schema["anyOf"] = [{"required": ["val"]}, {"required": ["folds"]}]
+
+
 class Dataset(Declaration):
     """A data set, in COCO's format unless it says otherwise."""
+
+    model_config = ConfigDict(json_schema_extra=_need_no_val)
 
     id: Annotated[Identifier, Field(examples=["aquarium"])]
     """Scales, runs and commands refer to the data set by this name, which is also the name of a
@@ -80,7 +88,14 @@ class Dataset(Declaration):
     val: Annotated[
         Split, Field(examples=[{"annotations": "instances_valid.json", "images": "valid/"}])
     ]
-    """Models are evaluated on this split."""
+    """Models are evaluated on this split. With ``folds`` it is left out."""
+
+    folds: Annotated[
+        int | None, Field(ge=2, examples=[5], exclude_if=lambda folds: folds is None)
+    ] = None
+    """If given, there is no validation split, and the images of ``train`` are divided into so many
+    folds. Seed k trains on all folds but number k mod n and is tested on that one, so that as many
+    seeds as folds test each image once."""
 
     test: Annotated[
         Split | None,
@@ -135,6 +150,22 @@ class Dataset(Declaration):
     set: Annotated[Differences, Field(examples=[{"train_dataloader.batch_size": 2}])] = {}
     """These settings are needed on this data set; they are applied after those of the scale and
     before those of the run. They cannot change models, which differ from run to run."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tests_on_what_it_divides(cls, content: Any) -> Any:
+        """With folds the whole is both splits, until a seed says which fold it is tested on."""
+        if not isinstance(content, dict) or content.get("folds") is None:
+            return content
+        for key in ("embedded", "openimages"):
+            if content.get(key) is not None:
+                raise ValueError(f"key folds: a data set with the key {key} cannot have folds")
+        if content.get("val", content.get("train")) != content.get("train"):
+            raise ValueError(
+                "key folds: leave the key val out: the folds are made of the images of train, and "
+                "each is the validation split of a seed"
+            )
+        return {**content, "val": content["train"]} if "train" in content else content
 
     @model_validator(mode="after")
     def _leaves_models_alone(self) -> Self:

@@ -11,8 +11,9 @@ from typing import Any
 from mmengine.config import Config
 
 from tsd.experiments.checkpoints import content_sum
-from tsd.experiments.compile import backbone_id, compile_run, digest, pretrained_part
+from tsd.experiments.compile import backbone_id, compile_run, digest, pretrained_part, use_split
 from tsd.experiments.dataset_schema import Dataset
+from tsd.experiments.folds import data_of_seed
 from tsd.experiments.protocol_schema import Protocol
 from tsd.experiments.reading import DeclarationError
 from tsd.experiments.scale_schema import Scale
@@ -122,10 +123,22 @@ class Job:
             return shared
         return Compiled(*declared, checkpoint=self.checkpoint)
 
-    @property
+    @cached_property
     def config(self) -> Config:
-        """The compiled config, the seed left out."""
-        return self.compiled.config
+        """The compiled config, the seed left out but for the fold that it stands for."""
+        config = self.compiled.config
+        if self.dataset.folds is None:
+            return config
+        content = config.to_dict()
+        for loader, split in (("train", self.data.train), ("test", self.data.val)):
+            use_split(content[f"{loader}_dataloader"]["dataset"], self.data, split)
+        return Config(content, format_python_code=False)
+
+    @property
+    def data(self) -> Dataset:
+        """The data set with the splits that this seed trains on and is tested on."""
+        checks = self.results / self.grid_name / "datasets"
+        return data_of_seed(self.dataset, self.seed, checks)
 
     @property
     def digest(self) -> str:
