@@ -40,6 +40,7 @@ def packed(tmp_path, monkeypatch):
         scale=SimpleNamespace(resources=resources),
     )
     monkeypatch.setattr(pack_step, "job_of", lambda options: job)
+    monkeypatch.setattr(pack_step, "visible_devices", lambda announce: [])
     started = pack_step.subprocess.Popen
     outcome = tmp_path / "attempt.json"
 
