@@ -66,7 +66,7 @@ class LeanMaxIoUAssigner(MaxIoUAssigner):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        usual: Any = self.iou_calculator
+        usual: Any = vars(self)["iou_calculator"]
         if type(usual) is BboxOverlaps2D and usual.dtype is None:
             self.iou_calculator = LeanOverlaps()
 

@@ -23,9 +23,9 @@ from scipy.special import ndtri
 from tsd.experiments.comparisons import Comparison
 from tsd.experiments.metrics import Metric
 from tsd.reporting.image_noise import find
-from tsd.reporting.intervals import ERROR, Estimate
+from tsd.reporting.intervals import Estimate
 from tsd.reporting.verdict_texts import title
-from tsd.reporting.verdicts import Evidence, Outcome, Verdict, _outcome
+from tsd.reporting.verdicts import Evidence, Outcome, Verdict, outcome_of
 from tsd.reporting.wording import number, signed
 from tsd.results.collected import Results
 from tsd.results.image_noise import ImageNoise
@@ -69,7 +69,7 @@ def on_new_images(verdict: Verdict, results: Results) -> NewImages | None:
     if any(one.sd is None for one in noise):
         return NewImages(None, [evidence for evidence, _ in known], noise)
     wider = {id(one): with_images(one, its, len(counted)) for one, its in known}
-    outcome = _outcome([wider.get(id(one), one) for one in counted])
+    outcome = outcome_of([wider.get(id(one), one) for one in counted])
     return NewImages(outcome, list(wider.values()), noise)
 
 
@@ -86,8 +86,12 @@ def with_images(evidence: Evidence, noise: ImageNoise, comparisons: int) -> Evid
         return evidence
     wider = replace(
         measured,
-        interval=_widened(evidence.comparison, measured, measured.interval, noise.sd, ERROR),
-        wide=_widened(evidence.comparison, measured, measured.wide, noise.sd, ERROR / comparisons),
+        interval=_widened(
+            evidence.comparison, measured, measured.interval, noise.sd, measured.error
+        ),
+        wide=_widened(
+            evidence.comparison, measured, measured.wide, noise.sd, measured.error / comparisons
+        ),
     )
     return replace(evidence, measured=wider)
 

@@ -143,7 +143,7 @@ def judge(results: Results, error: float = ERROR) -> list[Verdict]:
 def _judge(results: Results, claim: Claim, families: Families, error: float) -> Verdict:
     evidence = list(_evidence(results, claim, families, error))
     counted = [one for one in evidence if one.repeats is None]
-    outcome = _outcome(counted)
+    outcome = outcome_of(counted)
     return Verdict(
         claim,
         outcome,
@@ -243,7 +243,7 @@ def _measured(results: Results, protocol: str | None) -> LookUp:
     return lambda run, metric: measure(results, run, metric, protocol).values
 
 
-def _outcome(evidence: list[Evidence]) -> Outcome:
+def outcome_of(evidence: list[Evidence]) -> Outcome:
     """Decide by the measured intervals."""
     found = [e.measured for e in evidence]
     if not any(found):

@@ -14,8 +14,8 @@ the last look at which the claim has as many results as at any other.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tsd.reporting.effect_texts import level
 from tsd.reporting.verdicts import Verdict, judge
+from tsd.reporting.wording import level
 from tsd.results.collected import CollectedRun, Results, State
 
 

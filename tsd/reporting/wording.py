@@ -181,3 +181,12 @@ def commit_text(commit: str | None, dirty: bool | None) -> str:
     if commit is None:
         return "commit unknown"
     return f"{commit[:10]}, dirty" if dirty else commit[:10]
+
+
+def level(error: float) -> str:
+    """Write how often an interval contains the truth.
+
+    Args:
+        error: How often it may miss.
+    """
+    return f"{100 * (1 - error):.6g}%"
