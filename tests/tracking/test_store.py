@@ -101,14 +101,16 @@ def test_a_second_sync_changes_nothing(run_dir, uri, client, monkeypatch):
     before = client.get_run(run_id).to_dictionary()
     names = ("loss", "lr", "final/AP")
     histories = [history(client, run_id, name) for name in names]
+    folder = artifact_folder(uri, client.get_run(run_id).info.artifact_uri)
+    written = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
 
     def refuse(*arguments, **keywords):
         pytest.fail("uploaded again")
 
-    monkeypatch.setattr(MlflowClient, "log_artifact", refuse)
     monkeypatch.setattr(MlflowClient, "log_batch", refuse)
     assert sync_run(run_dir, uri)["run_id"] == run_id
     assert client.get_run(run_id).to_dictionary() == before
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == written
     assert [history(client, run_id, name) for name in names] == histories
     assert [step for step, _, _ in histories[0]] == [10, 20, 30]
 

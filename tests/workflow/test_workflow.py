@@ -74,13 +74,21 @@ def test_every_run_is_in_mlflow_once(project):
         assert tracked.info.status == "FINISHED"
         assert "final/AP" in tracked.data.metrics
         assert len(client.get_metric_history(tracked.info.run_id, "loss")) == 1
-        assert set(tracked.data.params) == {
-            "base",
-            "protocol",
-            "model.roi_head.progressive_constraint",
-        } | ({"model.roi_head.sibling_head"} if tracked.data.tags["run"] == "tsd_wo_pc" else set())
-        artifacts = {a.path for a in client.list_artifacts(tracked.info.run_id)}
-        assert {"config.json", "detections.json", "metrics.json", "per_class.csv"} <= artifacts
+        card = read_json(project / tracked_folder(tracked) / "card.json")
+        assert set(tracked.data.params) == set(card["params"])
+        assert tracked.data.tags["mlflow.note.content"].startswith(card["tags"]["why"])
+        folder = project / "mlartifacts" / tracked.info.run_id / "artifacts"
+        artifacts = {path.name for path in folder.iterdir()}
+        assert {"config.json", "detections.json", "metrics.json", "train.log"} <= artifacts
+    views = experiment.tags.keys()
+    assert {"mlflow.sharedViewState.all", "mlflow.sharedViewState.table3"} <= views
+    params = [set(tracked.data.params) for tracked in runs]
+    assert params[0] == params[1] >= {"m_c", "m_r", "protocol", "seed"}
+
+
+def tracked_folder(tracked):
+    """The folder of a training below its project, by the key that MLflow has of it."""
+    return f"results/{tracked.data.tags['tsd.key']}"
 
 
 def test_again_with_nothing_changed_runs_nothing(project):
