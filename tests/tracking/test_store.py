@@ -16,6 +16,7 @@ from tsd.tracking.store import (
     prepare_store,
     sync_run,
 )
+from tsd.tracking.uri import artifact_folder
 
 EXPERIMENT = "tsd-mini"
 NOBODY_LISTENS = "http://127.0.0.1:1"
