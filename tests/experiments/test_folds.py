@@ -12,6 +12,7 @@ from tsd.experiments.dataset_schema import Dataset
 from tsd.experiments.reading import DeclarationError, validate
 from tsd.experiments.settings import open_grid
 from tsd.results.data_check import DataCheck
+from tsd.results.records import DetectRecord
 from tsd.run_folder import read_json, write_json
 
 
@@ -123,4 +124,7 @@ def test_a_seed_is_measured_on_its_fold_alone(grid_of, tmp_path):
             if entry["image_id"] in tested
         ]
         write_json(job.folder.detections, perfect)
+        about = {"images": 3, "detections": len(perfect), "seconds_per_image": 0.1, "device": "cpu"}
+        classes = job.dataset.classes
+        DetectRecord(key=job.key, classes=classes, **about).write(job.folder.detect)
         assert measure_coco(job).metrics["AP"] == pytest.approx(100.0)
