@@ -172,7 +172,7 @@ def grid(smoke_grid, tmp_path, monkeypatch):
         update_status(job.folder, state=state, error="broke", **this_process())
         assert folder.exists()
     monkeypatch.setattr(steps, "grid_of", lambda options: smoke_grid)
-    monkeypatch.setattr(steps, "job_of", lambda options: smoke_grid.jobs[0])
+    monkeypatch.setattr(steps, "planned_job", lambda grid, options: smoke_grid.jobs[0])
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     return smoke_grid
 
