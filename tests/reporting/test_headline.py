@@ -46,7 +46,7 @@ def test_the_first_claims_gain_leads():
     assert "Second (`second`) differs from `base` by −1.0 AP (standard error 0.3)" in said
     assert "the paper prints +3.0" in said
     assert "1 of 2 measured gains point the same way" in said
-    assert said.endswith("(6 trainings, 2 seeds per run).")
+    assert said.endswith("(6 trainings, 2 seeds per run; of 1 claim 0 hold and 0 do not).")
 
 
 def test_a_gain_that_was_not_measured_does_not_lead():

@@ -1,10 +1,13 @@
 """What a report found, in one sentence, and its place in the README."""
 
 import re
+from collections import Counter
 
 from tsd.experiments.metrics import MAIN
 from tsd.reporting.escaping import markdown
 from tsd.reporting.summary import ComparedGain, agreement, compared_gains, seeds_phrase
+from tsd.reporting.verdicts import Outcome
+from tsd.reporting.verdicts_by_look import judge_by_look
 from tsd.reporting.wording import count, number, row_name, signed
 from tsd.results.collected import Results, State
 
@@ -27,7 +30,7 @@ def headline(results: Results) -> str:
         where += ", whose AP is not the paper’s"
     if not evaluated:
         return f"{where}, no training is evaluated yet."
-    made = f"{count(evaluated, 'training')}, {seeds_phrase(results)}"
+    made = f"{count(evaluated, 'training')}, {seeds_phrase(results)}{_verdicts(results)}"
     gains = compared_gains(results)
     if not gains:
         return f"{where}, {made}, no gain was measured that the paper prints."
@@ -41,6 +44,15 @@ def headline(results: Results) -> str:
         f"{signed(lead.published[0], decimals)}; {agreement(results).removesuffix('.')} "
         f"({made})."
     )
+
+
+def _verdicts(results: Results) -> str:
+    """Say how many of the paper's claims are decided, and how; nothing where none is declared."""
+    outcomes = Counter(verdict.outcome for verdict in judge_by_look(results))
+    if not outcomes:
+        return ""
+    holds, does_not = outcomes[Outcome.HOLDS], outcomes[Outcome.DOES_NOT]
+    return f"; of {count(outcomes.total(), 'claim')} {holds} hold and {does_not} do not"
 
 
 def _leading(results: Results, gains: list[ComparedGain]) -> ComparedGain:
