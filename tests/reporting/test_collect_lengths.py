@@ -95,7 +95,7 @@ def test_a_training_of_another_declaration_is_not_taken(grid):
 
 
 def test_runs_of_no_such_figure_are_not_gathered(grid):
-    assert lengths(grid("smoke"), "table5") == {}
+    assert lengths(grid("smoke"), "table7") == {}
 
 
 def test_a_scale_without_variants_has_nothing_to_gather(grid):

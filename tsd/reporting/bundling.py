@@ -17,6 +17,7 @@ from tsd import provenance
 from tsd.experiments.grid import Grid, possible
 from tsd.liveness import is_training
 from tsd.reporting.collect import collect_all, collect_folder
+from tsd.reporting.image_noise import image_noise
 from tsd.reporting.wording import count
 from tsd.results.bundle_format import (
     BUNDLE_VERSION,
@@ -29,7 +30,14 @@ from tsd.results.bundle_format import (
 from tsd.results.bundle_merge import has_other_weights, plan_merge
 from tsd.results.bundle_read import unpack
 from tsd.results.bundle_write import Source, describe, require_suffix, write_bundle
-from tsd.results.collected import CollectedRun, Results, ResultsError, State, Training
+from tsd.results.collected import (
+    CollectedLength,
+    CollectedRun,
+    Results,
+    ResultsError,
+    State,
+    Training,
+)
 from tsd.results.data_check import DataCheck
 from tsd.results.ro_crate import crate_metadata
 from tsd.run_folder import RunFolder, read_json
@@ -156,6 +164,12 @@ def unbundle(bundles: Sequence[Path], results: Path, announce: Callable[[str], N
     return said
 
 
+NOT_DECLARED = frozenset(
+    {"generated", "commit", "dirty", "data", "runs", "image_noise", "lengths", "looks"}
+)
+"""Parts of collected results that may differ between two bundles of one grid: what was measured."""
+
+
 @contextmanager
 def _unpacked(bundles: Sequence[Path]) -> Iterator[list[Unpacked]]:
     with tempfile.TemporaryDirectory(prefix="tsd-bundle-") as aside:
@@ -206,6 +220,7 @@ class Bundled:
         for name, data in results.data.items():
             path = self._results / self.grid / "datasets" / f"{name}.json"
             data.check = DataCheck.read_current(path)
+        results.image_noise = image_noise(results)
         return results
 
     def _training(self, name: str, run: CollectedRun, seed: int) -> Training:
@@ -235,7 +250,7 @@ def _combined(first: Results, other: Results, origins: str) -> Results:
     Raises:
         BundleError: It is not; the message names the first key that differs.
     """
-    for name in type(first).model_fields.keys() - {"generated", "commit", "dirty", "data", "runs"}:
+    for name in type(first).model_fields.keys() - NOT_DECLARED:
         if _comparable(getattr(first, name)) != _comparable(getattr(other, name)):
             raise BundleError(f"{origins}: nothing was changed, since {_otherwise(name)}")
     for name in first.data.keys() & other.data.keys():
@@ -251,8 +266,26 @@ def _combined(first: Results, other: Results, origins: str) -> Results:
             "data": {**other.data, **first.data},
             "commit": first.commit if same_commit else None,
             "dirty": first.dirty and same_commit,
+            "lengths": _combined_lengths(first.lengths, other.lengths),
+            "looks": first.looks if first.looks == other.looks else None,
         }
     )
+
+
+def _combined_lengths(
+    first: list[CollectedLength], other: list[CollectedLength]
+) -> list[CollectedLength]:
+    """The results at each length, with the runs and seeds of both."""
+    found = {one.scale: one for one in other}
+    combined = []
+    for one in first:
+        added = found.pop(one.scale, one)
+        runs = {
+            name: {**added.runs.get(name, {}), **one.runs.get(name, {})}
+            for name in {**one.runs, **added.runs}
+        }
+        combined.append(one.model_copy(update={"runs": runs}))
+    return sorted([*combined, *found.values()], key=lambda one: one.ratio)
 
 
 def _combined_run(
