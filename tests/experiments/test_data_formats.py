@@ -64,7 +64,7 @@ def test_every_format_is_chosen_for_some_declared_data_set():
 @pytest.mark.parametrize("kind", FORMATS)
 def test_every_reference_leads_to_a_function_that_takes_what_it_is_called_with(kind):
     measured = inspect.signature(resolve_name(kind.measure)).parameters
-    assert list(measured) == ["job"]
+    assert list(measured) == ["job", "detections"]
     written = inspect.signature(resolve_name(kind.write_submission)).parameters
     assert list(written) == ["job", "detections", "folder"]
     checked = inspect.signature(resolve_name(kind.check)).parameters
