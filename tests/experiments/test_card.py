@@ -26,12 +26,12 @@ def test_parameters_are_those_of_the_compiled_config(grid):
     full = parameters(grid.job("tsd_pc", 3))
     assert (full["m_c"], full["m_r"], full["seed"]) == (0.2, 0.2, 3)
     assert (full["cls_manner"], full["reg_manner"]) == ("point-wise", "proposal-wise")
-    assert (full["sibling_head"], full["split"]) == ("joint", "proposals")
+    assert (full["sibling_head"], full["split"]) == ("joint", "head")
     assert (full["protocol"], full["box_loss"]) == ("paper", "SmoothL1Loss")
     assert full["iterations"] == grid.job("tsd_pc", 0).config.train_cfg.max_iters
     baseline = parameters(grid.job("r50", 0))
     assert {baseline[name] for name in ("m_c", "m_r", "clamp", "detach", "cls_manner")} == {NONE}
-    assert (baseline["sibling_head"], baseline["split"]) == ("alone", "shared head")
+    assert (baseline["sibling_head"], baseline["split"]) == ("alone", "last layers")
     assert parameters(grid.job("d_head", 0))["split"] == "head"
     assert parameters(grid.job("d_s16", 0))["split"] == "backbone, stride 16"
     assert parameters(grid.job("tsd_wo_pc", 0))["sibling_head"] == NONE

@@ -119,9 +119,7 @@ def parameters(job: Job) -> dict[str, Any]:
         "base": job.run.base,
         "backbone": job.backbone_id or "its base's",
         "network": network_name(job.config),
-        "split": f"backbone, stride {model['split_at']}"
-        if "split_at" in model
-        else _split(derived),
+        "split": _split(model, derived),
         "cls_manner": derived.get("cls_manner", NONE),
         "reg_manner": derived.get("reg_manner", NONE),
         "sibling_head": "alone" if not derived else ("joint" if has_sibling else NONE),
@@ -212,13 +210,14 @@ def _data(job: Job) -> dict[str, str]:
     return {"name": job.dataset.id, "digest": digest, "source": job.dataset.root}
 
 
-def _split(derived: dict[str, Any]) -> str:
-    """Where the tasks part in a detector that shares its backbone."""
-    if not derived:
-        return "shared head"
-    if {derived.get("cls_manner"), derived.get("reg_manner")} == {"shared"}:
-        return "head"
-    return "proposals"
+def _split(model: dict[str, Any], derived: dict[str, Any]) -> str:
+    """Where the tasks part: in the backbone, in the head, or nowhere before the last layers.
+
+    What each task of a split head looks at, its manner says.
+    """
+    if "split_at" in model:
+        return f"backbone, stride {model['split_at']}"
+    return "head" if derived else "last layers"
 
 
 def _first(part: Any) -> Any:
