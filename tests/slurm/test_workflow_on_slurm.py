@@ -67,7 +67,8 @@ def test_a_second_call_submits_nothing_nor_does_another_site_or_none(cluster, pr
             text=True,
         )
         assert "Nothing to be done" in done.stdout + done.stderr
-    assert set(jobs_of(cluster, project)) == before
+    # Those of long ago are no longer listed.
+    assert set(jobs_of(cluster, project)) <= before
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,8 @@ def test_a_site_that_cannot_be_ends_before_anything_runs(cluster, project, site,
     output = snakemake(cluster, project, "all", fails=True, options=["--forceall"])
     assert message in output
     assert "Traceback" not in output
-    assert set(jobs_of(cluster, project)) == before
+    # Those of long ago are no longer listed.
+    assert set(jobs_of(cluster, project)) <= before
 
 
 def test_a_wrong_account_ends_before_anything_runs(accounting_cluster, project, site):
