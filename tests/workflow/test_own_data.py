@@ -40,7 +40,7 @@ COMMANDS = [command for command in EVERY_COMMAND if command not in LONGER]
 def settings_of(command):
     """The settings of Snakemake that a command of make's hands on."""
     names = {"SCALE": "scale", "DATASET": "dataset", "ONLY": "only", "SEEDS": "seeds"}
-    given = dict(word.split("=") for word in shlex.split(command)[2:])
+    given = dict(word.split("=") for word in shlex.split(command, comments=True)[2:])
     return {names[name]: value for name, value in given.items()}
 
 

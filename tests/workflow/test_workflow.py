@@ -81,7 +81,7 @@ def test_every_run_is_in_mlflow_once(project):
         artifacts = {path.name for path in folder.iterdir()}
         assert {"config.json", "detections.json", "metrics.json", "train.log"} <= artifacts
     views = experiment.tags.keys()
-    assert {"mlflow.sharedViewState.all", "mlflow.sharedViewState.table3"} <= views
+    assert {"mlflow.sharedViewState.all", "mlflow.sharedViewState.table2"} <= views
     params = [set(tracked.data.params) for tracked in runs]
     assert params[0] == params[1] >= {"m_c", "m_r", "protocol", "seed"}
 
