@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tests.training.released_scale import write_scale, write_weights
+from tsd.experiments.card import Place
 from tsd.experiments.settings import open_grid
 from tsd.results.records import TrainRecord
 from tsd.run_folder import read_json
@@ -34,7 +35,8 @@ def job_with(tiny_data, tmp_path):
 
 def take(job):
     said = []
-    take_weights(job, ["released"], said.append)
+    row = Place("released", "Released", "ResNet-50", {}, None, is_papers=False)
+    take_weights(job, [row], said.append)
     return said
 
 

@@ -39,6 +39,7 @@ def test_a_training_that_torchrun_starts_goes_through_the_distributed_wrapper(ti
     done = subprocess.run(
         [
             *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=1"),
+            "--",  # torchrun would take --run for an abbreviation of its own
             *("says.py", "train", f"--experiments={Path.cwd()}/experiments"),
             *("--scale=synced.yaml", "--dataset=data.yaml", "--run=tsd_pc", "--seed=0"),
         ],
