@@ -151,3 +151,14 @@ def test_the_extractor_pools_its_own_levels():
         extractor(features, rois),
         deformable_roi_pool(features[:2], rois, strides=STRIDES[:2], output_size=(3, 2)),
     )
+
+
+def test_offsets_that_are_no_numbers_give_features_that_are_none():
+    """Training that diverges is ended where its losses are seen, which name the reason."""
+    features = [torch.rand(1, 3, 16 // 2**level, 16 // 2**level) for level in range(4)]
+    rois = torch.tensor([[0, 1.0, 2, 30, 40], [0, 1, 2, 30, 40]])
+    offsets = torch.zeros(2, 7, 7, 2)
+    offsets[1] = torch.nan
+    pooled = deformable_roi_pool(features, rois, offsets, strides=STRIDES)
+    assert pooled[0].isfinite().all()
+    assert pooled[1].isnan().all()

@@ -177,7 +177,8 @@ def sum_of_points(
 
     x = torch.minimum(x.clamp(min=0), (width - 1).to(x.dtype))
     y = torch.minimum(y.clamp(min=0), (height - 1).to(y.dtype))
-    left, top = x.detach().floor().long(), y.detach().floor().long()
+    # Where training diverges, positions are no numbers: any cell is read, and the result is none.
+    left, top = (place.detach().nan_to_num().floor().long() for place in (x, y))
     right, bottom = torch.minimum(left + 1, width - 1), torch.minimum(top + 1, height - 1)
     fx, fy = x - left, y - top
     shares = torch.stack([(1 - fy) * (1 - fx), (1 - fy) * fx, fy * (1 - fx), fy * fx], dim=-1)
