@@ -122,7 +122,7 @@ def test_two_trainings_share_the_gpu_behind_mps_which_ends_though_one_fails(proj
 
 def test_one_training_has_the_gpu_without_mps(project, gpu):
     (only,) = (file for file in targets(project, "train.json") if "tsd_wo_pc" in file)
-    output = snakemake(project, only)
+    snakemake(project, only)
     assert heading(project, "tsd_wo_pc", "train.1.log").endswith(f", GPU {FIRST}")
     assert gpu() == []
 
