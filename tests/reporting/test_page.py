@@ -133,6 +133,8 @@ def test_banner_of_the_papers_scale(results, collected):
         ([1, 1], "1 seed per run", "not even the direction"),
         ([2, 2], "2 seeds per run", "not clearly larger than its ±"),
         ([1, 3], "1 to 3 seeds per run", "where a run has one seed"),
+        ([1, 2, 2, 2], "1 to 2 seeds per run", "its spread is unknown there"),
+        ([1, 2, 2, 2, 3], "1 to 3 seeds per run", "from the runs that have several"),
         ([2, 3], "2 to 3 seeds per run", "not clearly larger than its ±"),
         ([0, 0], "no run evaluated", "No run is evaluated"),
         ([0, 1], "1 seed per run", "not even the direction"),

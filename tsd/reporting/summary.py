@@ -11,6 +11,7 @@ from tsd.experiments.schema import Row, Table
 from tsd.reporting.cells import FilledRow, fill, training_id
 from tsd.reporting.comparability import data_remark, networks_text
 from tsd.reporting.convergence import length_phrase
+from tsd.reporting.moderation import FEWEST
 from tsd.reporting.wording import commit_text, is_zero
 from tsd.results.collected import CollectedRun, Results, State
 
@@ -137,12 +138,17 @@ def _is_measured(run: CollectedRun, metric: str) -> bool:
 
 def evaluated_seeds(results: Results) -> tuple[int, int] | None:
     """Return the least and the greatest number of evaluated seeds of the runs that have any."""
-    counts = [
+    evaluated = _counts_of_seeds(results)
+    return (min(evaluated), max(evaluated)) if evaluated else None
+
+
+def _counts_of_seeds(results: Results) -> list[int]:
+    """Number of evaluated seeds of each run that has any."""
+    counts = (
         sum(training.state is State.EVALUATED for training in run.seeds.values())
         for run in results.runs.values()
-    ]
-    evaluated = [count for count in counts if count]
-    return (min(evaluated), max(evaluated)) if evaluated else None
+    )
+    return [count for count in counts if count]
 
 
 def seeds_phrase(results: Results) -> str:
@@ -172,6 +178,11 @@ def seed_caveat(results: Results) -> str:
     if span[1] == 1:
         return (
             f"With {phrase}, not even the direction of a gain is reliable: its spread is unknown."
+        )
+    if sum(count > 1 for count in _counts_of_seeds(results)) >= FEWEST:
+        return (
+            f"With {phrase}, the spread of a run with one seed is not measured: intervals take it "
+            "from the runs that have several."
         )
     return (
         f"With {phrase}, the direction of a gain is not reliable where a run has one seed: "
