@@ -20,6 +20,7 @@ from tsd.experiments.spending import errors_of_looks
 from tsd.liveness import is_training
 from tsd.reporting.image_noise import image_noise
 from tsd.reporting.intervals import ERROR
+from tsd.reporting.selection import selection_of
 from tsd.reporting.wording import listed_once
 from tsd.results.collected import (
     RESULTS_VERSION,
@@ -51,7 +52,11 @@ def collect_all(grid: Grid) -> Results:
         RecordError: A file of a training is malformed.
     """
     shown = grid.shown
-    return collect(grid, shown, {job.run.id for job in grid.jobs} - {job.run.id for job in shown})
+    results = collect(
+        grid, shown, {job.run.id for job in grid.jobs} - {job.run.id for job in shown}
+    )
+    results.selection = selection_of(grid)
+    return results
 
 
 def collect(grid: Grid, jobs: Iterable[Job], not_run: Collection[str] = ()) -> Results:

@@ -5,6 +5,7 @@ from collections import Counter
 
 from tsd.experiments.metrics import MAIN
 from tsd.reporting.escaping import markdown
+from tsd.reporting.selection import about
 from tsd.reporting.summary import ComparedGain, agreement, compared_gains, seeds_phrase
 from tsd.reporting.verdicts import Outcome
 from tsd.reporting.verdicts_by_look import judge_by_look
@@ -18,11 +19,13 @@ def headline(results: Results) -> str:
     """Say in one sentence of Markdown what was measured.
 
     The gain that it names is that of the first comparison of the first claim, which is what the
-    paper is about; where that was not measured, it is the first measured gain of the tables.
+    paper is about; where that was not measured, it is the first measured gain of the tables. What
+    nobody asked for is not counted.
 
     Args:
         results: The content of ``results.json``.
     """
+    results = about(results)
     evaluated = sum(training.state is State.EVALUATED for training in results.trainings())
     scale = results.scale
     where = f"At scale {scale.id} on “{markdown(results.dataset.name)}”"

@@ -1,0 +1,154 @@
+"""What a report is about: the tables, figures and runs that were asked for, and no others.
+
+The results of a grid hold every declared run, also those that nobody asked for. A reader who asked
+for two runs wants to read of these two.
+"""
+
+from tsd.experiments.grid import Grid
+from tsd.experiments.metrics import MAIN
+from tsd.experiments.schema import Row, Table
+from tsd.reporting.wording import count
+from tsd.results.collected import CollectedSelection, Results, State
+
+
+def selection_of(grid: Grid) -> CollectedSelection | None:
+    """Say what a report of a grid is about; None where all that is declared is asked for.
+
+    Args:
+        grid: The grid, of which nothing is compiled.
+    """
+    if grid.only is None:
+        return None
+    behind = {run for target in grid.only for run in grid.experiments.runs_for(target)}
+    behind |= {job.run.id for job in grid.selected}
+    runs = [name for name in grid.experiments.runs if name in behind]
+    at_scale = dict.fromkeys(job.run.id for job in grid.jobs)
+    return CollectedSelection(
+        asked=list(grid.only),
+        runs=runs,
+        left_out=[name for name in at_scale if name not in behind],
+    )
+
+
+def combined(
+    first: CollectedSelection | None, other: CollectedSelection | None
+) -> CollectedSelection | None:
+    """Put together what two reports of one grid are about; None where one is about everything.
+
+    Args:
+        first: What the one is about.
+        other: What the other is about.
+    """
+    if first is None or other is None:
+        return None
+    return CollectedSelection(
+        asked=list(dict.fromkeys([*first.asked, *other.asked])),
+        runs=list(dict.fromkeys([*first.runs, *other.runs])),
+        left_out=[name for name in first.left_out if name in other.left_out],
+    )
+
+
+def about(results: Results) -> Results:
+    """Leave out of collected results what nobody asked for.
+
+    A table that was asked for stays whole; another one keeps the rows of the runs that are shown. A
+    figure stays if it was asked for, or if all of its runs are shown, and a claim in the second
+    case. Runs that were evaluated stay among the results, since they are baselines and tell how far
+    runs scatter.
+
+    Args:
+        results: The content of ``results.json``.
+    """
+    chosen = results.selection
+    if chosen is None:
+        return results
+    shown = {*chosen.runs}
+    tables = [_shown_of(table, chosen) for table in results.tables]
+    return results.model_copy(
+        update={
+            "tables": [table for table in tables if table.rows],
+            "figures": [
+                figure
+                for figure in results.figures
+                if figure.id in chosen.asked or (figure.runs and {*figure.runs} <= shown)
+            ],
+            "claims": [claim for claim in results.claims if {*claim.runs} <= shown],
+            "runs": {
+                name: run
+                for name, run in results.runs.items()
+                if name in shown
+                or any(seed.state is State.EVALUATED for seed in run.seeds.values())
+            },
+        }
+    )
+
+
+def _shown_of(table: Table, chosen: CollectedSelection) -> Table:
+    """A table that was asked for, or another one with the rows of the runs that are shown."""
+    if table.id in chosen.asked:
+        return table
+    rows = [row for row in table.rows if row.run in chosen.runs]
+    return table.model_copy(update={"rows": rows})
+
+
+def each_run_once(results: Results) -> list[Table]:
+    """List the tables that were asked for, and parts of others in which each other run stands once.
+
+    Args:
+        results: What :func:`about` returns.
+
+    Returns:
+        Whole tables first. Runs that stand in no table are listed in one of their own.
+    """
+    chosen = results.selection
+    if chosen is None:
+        return results.tables
+    listed = [table for table in results.tables if table.id in chosen.asked]
+    others = [table for table in results.tables if table.id not in chosen.asked]
+    seen = {row.run for table in listed for row in table.rows}
+    waiting = [name for name in chosen.runs if name in results.runs and name not in seen]
+    while waiting:
+        rows = max((_first_rows(table, waiting) for table in others), key=_wish, default=None)
+        if rows is None or not rows.rows:
+            break
+        listed.append(rows)
+        there = {row.run for row in rows.rows}
+        waiting = [name for name in waiting if name not in there]
+    if waiting:
+        listed.append(
+            Table(
+                id="others",
+                title="Runs that stand in no table",
+                source="asked for by name or for a figure",
+                paper=False,
+                metrics=[MAIN],
+                rows=[Row(label=name, run=name) for name in waiting],
+            )
+        )
+    return listed
+
+
+def _first_rows(table: Table, runs: list[str]) -> Table:
+    """A table with the first row of each of some runs."""
+    rows = {row.run: row for row in reversed(table.rows) if row.run in runs}
+    return table.model_copy(
+        update={"rows": [row for row in table.rows if rows.get(row.run) is row]}
+    )
+
+
+def _wish(table: Table) -> tuple[bool, bool, int]:
+    """Tell which table is the best to show runs in: one of the paper's, with many of them."""
+    return bool(table.rows), table.paper, len(table.rows)
+
+
+def remark(results: Results) -> str:
+    """Say how many declared runs nobody asked for; empty where there are none.
+
+    Args:
+        results: The content of ``results.json``.
+    """
+    if results.selection is None or not results.selection.left_out:
+        return ""
+    number = len(results.selection.left_out)
+    verb = "was" if number == 1 else "were"
+    return f"{count(number, 'further declared run')} {verb} not asked for."
