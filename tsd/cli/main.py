@@ -9,11 +9,11 @@ from pathlib import Path
 from tsd import environment
 from tsd.cli import (
     bundle_steps,
+    diff,
     pack_step,
     plan,
     publishing_steps,
     questions,
-    status,
     steps,
     tracking_views,
     training_step,
@@ -200,7 +200,7 @@ def _parser() -> argparse.ArgumentParser:
     ui = add("ui", tracking_views.ui, [grid], text)
     ui.add_argument("--port", type=int, default=tracking_views.PORT, help="They are served here.")
     text = "Say how far each training is that is asked for."
-    state = add("status", status.status, [wanted], text)
+    state = add("status", questions.status, [wanted], text)
     state.add_argument(
         "--watch",
         action="store_true",
@@ -211,6 +211,15 @@ def _parser() -> argparse.ArgumentParser:
     asked.add_argument(
         "targets", nargs="*", help="These tables, figures, claims and runs are meant, as by --only."
     )
+    text = "Say how two runs differ, in their compiled configs and in their results."
+    differing = add("diff", diff.diff, [seeds], text)
+    for name, which in (("first", "one"), ("second", "other")):
+        differing.add_argument(
+            name,
+            metavar="RUN",
+            help=f"This is the {which} run, with all seeds that were trained, or those that "
+            "--seeds says; RUN:SEED means one of its trainings.",
+        )
     text = "Judge the claims, and choose whose runs get more seeds (with --seeds auto)."
     look = add("look", plan.look, [wanted, out], text)
     look.add_argument("--number", type=int, required=True, help="This is the number of the look.")

@@ -5,8 +5,30 @@ from argparse import Namespace
 from pathlib import Path
 
 from tsd.cli.job_step import grid_of
+from tsd.cli.plan import costs_of
 from tsd.experiments.reading import DeclarationError, suggest
 from tsd.results.collected import Results
+
+
+def status(options: Namespace) -> None:
+    """Print how far each training is that is asked for; or show it until all are evaluated.
+
+    What is not a terminal gets the text once, whatever is asked for.
+    """
+    from tsd.cli.overview import look_at
+
+    grid, costs = grid_of(options), costs_of(options)
+    if options.watch and sys.stdout.isatty():
+        from tsd.cli.watch import watch
+
+        watch(lambda: look_at(grid, costs))
+        return
+    overview = look_at(grid, costs)
+    width = max((len(line.run) for line in overview.lines), default=0)
+    for line in overview.lines:
+        text = f"{line.run:<{width}}  seed {line.seed}  {line.state:<11} {line.details}"
+        print(text.rstrip())
+    print("\n".join(overview.summary))
 
 
 def headline(options: Namespace) -> None:

@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from tsd.cli.status import Line, Overview
+from tsd.cli.overview import Line, Overview
 from tsd.results.collected import State
 
 SECONDS = 5
@@ -37,8 +37,8 @@ COLOURS = {
     State.EVALUATED: "green",
 }
 
-AROUND = 8
-"""Lines of the terminal that headings, sums and remarks take."""
+FRAME = 4
+"""Lines that the table takes beside its rows."""
 
 
 def watch(look: Callable[[], Overview], console: Console | None = None) -> None:
@@ -75,7 +75,9 @@ def picture(overview: Overview, height: int) -> RenderableType:
     table.add_column("iterations", no_wrap=True, width=28)
     table.add_column("", ratio=1, overflow="fold")
     ordered = sorted(overview.lines, key=lambda line: ORDER.index(line.state))
-    shown = _fitting(ordered, height - AROUND)
+    end = [] if overview.is_over else ["Ctrl-C ends this view; the trainings go on."]
+    below = [*overview.summary, *end]
+    shown = _fitting(ordered, height - FRAME - len(below) - 1)
     for line in shown:
         table.add_row(
             line.run,
@@ -85,9 +87,8 @@ def picture(overview: Overview, height: int) -> RenderableType:
             _words(line),
         )
     rest = Counter(line.state for line in ordered[len(shown) :])
-    below = [", ".join(f"{number} more {state}" for state, number in rest.items())] if rest else []
-    end = [] if overview.is_over else ["Ctrl-C ends this view; the trainings go on."]
-    return Group(table, *map(Text, [*below, *overview.summary, *end]))
+    more = [", ".join(f"{number} more {state}" for state, number in rest.items())] if rest else []
+    return Group(table, *map(Text, [*more, *below]))
 
 
 def _fitting(lines: Sequence[Line], room: int) -> Sequence[Line]:

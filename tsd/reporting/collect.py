@@ -166,7 +166,7 @@ def collect_lengths(grid: Grid, runs: Mapping[str, CollectedRun]) -> list[Collec
         one = replace(grid, scale=scale)
         jobs = {name: one.jobs_of(name)[0] for name in names}
         trainings = {
-            name: runs[name].seeds if scale is grid.scale else _seeds_found(job)
+            name: runs[name].seeds if scale is grid.scale else seeds_found(job)
             for name, job in jobs.items()
             if job.mistake is None
         }
@@ -191,8 +191,12 @@ def collect_lengths(grid: Grid, runs: Mapping[str, CollectedRun]) -> list[Collec
     return found
 
 
-def _seeds_found(job: Job) -> dict[int, Training]:
-    """The trainings of a job's run by seed, of all seeds that anybody has asked for."""
+def seeds_found(job: Job) -> dict[int, Training]:
+    """The trainings of a job's run by seed, of all seeds that anybody has asked for.
+
+    Args:
+        job: A training of the run; it is compiled.
+    """
     folders = job.folder.path.parent.glob("seed*")
     seeds = sorted(int(path.name.removeprefix("seed")) for path in folders)
     return {seed: collect_job(replace(job, seed=seed)) for seed in seeds}

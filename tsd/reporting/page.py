@@ -57,7 +57,7 @@ def write_parts(collected: Path, leave_out: Collection[str] = ()) -> None:
     for table in results.tables:
         if table.id not in leave_out:
             tables.write_table(collected, table.id, folder / "tables")
-    for figure in selection.about(results).figures:
+    for figure in results.figures:
         if figure.id not in leave_out:
             draw_declared(collected, figure.id, folder / "figures" / figure.id)
     draw_gains(collected, folder / "figures" / "gains.png")
@@ -87,7 +87,7 @@ def write_pages(collected: Path) -> Path:
         "differing": disagreements.disagreements(results),
         "captions": {
             figure.id: (folder / "figures" / f"{figure.id}.txt").read_text(encoding="utf-8")
-            for figure in results.figures
+            for figure in selection.figures(results)
         },
         "has_samples": (folder / "figures" / "samples.png").exists(),
         "states": summary.state_counts(results),

@@ -6,7 +6,7 @@ for two runs wants to read of these two.
 
 from tsd.experiments.grid import Grid
 from tsd.experiments.metrics import MAIN
-from tsd.experiments.schema import Row, Table
+from tsd.experiments.schema import Figure, Row, Table
 from tsd.reporting.wording import count
 from tsd.results.collected import CollectedSelection, Results, State
 
@@ -49,12 +49,11 @@ def combined(
 
 
 def about(results: Results) -> Results:
-    """Leave out of collected results what nobody asked for.
+    """Leave the runs and the claims out of collected results that nobody asked for.
 
-    A table that was asked for stays whole; another one keeps the rows of the runs that are shown. A
-    figure stays if it was asked for, or if all of its runs are shown, and a claim in the second
-    case. Runs that were evaluated stay among the results, since they are baselines and tell how far
-    runs scatter.
+    A claim stays if all of its runs are asked for. A run that was evaluated stays in any case,
+    since it may be a baseline and tells how far runs scatter. The tables and figures all stay,
+    since they hold the paper's numbers; :func:`tables` and :func:`figures` say which are shown.
 
     Args:
         results: The content of ``results.json``.
@@ -62,32 +61,68 @@ def about(results: Results) -> Results:
     chosen = results.selection
     if chosen is None:
         return results
-    shown = {*chosen.runs}
-    tables = [_shown_of(table, chosen) for table in results.tables]
-    return results.model_copy(
-        update={
-            "tables": [table for table in tables if table.rows],
-            "figures": [
-                figure
-                for figure in results.figures
-                if figure.id in chosen.asked or (figure.runs and {*figure.runs} <= shown)
-            ],
-            "claims": [claim for claim in results.claims if {*claim.runs} <= shown],
-            "runs": {
-                name: run
-                for name, run in results.runs.items()
-                if name in shown
-                or any(seed.state is State.EVALUATED for seed in run.seeds.values())
-            },
-        }
+    shown = {table.id for table in tables(results)}
+    runs = {
+        name: run.model_copy(update={"tables": [name for name in run.tables if name in shown]})
+        for name, run in results.runs.items()
+        if name in chosen.runs
+        or any(training.state is State.EVALUATED for training in run.seeds.values())
+    }
+    claims = [claim for claim in results.claims if {*claim.runs} <= {*chosen.runs}]
+    return results.model_copy(update={"runs": runs, "claims": claims})
+
+
+def tables(results: Results) -> list[Table]:
+    """List the tables that are shown.
+
+    One that was asked for is whole. Another one has the rows of the runs that are asked for, and is
+    left out where it has none of these.
+
+    Args:
+        results: The content of ``results.json``.
+    """
+    chosen = results.selection
+    if chosen is None:
+        return results.tables
+    parts = (
+        table
+        if table.id in chosen.asked
+        else _with_rows(table, [row for row in table.rows if row.run in chosen.runs])
+        for table in results.tables
     )
+    return [table for table in parts if table.rows]
 
 
-def _shown_of(table: Table, chosen: CollectedSelection) -> Table:
-    """A table that was asked for, or another one with the rows of the runs that are shown."""
-    if table.id in chosen.asked:
-        return table
-    rows = [row for row in table.rows if row.run in chosen.runs]
+def figures(results: Results) -> list[Figure]:
+    """List the figures that are shown: those asked for, and those whose runs all are.
+
+    Args:
+        results: The content of ``results.json``.
+    """
+    chosen = results.selection
+    if chosen is None:
+        return results.figures
+    return [
+        figure
+        for figure in results.figures
+        if figure.id in chosen.asked or (figure.runs and {*figure.runs} <= {*chosen.runs})
+    ]
+
+
+def only_asked(results: Results) -> Results:
+    """Leave out of collected results the runs that nobody asked for, evaluated or not.
+
+    Args:
+        results: The content of ``results.json``.
+    """
+    chosen = results.selection
+    if chosen is None:
+        return results
+    runs = {name: run for name, run in results.runs.items() if name in chosen.runs}
+    return results.model_copy(update={"runs": runs})
+
+
+def _with_rows(table: Table, rows: list[Row]) -> Table:
     return table.model_copy(update={"rows": rows})
 
 
@@ -95,24 +130,24 @@ def each_run_once(results: Results) -> list[Table]:
     """List the tables that were asked for, and parts of others in which each other run stands once.
 
     Args:
-        results: What :func:`about` returns.
+        results: The content of ``results.json``.
 
     Returns:
         Whole tables first. Runs that stand in no table are listed in one of their own.
     """
-    chosen = results.selection
+    chosen, shown = results.selection, tables(results)
     if chosen is None:
-        return results.tables
-    listed = [table for table in results.tables if table.id in chosen.asked]
-    others = [table for table in results.tables if table.id not in chosen.asked]
+        return shown
+    listed = [table for table in shown if table.id in chosen.asked]
+    others = [table for table in shown if table.id not in chosen.asked]
     seen = {row.run for table in listed for row in table.rows}
     waiting = [name for name in chosen.runs if name in results.runs and name not in seen]
     while waiting:
-        rows = max((_first_rows(table, waiting) for table in others), key=_wish, default=None)
-        if rows is None or not rows.rows:
+        part = max((_first_rows(table, waiting) for table in others), key=_wish, default=None)
+        if part is None or not part.rows:
             break
-        listed.append(rows)
-        there = {row.run for row in rows.rows}
+        listed.append(part)
+        there = {row.run for row in part.rows}
         waiting = [name for name in waiting if name not in there]
     if waiting:
         listed.append(

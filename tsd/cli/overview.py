@@ -1,20 +1,16 @@
-"""``python -m tsd status``: how far each training is, as lines of text or as a table that lives.
+"""How far each training of a grid is, which ``python -m tsd status`` prints or shows as it changes.
 
 All of it is read from the folder of results, so that a login node says the same as the machine that
 trains.
 """
 
-import sys
 import time
-from argparse import Namespace
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tsd.cli.job_step import grid_of
-from tsd.cli.plan import costs_of
 from tsd.cluster.slurm_logs import is_queued
 from tsd.experiments.costs import Costs
 from tsd.experiments.grid import Grid, possible
@@ -23,6 +19,7 @@ from tsd.experiments.metrics import METRICS, evaluated, leading
 from tsd.experiments.planning import about_other_data, unused_weights
 from tsd.reporting.collect import collect_job
 from tsd.reporting.training_hours import Prices, Source, sum_text
+from tsd.reporting.wording import duration, first_line
 from tsd.results.collected import State, Training
 from tsd.run_folder import read_json
 
@@ -112,25 +109,6 @@ class Overview:
         return all(line.state in (State.EVALUATED, State.NOT_POSSIBLE) for line in self.lines)
 
 
-def status(options: Namespace) -> None:
-    """Print how far each training is that is asked for; or show it until all are evaluated.
-
-    What is not a terminal gets the text once, whatever is asked for.
-    """
-    grid, costs = grid_of(options), costs_of(options)
-    if options.watch and sys.stdout.isatty():
-        from tsd.cli.watch import watch
-
-        watch(lambda: look_at(grid, costs))
-        return
-    overview = look_at(grid, costs)
-    width = max((len(line.run) for line in overview.lines), default=0)
-    for line in overview.lines:
-        text = f"{line.run:<{width}}  seed {line.seed}  {line.state:<11} {line.details}"
-        print(text.rstrip())
-    print("\n".join(overview.summary))
-
-
 def look_at(grid: Grid, costs: Costs | None) -> Overview:
     """See how far the trainings of a grid are that are asked for.
 
@@ -139,14 +117,16 @@ def look_at(grid: Grid, costs: Costs | None) -> Overview:
         costs: The declared costs; None where there are none.
     """
     jobs = grid.selected
-    prices = Prices(possible(jobs), costs)
+    prices = Prices(possible(grid.shown), costs)
     lines = [_line(job, prices) for job in jobs]
-    waiting = [job for job, line in zip(jobs, lines, strict=True) if line.state is State.NOT_RUN]
+    waiting = [
+        prices.of(job) for job, line in zip(jobs, lines, strict=True) if line.state is State.NOT_RUN
+    ]
     return Overview(
         grid.name,
         lines,
         len(grid.jobs) - len(jobs),
-        sum_text([prices.of(job) for job in waiting], "hours") if waiting else "",
+        sum_text(waiting, "hours") if any(price.hours is not None for price in waiting) else "",
         [*about_other_data(grid), *unused_weights(grid, jobs)],
     )
 
@@ -161,8 +141,7 @@ def _line(job: Job, prices: Prices) -> Line:
     if training.state is State.EVALUATED:
         said = _measured(training)
     elif training.state in STOPPED:
-        reason = training.error or "no reason was recorded"
-        said, log = reason.splitlines()[0], _log(job, written)
+        said, log = first_line(training.error), _log(job, written)
     elif training.state is State.NOT_RUN:
         said = _cost(job, prices)
     left = training.seconds_left
@@ -205,11 +184,3 @@ def _log(job: Job, written: dict[str, Any]) -> Path | None:
         if path and Path(path).is_file():
             return Path(path)
     return None
-
-
-def duration(seconds: float) -> str:
-    """A length of time in words, rounded to minutes, and to hours and minutes from an hour on."""
-    minutes = round(seconds / 60)
-    if minutes < 1:
-        return f"{seconds:.0f} s"
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
