@@ -41,8 +41,8 @@ check: setup ## formatter, linter, type checker, workflow linters
 plan: setup ## what it costs to train what is asked for, before anything starts
 	@python -m tsd plan $(GRID_OPTIONS)
 
-status: setup ## how far each training is: evaluated, running, failed, not run …
-	@python -m tsd status $(GRID_OPTIONS)
+status: setup ## how far each training is; on a terminal, until Ctrl-C or all are evaluated (ONLY, SEEDS …)
+	@python -m tsd status --watch $(GRID_OPTIONS)
 
 ui: setup ## MLflow's comparison pages on loopback, with the addresses of the tables' views
 	@python -m tsd ui $(GRID_JOB_OPTIONS)

@@ -59,10 +59,26 @@ def test_before_the_first_look_the_plan_says_what_it_can_decide(tmp_path, capsys
     assert not list(tmp_path.rglob("look*.json"))
 
 
+def test_a_claim_is_planned_by_what_decides_it(tmp_path, capsys):
+    main(["plan", "pc_ap", f"--results={tmp_path}"])
+    assert {"tsd_joint", "tsd_pc"} < lines(capsys.readouterr().out).keys()
+    grid = open_grid({"scale": "mini", "only": "pc_ap,r50"}, tmp_path)
+    assert grid.only == ("tsd_joint", "tsd_pc", "r50")
+
+
+def test_a_claim_about_runtimes_asks_for_a_table_that_has_them(tmp_path):
+    grid = open_grid({"scale": "mini"}, tmp_path)
+    (claim,) = (claim for claim in grid.claims if "runtime" in claim.metrics)
+    asked = open_grid({"scale": "mini", "only": claim.id}, tmp_path)
+    assert asked.only == ("table5", *claim.runs)
+    assert any(file.endswith("latency.json") for file in asked.wanted_files)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["plan", "tabel3"], "unknown name 'tabel3'; did you mean 'table3'"),
+        (["plan", "pc_app"], "unknown name 'pc_app'; did you mean 'pc_ap"),
         (["plan", "table2", "--only=table3"], "say what is meant as TARGET or by --only, not both"),
         (["plan", "table3", "--seeds=auot"], "did you mean 'auto'"),
         (["look", "--out=x", "--number=1"], "a look at the results needs seeds=auto"),

@@ -40,6 +40,7 @@ def test_a_claim_knows_its_runs_and_metrics(tmp_path, declared):
 
 
 MISTAKES = {
+    "the name of a run": (claim(id="r50"), "claim r50: key id: a table, figure or run is called"),
     "unknown kind": (
         claim({**GAIN, "kind": "gian"}),
         r"claim one: key test\.kind: unknown kind 'gian'; did you mean 'gain'\?",

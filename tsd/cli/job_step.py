@@ -113,5 +113,11 @@ def _note_failure(
     announce(f"failed: {reason}" + (f" (log: {log})" if log else ""))
     # What the other processes meet when the first to fail has gone is no reason of its own.
     if processes == 1 or (read_json(job.folder.status) or {}).get("state") != "failed":
-        update_status(job.folder, state="failed", error=reason, permanent=not may_pass(error))
+        update_status(
+            job.folder,
+            state="failed",
+            error=reason,
+            permanent=not may_pass(error),
+            log=log and str(log),
+        )
     return 1

@@ -9,6 +9,7 @@ from pathlib import Path
 from tsd import environment
 from tsd.cli import (
     bundle_steps,
+    diff,
     pack_step,
     plan,
     publishing_steps,
@@ -108,8 +109,8 @@ def _parser() -> argparse.ArgumentParser:
     wanted = argparse.ArgumentParser(add_help=False, parents=[seeds])
     wanted.add_argument(
         "--only",
-        help="These tables, figures and runs are wanted, with commas between them, or all; without "
-        "it, they are those of the scale.",
+        help="These tables, figures, claims and runs are wanted, with commas between them, or all; "
+        "without it, they are those of the scale.",
     )
     data = argparse.ArgumentParser(add_help=False)
     data.add_argument("--data", required=True, help="This one of the grid's data sets is meant.")
@@ -139,8 +140,7 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     for name, command, parents, text in (
-        ("status", questions.status, [wanted], "Say how far each training of the grid is."),
-        ("headline", questions.headline, [wanted], "Print the tables of the report as text."),
+        ("headline", questions.headline, [wanted], "Print the tables of a report as text."),
         ("cost", questions.cost, [wanted], "Say how many GPU hours the grid takes, by table."),
         ("declarations", declarations, [], "Write the documentation of the YAML files anew."),
         (
@@ -199,11 +199,27 @@ def _parser() -> argparse.ArgumentParser:
     text = "Serve MLflow's pages on loopback, and print the addresses of the grid's views."
     ui = add("ui", tracking_views.ui, [grid], text)
     ui.add_argument("--port", type=int, default=tracking_views.PORT, help="They are served here.")
+    text = "Say how far each training is that is asked for."
+    state = add("status", questions.status, [wanted], text)
+    state.add_argument(
+        "--watch",
+        action="store_true",
+        help="A terminal shows it until all are evaluated, or until Ctrl-C.",
+    )
     text = "Say what it costs to train what is asked for, before anything starts."
     asked = add("plan", plan.plan, [wanted], text)
     asked.add_argument(
-        "targets", nargs="*", help="These tables, figures and runs are meant, as by --only."
+        "targets", nargs="*", help="These tables, figures, claims and runs are meant, as by --only."
     )
+    text = "Say how two runs differ, in their compiled configs and in their results."
+    differing = add("diff", diff.diff, [seeds], text)
+    for name, which in (("first", "one"), ("second", "other")):
+        differing.add_argument(
+            name,
+            metavar="RUN",
+            help=f"This is the {which} run, with all seeds that were trained, or those that "
+            "--seeds says; RUN:SEED means one of its trainings.",
+        )
     text = "Judge the claims, and choose whose runs get more seeds (with --seeds auto)."
     look = add("look", plan.look, [wanted, out], text)
     look.add_argument("--number", type=int, required=True, help="This is the number of the look.")

@@ -16,7 +16,7 @@ from tsd.experiments.planning import about_other_data, impossible
 from tsd.experiments.reading import DeclarationError
 from tsd.reporting.collect import collect_job
 from tsd.reporting.take_look import take_look
-from tsd.reporting.training_hours import Price, Prices
+from tsd.reporting.training_hours import Prices, sum_text
 from tsd.results.collected import State
 
 COLUMNS = 120
@@ -29,7 +29,7 @@ def look(options: Namespace) -> None:
     before = looks_of(grid).taken()[: options.number - 1]
     if len(before) < options.number - 1:
         raise DeclarationError(f"look {options.number} has to wait until the ones before are taken")
-    found = take_look(grid, before, _costs(options))
+    found = take_look(grid, before, costs_of(options))
     found.write(options.out)
     print(_summary(found))
 
@@ -40,7 +40,7 @@ def plan(options: Namespace) -> None:
         if options.only:
             raise DeclarationError("say what is meant as TARGET or by --only, not both")
         options.only = ",".join(options.targets)
-    grid, costs = grid_of(options), _costs(options)
+    grid, costs = grid_of(options), costs_of(options)
     before = _looks_at_hand(grid, costs)
     jobs = possible(grid.wanted) if grid.looks is None else jobs_of_look(grid, before)
     _print_costs(jobs, costs)
@@ -50,7 +50,7 @@ def plan(options: Namespace) -> None:
         print("\n" + _outlook(grid, before, jobs))
 
 
-def _costs(options: Namespace) -> Costs | None:
+def costs_of(options: Namespace) -> Costs | None:
     """The declared costs; None where the declarations have none."""
     folder = Path(options.experiments)
     return load_costs(folder) if (folder / "costs.yaml").is_file() else None
@@ -83,7 +83,7 @@ def _print_costs(jobs: Sequence[Job], costs: Costs | None) -> None:
         ("there", str(len(jobs) - len(missing))),
         ("to make", str(len(missing))),
         ("hours each", ""),
-        ("hours to make", _sum_text([prices.of(job) for job in missing.values()])),
+        ("hours to make", sum_text([prices.of(job) for job in missing.values()])),
         ("known from", ""),
     ):
         table.add_column(
@@ -101,24 +101,11 @@ def _print_costs(jobs: Sequence[Job], costs: Costs | None) -> None:
             str(len(own) - len(waiting)),
             str(len(waiting)),
             "?" if price.hours is None else f"{price.hours:.2f}",
-            _sum_text([prices.of(job) for job in waiting]),
+            sum_text([prices.of(job) for job in waiting]),
             price.source.value,
         )
     console = Console(width=COLUMNS, file=sys.stdout, color_system=None)
     console.print(table)
-
-
-def _sum_text(prices: Sequence[Price]) -> str:
-    """The hours of several trainings, and how many of them have no price."""
-    sums: dict[str, float] = {}
-    for price in prices:
-        if price.hours is not None:
-            sums[price.unit] = sums.get(price.unit, 0) + price.hours
-    words = [f"{hours:,.2f} {unit}" for unit, hours in sums.items()]
-    unknown = sum(price.hours is None for price in prices)
-    if unknown:
-        words.append(f"{unknown} unknown")
-    return " + ".join(words) or "0"
 
 
 def _outlook(grid: Grid, before: Sequence[Look], jobs: Sequence[Job]) -> str:

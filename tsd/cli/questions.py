@@ -2,73 +2,50 @@
 
 import sys
 from argparse import Namespace
-from collections import Counter
 from pathlib import Path
 
 from tsd.cli.job_step import grid_of
-from tsd.experiments.job import Job
-from tsd.experiments.metrics import METRICS, evaluated, leading
-from tsd.experiments.planning import about_other_data, unused_weights
+from tsd.cli.plan import costs_of
 from tsd.experiments.reading import DeclarationError, suggest
-from tsd.results.collected import Results, State, Training
+from tsd.results.collected import Results
 
 
 def status(options: Namespace) -> None:
-    """Print state and progress of each job that is asked for or has results, and their counts."""
-    grid = grid_of(options)
-    counts: Counter[State] = Counter()
-    shown = grid.shown
-    width = max((len(job.run.id) for job in shown), default=0)
-    for job in shown:
-        state, progress = _state(job)
-        counts[state] += 1
-        print(f"{job.run.id:<{width}}  seed {job.seed}  {state:<11} {progress}".rstrip())
-    words = [f"{count} {state}" for state, count in sorted(counts.items())]
-    if len(shown) < len(grid.jobs):
-        words.append(f"{len(grid.jobs) - len(shown)} not asked for")
-    print(f"{grid.name}: " + ", ".join(words))
-    for text in [*about_other_data(grid), *unused_weights(grid, shown)]:
-        print(text)
+    """Print how far each training is that is asked for; or show it until all are evaluated.
 
+    What is not a terminal gets the text once, whatever is asked for.
+    """
+    from tsd.cli.overview import look_at
 
-def _state(job: Job) -> tuple[State, str]:
-    """The state of a job, and how far it is or why it cannot be made."""
-    from tsd.reporting.collect import collect_job
+    grid, costs = grid_of(options), costs_of(options)
+    if options.watch and sys.stdout.isatty():
+        from tsd.cli.watch import watch
 
-    if job.mistake is not None:
-        return State.NOT_POSSIBLE, job.mistake.splitlines()[0]
-    training = collect_job(job)
-    return training.state, _progress(training)
-
-
-def _progress(training: Training) -> str:
-    """How far a training is: its leading metric once there is one, else its iteration."""
-    if training.state is State.EVALUATED:
-        measured = {name: value for name, value in training.metrics.items() if value is not None}
-        of_detections = measured.keys() & evaluated()
-        if not of_detections:
-            return "nothing to measure"
-        metric = METRICS[leading(of_detections)]
-        return f"{metric.title} {measured[metric.id]:.{metric.decimals}f}"
-    words = []
-    unfinished = (State.RUNNING, State.INTERRUPTED, State.FAILED)
-    if training.state in unfinished and training.max_iterations:
-        words.append(f"{training.iteration} / {training.max_iterations}")
-    if training.seconds_left:
-        words.append(f"{training.seconds_left / 60:.0f} min left")
-    if training.state is State.FAILED:
-        words.append((training.error or "no reason was recorded").splitlines()[0])
-    return ", ".join(words)
+        watch(lambda: look_at(grid, costs))
+        return
+    overview = look_at(grid, costs)
+    width = max((len(line.run) for line in overview.lines), default=0)
+    for line in overview.lines:
+        text = f"{line.run:<{width}}  seed {line.seed}  {line.state:<11} {line.details}"
+        print(text.rstrip())
+    print("\n".join(overview.summary))
 
 
 def headline(options: Namespace) -> None:
-    """Print the report's tables and where it lies."""
+    """Print what was measured of what is asked for, and where the report lies.
+
+    Where nothing is named, that is what the report is about.
+    """
     from tsd.reporting.page import headline as tables_as_text
+    from tsd.reporting.selection import selection_of
 
     grid = grid_of(options)
     for folder in (grid.unfinished_report_folder, grid.report_folder):
         if (folder / "index.html").exists():
-            print(tables_as_text(Results.read(folder / "results.json")))
+            results = Results.read(folder / "results.json")
+            if grid.is_named:
+                results.selection = selection_of(grid)
+            print(tables_as_text(results))
             print(f"Report: {folder / 'index.html'}")
             return
     sys.exit(

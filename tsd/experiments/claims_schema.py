@@ -89,6 +89,11 @@ def load_claims(path: Path, experiments: Experiments) -> dict[str, Claim]:
         _check_kind(place, entry)
         claim = validate(Claim, entry, place)
         require_new(place, claim.id, claims)
+        if claim.id in experiments.targets:
+            raise DeclarationError(
+                f"{place}: key id: a table, figure or run is called {claim.id} too, so that "
+                f"`only={claim.id}` could mean either; give the claim another id"
+            )
         if claim.protocol is not None:
             require(f"{place}: key protocol", "protocol", claim.protocol, experiments.protocols)
         claim.test.check(place, experiments)

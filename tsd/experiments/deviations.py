@@ -134,7 +134,7 @@ def _values(content: Any, paths: Iterable[str]) -> Values:
     found: Values = {}
     for path in paths:
         for place, value in _at(content, path.split("."), ""):
-            found |= _leaves(value, place)
+            found |= leaves(value, place)
     return found
 
 
@@ -151,12 +151,20 @@ def _at(content: Any, parts: list[str], place: str) -> Iterator[tuple[str, Any]]
             yield from _at(entry, rest, f"{place}.{index}")
 
 
-def _leaves(value: Any, place: str) -> Values:
-    """The single values in nested mappings and lists; an empty one is a value itself."""
+def leaves(value: Any, place: str) -> Values:
+    """The single values in nested mappings and lists; an empty one is a value itself.
+
+    Args:
+        value: What a config has at a place.
+        place: Its dotted path; the empty text for the whole config.
+
+    Returns:
+        Dotted path → value, tuples as lists.
+    """
     if isinstance(value, dict) and value:
-        parts = [_leaves(each, f"{place}.{key}") for key, each in value.items()]
+        parts = [leaves(each, f"{place}.{key}".lstrip(".")) for key, each in value.items()]
     elif isinstance(value, list | tuple) and value:
-        parts = [_leaves(each, f"{place}.{index}") for index, each in enumerate(value)]
+        parts = [leaves(each, f"{place}.{index}") for index, each in enumerate(value)]
     else:
         return {place: list(value) if isinstance(value, tuple) else value}
     return {path: leaf for part in parts for path, leaf in part.items()}

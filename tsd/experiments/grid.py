@@ -37,6 +37,7 @@ class Grid:
         dataset: On what, where a run names no data set of its own.
         stands_in: Whether ``dataset`` replaces also those that runs name.
         only: Ids of the tables, figures and runs that are wanted; None for all.
+        is_named: Whether the user has said what is wanted; otherwise the scale says it.
         results: Folder of all results.
         command_line_options: Options that name a job's grid to ``python -m tsd``.
         target_options: The same, and how many seeds were asked for. A job does not know that: it
@@ -63,6 +64,7 @@ class Grid:
     checkpoints: Mapping[str, Path] = field(default_factory=dict)
     seeds_by_need: bool = False
     golden: Golden | None = None
+    is_named: bool = False
 
     @property
     def name(self) -> str:
@@ -162,7 +164,7 @@ class Grid:
     def asking_for(self, targets: Sequence[str]) -> "Grid":
         """The same grid where only these tables, figures and runs are asked for."""
         options = (*self.target_options, f"--only={','.join(targets)}")
-        return replace(self, only=tuple(targets), report_options=options)
+        return replace(self, only=tuple(targets), report_options=options, is_named=True)
 
     def presentation(self) -> str:
         """A digest of all that a report shows without training for it: texts, published values."""
@@ -204,8 +206,17 @@ class Grid:
 
         The others are shown as not run, and never compiled.
         """
-        shown = {id(job) for job in (*self.wanted, *self.found)}
-        return [job for job in self.jobs if id(job) in shown]
+        return self._in_order([*self.wanted, *self.found])
+
+    @property
+    def selected(self) -> list[Job]:
+        """The jobs that a status is about: those that the user names, else those shown."""
+        return self._in_order(self.wanted) if self.is_named else self.shown
+
+    def _in_order(self, jobs: Iterable[Job]) -> list[Job]:
+        """Some of the jobs, each once, in the order of their declaration."""
+        chosen = {id(job) for job in jobs}
+        return [job for job in self.jobs if id(job) in chosen]
 
     def has(self, run: Run) -> bool:
         """Whether the scale has something to stand for the run's backbone, and data that it is on.

@@ -1,7 +1,8 @@
 """The grid that a user's settings name."""
 
 import difflib
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ from tsd.experiments.grid import Grid
 from tsd.experiments.inconsistencies import Inconsistency, load_inconsistencies
 from tsd.experiments.load import Experiments, load_experiments
 from tsd.experiments.looks import require_decidable
+from tsd.experiments.metrics import METRICS, Step
 from tsd.experiments.reading import DeclarationError, suggest
 from tsd.experiments.scale_schema import Scale
 
@@ -32,14 +34,14 @@ def open_grid(settings: Mapping[str, Any], results: Path = Path("results")) -> G
 
     Args:
         settings: ``scale``, id of a declared scale or a YAML file, mini by default; ``dataset``,
-            likewise, for all runs, the scale's own by default; ``only``, ids of tables, figures
-            and runs with commas between them, or ``all``, the scale's own by default; ``seeds``,
-            how many (3: seeds 0, 1 and 2), or ``auto`` for as many as the claims need
-            (:mod:`tsd.experiments.looks`), the scale's own by default;
-            ``protocol``, id of a declared protocol or a YAML file, the scale's own by default;
-            ``checkpoint``, files of weights, as
-            :func:`tsd.experiments.checkpoints.given_checkpoints` reads them;
-            ``experiments``, folder of the declarations.
+            likewise, for all runs, the scale's own by default; ``only``, ids of tables, figures,
+            claims and runs with commas between them, or ``all``, the scale's own by default (a
+            claim stands for what decides it); ``seeds``, how many (3: seeds 0, 1 and 2), or
+            ``auto`` for as many as the claims need (:mod:`tsd.experiments.looks`), the scale's own
+            by default; ``protocol``, id of a declared protocol or a YAML file, the scale's own by
+            default; ``checkpoint``, files of weights, as
+            :func:`tsd.experiments.checkpoints.given_checkpoints` reads them; ``experiments``,
+            folder of the declarations.
         results: Folder of the results.
 
     Raises:
@@ -75,9 +77,13 @@ def open_grid(settings: Mapping[str, Any], results: Path = Path("results")) -> G
             scale = scale.model_copy(update={"seeds": list(range(_count(given["seeds"])))})
         target_options.append(f"--seeds={given['seeds']}")
     asked = [f"--only={given['only']}"] if "only" in given else []
+    claims = _all(load_claims, Path(folder, "claims.yaml"), experiments)
+    only = _own(scale, experiments)
+    if "only" in given:
+        only = _wanted(given["only"], experiments, claims)
     grid = Grid(
         experiments,
-        claims=_all(load_claims, Path(folder, "claims.yaml"), experiments),
+        claims=claims,
         inconsistencies=_all(
             load_inconsistencies, Path(folder, "inconsistencies.yaml"), experiments
         ),
@@ -85,13 +91,14 @@ def open_grid(settings: Mapping[str, Any], results: Path = Path("results")) -> G
         scale=scale,
         dataset=dataset,
         stands_in=scale.stands_in or "dataset" in given,
-        only=_wanted(given["only"], experiments) if "only" in given else _own(scale, experiments),
+        only=only,
         results=results,
         command_line_options=tuple(options),
         target_options=tuple(target_options),
         report_options=(*target_options, *asked),
         checkpoints=checkpoints,
         seeds_by_need=by_need,
+        is_named="only" in given,
     )
     require_decidable(grid)
     return replace(grid, golden=load_golden(Path(folder), grid.name))
@@ -121,13 +128,33 @@ def _count(seeds: str) -> int:
     return int(seeds)
 
 
-def _wanted(names: str, experiments: Experiments) -> tuple[str, ...] | None:
+def _wanted(
+    names: str, experiments: Experiments, claims: Sequence[Claim]
+) -> tuple[str, ...] | None:
+    """The tables, figures and runs that the setting ``only`` names; None for all."""
     if names == "all":
         return None
-    wanted = tuple(name.strip() for name in names.split(",") if name.strip())
-    for name in wanted:
-        if name not in experiments.targets:
-            raise DeclarationError(
-                f"setting only: unknown name {name!r}" + suggest(name, experiments.targets)
-            )
-    return wanted
+    by_id = {claim.id: claim for claim in claims}
+    wanted: list[str] = []
+    for name in filter(None, map(str.strip, names.split(","))):
+        if name in by_id:
+            wanted += _behind(by_id[name], experiments)
+        elif name in experiments.targets:
+            wanted.append(name)
+        else:
+            known = [*experiments.targets, *by_id]
+            raise DeclarationError(f"setting only: unknown name {name!r}" + suggest(name, known))
+    return tuple(dict.fromkeys(wanted))
+
+
+def _behind(claim: Claim, experiments: Experiments) -> list[str]:
+    """What decides a claim: its runs, and a table with their runtimes where it is about these."""
+    if all(METRICS[name].step is not Step.LATENCY for name in claim.metrics):
+        return claim.runs
+    timed = (
+        table.id
+        for table in experiments.tables.values()
+        if any(METRICS[name].step is Step.LATENCY for name in table.metrics)
+        and {*claim.runs} <= {*experiments.runs_for(table.id)}
+    )
+    return [*itertools.islice(timed, 1), *claim.runs]

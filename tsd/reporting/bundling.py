@@ -18,6 +18,7 @@ from tsd.experiments.grid import Grid, possible
 from tsd.liveness import is_training
 from tsd.reporting.collect import collect_all, collect_folder
 from tsd.reporting.image_noise import image_noise
+from tsd.reporting.selection import combined
 from tsd.reporting.wording import count
 from tsd.results.bundle_format import (
     BUNDLE_VERSION,
@@ -165,9 +166,12 @@ def unbundle(bundles: Sequence[Path], results: Path, announce: Callable[[str], N
 
 
 NOT_DECLARED = frozenset(
-    {"generated", "commit", "dirty", "data", "runs", "image_noise", "lengths", "looks"}
+    {"generated", "commit", "dirty", "data", "runs", "image_noise", "lengths", "looks", "selection"}
 )
-"""Parts of collected results that may differ between two bundles of one grid: what was measured."""
+"""Parts of collected results that may differ between two bundles of one grid.
+
+They are what was measured, and what was asked for.
+"""
 
 
 @contextmanager
@@ -268,6 +272,7 @@ def _combined(first: Results, other: Results, origins: str) -> Results:
             "dirty": first.dirty and same_commit,
             "lengths": _combined_lengths(first.lengths, other.lengths),
             "looks": first.looks if first.looks == other.looks else None,
+            "selection": combined(first.selection, other.selection),
         }
     )
 

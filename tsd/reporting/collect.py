@@ -20,6 +20,7 @@ from tsd.experiments.spending import errors_of_looks
 from tsd.liveness import is_training
 from tsd.reporting.image_noise import image_noise
 from tsd.reporting.intervals import ERROR
+from tsd.reporting.selection import selection_of
 from tsd.reporting.wording import listed_once
 from tsd.results.collected import (
     RESULTS_VERSION,
@@ -51,7 +52,11 @@ def collect_all(grid: Grid) -> Results:
         RecordError: A file of a training is malformed.
     """
     shown = grid.shown
-    return collect(grid, shown, {job.run.id for job in grid.jobs} - {job.run.id for job in shown})
+    results = collect(
+        grid, shown, {job.run.id for job in grid.jobs} - {job.run.id for job in shown}
+    )
+    results.selection = selection_of(grid)
+    return results
 
 
 def collect(grid: Grid, jobs: Iterable[Job], not_run: Collection[str] = ()) -> Results:
@@ -161,7 +166,7 @@ def collect_lengths(grid: Grid, runs: Mapping[str, CollectedRun]) -> list[Collec
         one = replace(grid, scale=scale)
         jobs = {name: one.jobs_of(name)[0] for name in names}
         trainings = {
-            name: runs[name].seeds if scale is grid.scale else _seeds_found(job)
+            name: runs[name].seeds if scale is grid.scale else seeds_found(job)
             for name, job in jobs.items()
             if job.mistake is None
         }
@@ -186,8 +191,12 @@ def collect_lengths(grid: Grid, runs: Mapping[str, CollectedRun]) -> list[Collec
     return found
 
 
-def _seeds_found(job: Job) -> dict[int, Training]:
-    """The trainings of a job's run by seed, of all seeds that anybody has asked for."""
+def seeds_found(job: Job) -> dict[int, Training]:
+    """The trainings of a job's run by seed, of all seeds that anybody has asked for.
+
+    Args:
+        job: A training of the run; it is compiled.
+    """
     folders = job.folder.path.parent.glob("seed*")
     seeds = sorted(int(path.name.removeprefix("seed")) for path in folders)
     return {seed: collect_job(replace(job, seed=seed)) for seed in seeds}

@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 
 from tsd.experiments.metrics import MAIN
 from tsd.reporting.drawing import INK, OURS, PAPERS, RULES
+from tsd.reporting.selection import about
 from tsd.reporting.summary import ComparedGain, compared_gains, seeds_phrase
 from tsd.reporting.wording import row_name
 from tsd.results.collected import Results
@@ -23,7 +24,7 @@ def draw_gains(collected: Path, out: Path) -> None:
         collected: The file with the collected results.
         out: Path of the figure; its suffix is replaced by ``.png`` and ``.svg``.
     """
-    results = Results.read(collected)
+    results = about(Results.read(collected))
     metric = results.metrics[MAIN].title
     gains = compared_gains(results)
     figure = Figure(figsize=(8.2, 1.75 + 0.46 * max(len(gains), 1)), layout="constrained")

@@ -5,6 +5,7 @@ from collections import Counter
 
 from tsd.experiments.metrics import MAIN
 from tsd.reporting.escaping import markdown
+from tsd.reporting.selection import about, only_asked
 from tsd.reporting.summary import ComparedGain, agreement, compared_gains, seeds_phrase
 from tsd.reporting.verdicts import Outcome
 from tsd.reporting.verdicts_by_look import judge_by_look
@@ -18,19 +19,22 @@ def headline(results: Results) -> str:
     """Say in one sentence of Markdown what was measured.
 
     The gain that it names is that of the first comparison of the first claim, which is what the
-    paper is about; where that was not measured, it is the first measured gain of the tables.
+    paper is about; where that was not measured, it is the first measured gain of the tables. What
+    nobody asked for is not counted.
 
     Args:
         results: The content of ``results.json``.
     """
-    evaluated = sum(training.state is State.EVALUATED for training in results.trainings())
+    results = about(results)
+    counted = only_asked(results)
+    evaluated = sum(training.state is State.EVALUATED for training in counted.trainings())
     scale = results.scale
     where = f"At scale {scale.id} on “{markdown(results.dataset.name)}”"
     if not scale.is_paper:
         where += ", whose AP is not the paper’s"
     if not evaluated:
         return f"{where}, no training is evaluated yet."
-    made = f"{count(evaluated, 'training')}, {seeds_phrase(results)}{_verdicts(results)}"
+    made = f"{count(evaluated, 'training')}, {seeds_phrase(counted)}{_verdicts(results)}"
     gains = compared_gains(results)
     if not gains:
         return f"{where}, {made}, no gain was measured that the paper prints."

@@ -28,6 +28,7 @@ from tsd.reporting import (
     new_images,
     object_counts,
     per_class,
+    selection,
     summary,
     tables,
     verdict_texts,
@@ -78,7 +79,7 @@ def write_pages(collected: Path) -> Path:
         The path of the HTML page.
     """
     folder = collected.parent
-    results = Results.read(collected)
+    results = selection.about(Results.read(collected))
     environment = _environment()
     content = {
         "results": results,
@@ -86,7 +87,7 @@ def write_pages(collected: Path) -> Path:
         "differing": disagreements.disagreements(results),
         "captions": {
             figure.id: (folder / "figures" / f"{figure.id}.txt").read_text(encoding="utf-8")
-            for figure in results.figures
+            for figure in selection.figures(results)
         },
         "has_samples": (folder / "figures" / "samples.png").exists(),
         "states": summary.state_counts(results),
@@ -121,6 +122,7 @@ def _environment() -> jinja2.Environment:
         new_images=new_images,
         object_counts=object_counts,
         per_class=per_class,
+        selection=selection,
         State=State,
         tables=tables,
         to_markdown=tables.to_markdown,
@@ -154,11 +156,12 @@ def tone(results: Results, metric: str, gain: float | None) -> str:
 
 
 def headline(results: Results) -> str:
-    """Write the tables' leading metric as plain text, at most 100 columns wide.
+    """Write the leading metric of what was asked for as plain text, at most 100 columns wide.
 
     Args:
         results: The content of ``results.json``.
     """
+    results = selection.about(results)
     caveats = [
         summary.scale_caveat(results),
         comparability.data_remark(results, results.runs),
@@ -166,7 +169,7 @@ def headline(results: Results) -> str:
         convergence.convergence_remark(results),
     ]
     lines = textwrap.wrap(" ".join(text for text in caveats if text), TERMINAL)
-    for table in results.tables:
+    for table in selection.each_run_once(results):
         metric = leading(table.metrics)
         index = table.metrics.index(metric)
         title = wording.metric_title(results.metrics[metric])
@@ -177,7 +180,8 @@ def headline(results: Results) -> str:
             cell = filled.cells[index]
             lines.append(_headline_row(wording.row_name(filled.row), cell, results))
             lines += [_clip(f"    {text}", TERMINAL) for text in wording.failures(filled.run)]
-    return "\n".join(lines)
+    left_out = selection.remark(results)
+    return "\n".join([*lines, "", left_out] if left_out else lines)
 
 
 def _networks(results: Results, table: Table) -> list[str]:

@@ -12,6 +12,7 @@ from tsd.reporting.cells import FilledRow, fill, training_id
 from tsd.reporting.comparability import data_remark, networks_text
 from tsd.reporting.convergence import length_phrase
 from tsd.reporting.moderation import FEWEST
+from tsd.reporting.selection import tables
 from tsd.reporting.wording import commit_text, is_zero
 from tsd.results.collected import CollectedRun, Results, State
 
@@ -64,7 +65,7 @@ def compared_gains(results: Results) -> list[ComparedGain]:
     The gain of one pair of trainings over the other is there once, however many rows show it.
     """
     found: dict[tuple[str, str], ComparedGain] = {}
-    for table in results.tables:
+    for table in tables(results):
         for filled in fill(results, table):
             for gain in _gains_of(results, table, filled):
                 same = found.get(gain.trainings)

@@ -117,3 +117,21 @@ def _mean(prices: Sequence[Price], source: Source) -> Price | None:
     unit = max(units, key=units.count)
     hours = [price.hours for price in prices if price.unit == unit and price.hours is not None]
     return Price(statistics.fmean(hours), unit, source)
+
+
+def sum_text(prices: Sequence[Price], noun: str = "") -> str:
+    """Say the hours of several trainings, and how many of them have no price.
+
+    Args:
+        prices: The hours of each.
+        noun: What follows each unit, such as "hours".
+    """
+    sums: dict[str, float] = {}
+    for price in prices:
+        if price.hours is not None:
+            sums[price.unit] = sums.get(price.unit, 0) + price.hours
+    words = [f"{hours:,.2f} {unit} {noun}".rstrip() for unit, hours in sums.items()]
+    unknown = sum(price.hours is None for price in prices)
+    if unknown:
+        words.append(f"{unknown} unknown")
+    return " + ".join(words) or "0"

@@ -179,6 +179,20 @@ class CollectedScale(_Part):
     is_paper: bool
 
 
+class CollectedSelection(_Part):
+    """What a report is about, where not all that is declared was asked for.
+
+    ``asked`` are the ids of the tables, figures and runs that were asked for, by the user or by the
+    scale. ``runs`` are those behind them, and also those that have results where the user has named
+    nothing. ``left_out`` are the other runs of the scale: a report says how many they are and shows
+    nothing of them.
+    """
+
+    asked: list[str]
+    runs: list[str]
+    left_out: list[str]
+
+
 class CollectedLooks(_Part):
     """The looks at growing results that say how many seeds each run has.
 
@@ -223,6 +237,7 @@ class Results(_Part):
     where nobody has written any down. ``lengths`` has the results of the scale and of its variants
     with longer or shorter trainings, the shortest first; it is empty where there are no variants.
     ``image_noise`` says of the compared numbers how much they hang on the images of the val split.
+    ``selection`` is None where all that is declared was asked for.
     """
 
     version: Literal[3]
@@ -247,6 +262,7 @@ class Results(_Part):
     golden: Golden | None = None
     lengths: list[CollectedLength] = []
     image_noise: list[ImageNoise] = []
+    selection: CollectedSelection | None = None
 
     @classmethod
     def read(cls, path: Path) -> Self:
