@@ -1,5 +1,6 @@
 import json
 import math
+import shutil
 import subprocess
 import sys
 import threading
@@ -9,23 +10,19 @@ import pytest
 from mlflow import MlflowClient
 
 from tsd.experiments.metrics import EVALUATION_VERSION
-from tsd.tracking import store
-from tsd.tracking.store import (
-    TrackingError,
-    follow_run,
-    prepare_store,
-    sync_run,
-)
-from tsd.tracking.uri import artifact_folder
+from tsd.tracking import connection
+from tsd.tracking.run_files import TrackingError
+from tsd.tracking.store import follow_run, prepare_store, sync_run
+from tsd.tracking.uri import artifact_folder, redact
 
 EXPERIMENT = "tsd-mini"
 NOBODY_LISTENS = "http://127.0.0.1:1"
 
 
 @pytest.fixture(scope="module")
-def uri(tmp_path_factory):
+def uri(tmp_path_factory, empty_store):
     """One database for the module: its creation is the slow part; runs differ by key."""
-    uri = f"sqlite:///{tmp_path_factory.mktemp('store') / 'mlflow.db'}"
+    uri = f"sqlite:///{shutil.copy(empty_store, tmp_path_factory.mktemp('store'))}"
     prepare_store(uri, [EXPERIMENT])
     return uri
 
@@ -266,11 +263,11 @@ def test_a_locked_database_is_tried_again(run_dir, uri, client, monkeypatch):
 
     def locked_at_first(*arguments, **keywords):
         if len(delays) < 2:
-            raise store.MlflowException("(sqlite3.OperationalError) database is locked")
+            raise connection.MlflowException("(sqlite3.OperationalError) database is locked")
         return log_batch(*arguments, **keywords)
 
     monkeypatch.setattr(MlflowClient, "log_batch", locked_at_first)
-    monkeypatch.setattr(store.time, "sleep", delays.append)
+    monkeypatch.setattr(connection.time, "sleep", delays.append)
     run_id = sync_run(run_dir, uri)["run_id"]
     assert delays == [0.2, 0.4]
     assert len(history(client, run_id)) == 3
@@ -278,14 +275,14 @@ def test_a_locked_database_is_tried_again(run_dir, uri, client, monkeypatch):
 
 def test_a_database_locked_for_good_is_given_up(run_dir, uri, monkeypatch):
     def locked(*arguments, **keywords):
-        raise store.MlflowException("(sqlite3.OperationalError) database is locked")
+        raise connection.MlflowException("(sqlite3.OperationalError) database is locked")
 
     delays = []
     monkeypatch.setattr(MlflowClient, "log_batch", locked)
-    monkeypatch.setattr(store.time, "sleep", delays.append)
+    monkeypatch.setattr(connection.time, "sleep", delays.append)
     with pytest.raises(TrackingError, match="database is locked"):
         sync_run(run_dir, uri)
-    assert tuple(delays) == store.RETRY_DELAYS_S
+    assert tuple(delays) == connection.RETRY_DELAYS_S
 
 
 def test_an_unreachable_store(run_dir, monkeypatch, capsys):
@@ -323,7 +320,7 @@ def test_credentials_are_not_shown(run_dir, monkeypatch):
     ],
 )
 def test_redacted_uri(uri, shown):
-    assert store.redact(uri) == shown
+    assert redact(uri) == shown
 
 
 def test_follow_stops_when_the_run_is_done(run_dir, uri, client, monkeypatch):

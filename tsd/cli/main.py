@@ -14,6 +14,7 @@ from tsd.cli import (
     publishing_steps,
     questions,
     steps,
+    summary_step,
     tracking_views,
     training_step,
 )
@@ -279,6 +280,8 @@ def _parser() -> argparse.ArgumentParser:
     text = "Gather the results of all trainings into one file."
     collect = add("collect", steps.collect, [wanted, out], text)
     collect.add_argument("--target", help="Only the runs behind this table or figure are gathered.")
+    text = "Bring each run over its seeds into MLflow."
+    add("track-summaries", summary_step.track_summaries, [wanted, collected, out], text)
     page = add("page", steps.page, [grid, collected], "Write the pages of the report.")
     page.add_argument("--ready", default="", help="These tables and figures are written already.")
     table = add("table", steps.table, [collected, out], "Write one table.")
