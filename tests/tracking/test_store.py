@@ -236,27 +236,6 @@ def test_prepare_twice(uri, client, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_runs_are_synced_by_several_processes_at_once(tmp_path, uri, client):
-    code = (
-        "import sys, pathlib; from tsd.tracking.store import sync_run\n"
-        "for _ in range(3): print(sync_run(pathlib.Path(sys.argv[1]), sys.argv[2])['run_id'])"
-    )
-    folders = [make_run(tmp_path / f"run{i}", key=f"at-once/{i}") for i in range(3)]
-    for folder in folders:
-        write_events(folder, [(step, 1 / step) for step in range(1, 800)])
-    processes = [
-        subprocess.Popen([sys.executable, "-c", code, folder, uri], stdout=subprocess.PIPE)
-        for folder in folders
-    ]
-    outputs = [process.communicate()[0].decode().split() for process in processes]
-    assert [process.returncode for process in processes] == [0, 0, 0]
-    assert all(len(ids) == 3 and len(set(ids)) == 1 for ids in outputs)
-    run_ids = [ids[0] for ids in outputs]
-    assert len(set(run_ids)) == 3
-    for run_id in run_ids:
-        assert [step for step, _, _ in history(client, run_id)] == list(range(1, 800))
-
-
 def test_a_locked_database_is_tried_again(run_dir, uri, client, monkeypatch):
     delays = []
     log_batch = MlflowClient.log_batch

@@ -13,6 +13,7 @@ from tsd.cli import (
     plan,
     publishing_steps,
     questions,
+    server_step,
     steps,
     summary_step,
     tracking_views,
@@ -200,6 +201,8 @@ def _parser() -> argparse.ArgumentParser:
     text = "Serve MLflow's pages on loopback, and print the addresses of the grid's views."
     ui = add("ui", tracking_views.ui, [grid], text)
     ui.add_argument("--port", type=int, default=tracking_views.PORT, help="They are served here.")
+    text = "Run MLflow's server with users, PostgreSQL and artifacts of its own."
+    server_step.add_options(add("server", server_step.server, [], text))
     text = "Say what it costs to train what is asked for, before anything starts."
     asked = add("plan", plan.plan, [wanted], text)
     asked.add_argument(

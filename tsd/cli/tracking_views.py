@@ -11,6 +11,7 @@ from tsd.experiments.baselines import baselines_of
 from tsd.experiments.grid import Grid
 from tsd.experiments.metrics import MAIN, METRICS, Step
 from tsd.experiments.schema import Table
+from tsd.tracking.server import QUIET
 from tsd.tracking.uri import local_artifacts, redact, tracking_uri
 from tsd.tracking.views import View, address, tags_of
 
@@ -123,5 +124,5 @@ def ui(options: Namespace) -> None:
     if artifacts is not None:
         command += ["--artifacts-destination", str(artifacts)]
     # In the environment, and not as an option that every user of the machine could read.
-    environment = {**os.environ, "MLFLOW_BACKEND_STORE_URI": uri}
+    environment = {**os.environ, **QUIET, "MLFLOW_BACKEND_STORE_URI": uri}
     os.execvpe(command[0], command, environment)  # noqa: S606

@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-# mlflow reads both: jobs run on nodes without a way out, and a server that is away is tried again
-# by the next sync rather than for minutes by this one.
+# mlflow reads them: jobs run on nodes without a way out, and a server that is away or does not
+# answer is tried again by the next sync rather than for minutes by this one.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 
 from mlflow import MlflowClient
 from mlflow.entities import LifecycleStage
