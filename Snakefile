@@ -32,6 +32,7 @@ rule all:
     default_target: True
     input:
         rules.report.output,
+        rules.track_summaries.output,
 
 
 onstart:

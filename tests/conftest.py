@@ -56,6 +56,16 @@ def tiny_data(tmp_path_factory) -> Path:
     return root
 
 
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory) -> Path:
+    """An MLflow database with nothing in it, to be copied: to create one takes seconds."""
+    from tsd.tracking.store import prepare_store
+
+    path = tmp_path_factory.mktemp("empty-store") / "mlflow.db"
+    prepare_store(f"sqlite:///{path}", [])
+    return path
+
+
 @pytest.fixture
 def smoke_grid(tiny_data, tmp_path) -> Grid:
     """The smoke scale on the tiny data set, with results of its own."""

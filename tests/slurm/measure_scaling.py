@@ -255,7 +255,8 @@ def make_run(folder, number, events=20, metrics=8):
 
 def sync(run, uri):
     """Seconds of a sync, and its error."""
-    from tsd.tracking.store import TrackingError, sync_run
+    from tsd.tracking.run_files import TrackingError
+    from tsd.tracking.store import sync_run
 
     started = time.monotonic()
     try:

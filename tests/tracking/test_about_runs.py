@@ -1,6 +1,7 @@
 """What MLflow says about runs and experiments besides what was measured."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,8 @@ EXPERIMENT = "tsd-mini"
 
 
 @pytest.fixture(scope="module")
-def uri(tmp_path_factory):
-    uri = f"sqlite:///{tmp_path_factory.mktemp('store') / 'mlflow.db'}"
+def uri(tmp_path_factory, empty_store):
+    uri = f"sqlite:///{shutil.copy(empty_store, tmp_path_factory.mktemp('store'))}"
     prepare_store(uri, [EXPERIMENT])
     return uri
 

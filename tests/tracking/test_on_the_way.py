@@ -1,6 +1,7 @@
 """What a network was worth on the way of its training, as a curve in MLflow."""
 
 import json
+import shutil
 
 import pytest
 from mlflow import MlflowClient
@@ -12,9 +13,9 @@ from tsd.tracking.uri import artifact_folder
 
 
 @pytest.fixture(scope="module")
-def uri(tmp_path_factory):
+def uri(tmp_path_factory, empty_store):
     """One database for the module."""
-    uri = f"sqlite:///{tmp_path_factory.mktemp('store') / 'mlflow.db'}"
+    uri = f"sqlite:///{shutil.copy(empty_store, tmp_path_factory.mktemp('store'))}"
     prepare_store(uri, ["tsd-mini"])
     return uri
 

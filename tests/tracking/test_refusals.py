@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -19,7 +20,8 @@ from tsd.liveness import this_process
 from tsd.results.records import EvaluationRecord, TrackingRecord
 from tsd.run_folder import read_json, update_status, write_json
 from tsd.tracking.batches import pair_batches
-from tsd.tracking.store import TrackingError, follow_run, prepare_store, sync_run
+from tsd.tracking.run_files import TrackingError
+from tsd.tracking.store import follow_run, prepare_store, sync_run
 from tsd.tracking.uri import artifact_folder
 
 EXPERIMENT = "tsd-mini"
@@ -27,8 +29,8 @@ STARRED = "model.roi_head.bbox_head.*.fc_out_channels"
 
 
 @pytest.fixture(scope="module")
-def uri(tmp_path_factory):
-    uri = f"sqlite:///{tmp_path_factory.mktemp('store') / 'mlflow.db'}"
+def uri(tmp_path_factory, empty_store):
+    uri = f"sqlite:///{shutil.copy(empty_store, tmp_path_factory.mktemp('store'))}"
     prepare_store(uri, [EXPERIMENT])
     return uri
 
@@ -159,7 +161,7 @@ def test_a_store_that_takes_nothing_is_found_at_the_start(uri, monkeypatch):
 
 
 @pytest.fixture
-def grid(smoke_grid, tmp_path, monkeypatch):
+def grid(smoke_grid, tmp_path, empty_store, monkeypatch):
     """A grid with a finished, a failed and a running training, and a store of its own."""
     for job, state in zip(smoke_grid.jobs, ("done", "failed", "running"), strict=False):
         folder = trained(job.folder.path, job.key)
@@ -173,7 +175,7 @@ def grid(smoke_grid, tmp_path, monkeypatch):
         assert folder.exists()
     monkeypatch.setattr(steps, "grid_of", lambda options: smoke_grid)
     monkeypatch.setattr(steps, "planned_job", lambda grid, options: smoke_grid.jobs[0])
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{shutil.copy(empty_store, tmp_path)}")
     return smoke_grid
 
 

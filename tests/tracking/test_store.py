@@ -1,5 +1,6 @@
 import json
 import math
+import shutil
 import subprocess
 import sys
 import threading
@@ -9,23 +10,19 @@ import pytest
 from mlflow import MlflowClient
 
 from tsd.experiments.metrics import EVALUATION_VERSION
-from tsd.tracking import store
-from tsd.tracking.store import (
-    TrackingError,
-    follow_run,
-    prepare_store,
-    sync_run,
-)
-from tsd.tracking.uri import artifact_folder
+from tsd.tracking import connection
+from tsd.tracking.run_files import TrackingError
+from tsd.tracking.store import follow_run, prepare_store, sync_run
+from tsd.tracking.uri import artifact_folder, redact
 
 EXPERIMENT = "tsd-mini"
 NOBODY_LISTENS = "http://127.0.0.1:1"
 
 
 @pytest.fixture(scope="module")
-def uri(tmp_path_factory):
+def uri(tmp_path_factory, empty_store):
     """One database for the module: its creation is the slow part; runs differ by key."""
-    uri = f"sqlite:///{tmp_path_factory.mktemp('store') / 'mlflow.db'}"
+    uri = f"sqlite:///{shutil.copy(empty_store, tmp_path_factory.mktemp('store'))}"
     prepare_store(uri, [EXPERIMENT])
     return uri
 
@@ -239,38 +236,17 @@ def test_prepare_twice(uri, client, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_runs_are_synced_by_several_processes_at_once(tmp_path, uri, client):
-    code = (
-        "import sys, pathlib; from tsd.tracking.store import sync_run\n"
-        "for _ in range(3): print(sync_run(pathlib.Path(sys.argv[1]), sys.argv[2])['run_id'])"
-    )
-    folders = [make_run(tmp_path / f"run{i}", key=f"at-once/{i}") for i in range(3)]
-    for folder in folders:
-        write_events(folder, [(step, 1 / step) for step in range(1, 800)])
-    processes = [
-        subprocess.Popen([sys.executable, "-c", code, folder, uri], stdout=subprocess.PIPE)
-        for folder in folders
-    ]
-    outputs = [process.communicate()[0].decode().split() for process in processes]
-    assert [process.returncode for process in processes] == [0, 0, 0]
-    assert all(len(ids) == 3 and len(set(ids)) == 1 for ids in outputs)
-    run_ids = [ids[0] for ids in outputs]
-    assert len(set(run_ids)) == 3
-    for run_id in run_ids:
-        assert [step for step, _, _ in history(client, run_id)] == list(range(1, 800))
-
-
 def test_a_locked_database_is_tried_again(run_dir, uri, client, monkeypatch):
     delays = []
     log_batch = MlflowClient.log_batch
 
     def locked_at_first(*arguments, **keywords):
         if len(delays) < 2:
-            raise store.MlflowException("(sqlite3.OperationalError) database is locked")
+            raise connection.MlflowException("(sqlite3.OperationalError) database is locked")
         return log_batch(*arguments, **keywords)
 
     monkeypatch.setattr(MlflowClient, "log_batch", locked_at_first)
-    monkeypatch.setattr(store.time, "sleep", delays.append)
+    monkeypatch.setattr(connection.time, "sleep", delays.append)
     run_id = sync_run(run_dir, uri)["run_id"]
     assert delays == [0.2, 0.4]
     assert len(history(client, run_id)) == 3
@@ -278,14 +254,14 @@ def test_a_locked_database_is_tried_again(run_dir, uri, client, monkeypatch):
 
 def test_a_database_locked_for_good_is_given_up(run_dir, uri, monkeypatch):
     def locked(*arguments, **keywords):
-        raise store.MlflowException("(sqlite3.OperationalError) database is locked")
+        raise connection.MlflowException("(sqlite3.OperationalError) database is locked")
 
     delays = []
     monkeypatch.setattr(MlflowClient, "log_batch", locked)
-    monkeypatch.setattr(store.time, "sleep", delays.append)
+    monkeypatch.setattr(connection.time, "sleep", delays.append)
     with pytest.raises(TrackingError, match="database is locked"):
         sync_run(run_dir, uri)
-    assert tuple(delays) == store.RETRY_DELAYS_S
+    assert tuple(delays) == connection.RETRY_DELAYS_S
 
 
 def test_an_unreachable_store(run_dir, monkeypatch, capsys):
@@ -323,7 +299,7 @@ def test_credentials_are_not_shown(run_dir, monkeypatch):
     ],
 )
 def test_redacted_uri(uri, shown):
-    assert store.redact(uri) == shown
+    assert redact(uri) == shown
 
 
 def test_follow_stops_when_the_run_is_done(run_dir, uri, client, monkeypatch):

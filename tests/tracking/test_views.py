@@ -23,7 +23,8 @@ def opened(tag):
 def test_every_table_and_figure_has_a_view_that_a_tag_can_hold(grid):
     tags = experiment_tags(grid)
     keys = {name.removeprefix(VIEW_TAG) for name in tags if name.startswith(VIEW_TAG)}
-    assert keys == {"all", *grid.experiments.tables, *grid.experiments.figures}
+    tables = {*grid.experiments.tables, "all"}
+    assert keys == {*tables, *(f"{key}_seeds" for key in tables), *grid.experiments.figures}
     assert all(len(text) <= 5000 for text in tags.values())
 
 
@@ -37,6 +38,30 @@ def test_a_view_has_the_columns_of_its_table(grid):
         assert f"tags.`{table.id}`" in state["selectedColumns"]
         assert state["searchFilter"].endswith(f"tags.`{table.id}` LIKE '%'")
         assert state["runsHiddenMode"] == "SHOW_ALL"
+
+
+def test_a_view_shows_trainings_or_runs_over_their_seeds_and_never_both(grid):
+    views = {view.key: state_of(view) for view in views_of(grid)}
+    for key, state in views.items():
+        kind = "summary" if key.endswith("_seeds") else "training"
+        assert state["searchFilter"].split(" and ")[0] == f"tags.kind = '{kind}'"
+    for state in views.values():
+        of_seeds = "summary" in state["searchFilter"]
+        columns = " ".join(state["selectedColumns"])
+        assert ("mean/" in columns) == of_seeds
+        assert ("final/" in columns) != of_seeds
+        assert ("params.`seed`" in columns) != of_seeds
+
+
+def test_a_view_over_seeds_counts_gains_as_its_table_does(grid):
+    columns = {view.key: state_of(view)["selectedColumns"] for view in views_of(grid)}
+    for end in ("", "_low", "_high"):
+        assert f"metrics.`gain{end}/AP`" in columns["table5_seeds"]
+        assert f"metrics.`gain_over_tsd_joint{end}/AP`" in columns["table3_seeds"]
+    # There tsd_pc gains over tsd_joint, and not over r50 as it usually does.
+    assert "metrics.`gain/AP`" not in columns["table3_seeds"]
+    assert "metrics.`n/AP`" in columns["table5_seeds"]
+    assert "tags.`baseline`" in columns["all_seeds"]
 
 
 def test_the_figure_of_margins_is_drawn_over_both(grid):
@@ -56,7 +81,11 @@ def test_charts_stand_in_sections_of_their_view_and_total_loss_in_none(grid):
         assert {card["metricSectionId"] for card in state["compareRunCharts"]} == sections
         uuids = [card["uuid"] for card in state["compareRunCharts"]]
         assert len(set(uuids)) == len(uuids)
-        assert "loss" not in {card.get("metricKey") for card in state["compareRunCharts"]}
+        drawn = {card.get("metricKey") for card in state["compareRunCharts"]}
+        assert "loss" not in drawn
+        assert ({"loss_tsd_cls", "loss_mask", "s2.loss_tsd_bbox", "grad_norm"} <= drawn) == (
+            not view.of_seeds
+        )
 
 
 def test_writing_views_again_changes_nothing():

@@ -14,7 +14,9 @@ from tsd.cli import (
     plan,
     publishing_steps,
     questions,
+    server_step,
     steps,
+    summary_step,
     tracking_views,
     training_step,
 )
@@ -206,6 +208,8 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="A terminal shows it until all are evaluated, or until Ctrl-C.",
     )
+    text = "Run MLflow's server with users, PostgreSQL and artifacts of its own."
+    server_step.add_options(add("server", server_step.server, [], text))
     text = "Say what it costs to train what is asked for, before anything starts."
     asked = add("plan", plan.plan, [wanted], text)
     asked.add_argument(
@@ -295,6 +299,8 @@ def _parser() -> argparse.ArgumentParser:
     text = "Gather the results of all trainings into one file."
     collect = add("collect", steps.collect, [wanted, out], text)
     collect.add_argument("--target", help="Only the runs behind this table or figure are gathered.")
+    text = "Bring each run over its seeds into MLflow."
+    add("track-summaries", summary_step.track_summaries, [wanted, collected, out], text)
     page = add("page", steps.page, [grid, collected], "Write the pages of the report.")
     page.add_argument("--ready", default="", help="These tables and figures are written already.")
     table = add("table", steps.table, [collected, out], "Write one table.")

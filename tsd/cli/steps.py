@@ -16,6 +16,7 @@ from filelock import FileLock
 from tsd.cli.bundle_steps import report_of_bundles
 from tsd.cli.job_step import grid_of, job_of, logged, planned_job
 from tsd.cli.mask_check import check_masks
+from tsd.cli.summary_step import bring_in, summaries_record
 from tsd.cli.tracking_views import experiment_tags
 from tsd.data.coco_format import counted
 from tsd.experiments.card import card_of, places_of
@@ -24,7 +25,7 @@ from tsd.experiments.figure_kinds import extractions
 from tsd.experiments.grid import Grid, possible
 from tsd.experiments.job import Job
 from tsd.liveness import is_training
-from tsd.results.records import EvaluationRecord, TrackingRecord
+from tsd.results.records import EvaluationRecord, SummariesRecord, TrackingRecord
 from tsd.run_folder import read_json, update_status, write_json, write_text
 from tsd.tracking.uri import tracking_uri
 
@@ -188,9 +189,11 @@ def track_missing(options: Namespace) -> None:
     """Bring jobs into MLflow that could not be brought before, its store being away.
 
     Of jobs without results, those that failed or were interrupted are told to MLflow as such. They
-    get no record, which is for the workflow to write once there are results.
+    get no record, which is for the workflow to write once there are results. The runs over their
+    seeds are brought in too if they could not be.
     """
-    for job in possible(grid_of(options).found):
+    grid = grid_of(options)
+    for job in possible(grid.found):
         folder = job.folder
         places = (folder.tracking, folder.retracking, folder.milestones_tracking)
         records = {place: TrackingRecord.read(place) for place in places}
@@ -201,6 +204,11 @@ def track_missing(options: Namespace) -> None:
                 record.write(place)
         elif records[folder.tracking] is None and folder.card.exists() and not _goes_on(job):
             _into_mlflow(job, print)
+    told = summaries_record(grid)
+    collected = grid.report_folder / "results.json"
+    record = SummariesRecord.read(told)
+    if record is not None and record.error and collected.exists():
+        bring_in(grid, collected, print).write(told)
 
 
 def _renew_card(grid: Grid, job: Job) -> None:

@@ -20,6 +20,10 @@ NONE = "none"
 """The value of a parameter that a run does not have. No parameter is ever left out: what a page
 cannot compare, it cannot show either."""
 
+TRAINING, SUMMARY = "training", "summary"
+"""Values of the tag ``kind``, which tells a training from what the trainings of a run say together.
+"""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -81,19 +85,46 @@ def card_of(job: Job, places: Sequence[Place]) -> dict[str, Any]:
         "paper": _paper(places),
         "data": _data(job),
         "tags": {
-            "run": job.run.id,
-            "why": job.run.why,
-            "kind": "training",
-            "scale": job.scale.id,
-            "dataset": job.dataset.id,
+            **_tags(job, places),
+            "kind": TRAINING,
             "seed": str(job.seed),
-            "digest": job.digest,
-            "tables": " ".join(dict.fromkeys(place.target for place in places)),
-            **_labels(places),
-            "differences": json.dumps(job.run.set, ensure_ascii=False),
             "mlflow.note.content": description(job, places),
-            "mlflow.runColor": colour(job.run.id),
         },
+    }
+
+
+def summary_card_of(job: Job, places: Sequence[Place]) -> dict[str, Any]:
+    """The card of a run over all of its seeds, whatever was measured of them.
+
+    Its parameters are those of a training, so that a page can compare the two, but for the seed,
+    which is ``all``.
+
+    Args:
+        job: Any of the run's trainings.
+        places: Those that show the run.
+    """
+    return {
+        "key": f"{job.key.rpartition('/')[0]}/{SUMMARY}",
+        "name": f"{job.run.id} · all seeds",
+        "experiment": job.experiment,
+        "params": {**parameters(job), "seed": "all"},
+        "paper": _paper(places),
+        "tags": {**_tags(job, places), "kind": SUMMARY},
+    }
+
+
+def _tags(job: Job, places: Sequence[Place]) -> dict[str, str]:
+    """What a training and the summary of its run are found by."""
+    return {
+        "run": job.run.id,
+        "why": job.run.why,
+        "scale": job.scale.id,
+        "dataset": job.dataset.id,
+        "digest": job.digest,
+        "tables": " ".join(dict.fromkeys(place.target for place in places)),
+        **_labels(places),
+        "differences": json.dumps(job.run.set, ensure_ascii=False),
+        "mlflow.runColor": colour(job.run.id),
     }
 
 

@@ -205,6 +205,17 @@ class TrackingRecord(Record):
     error: str | None = None
 
 
+class SummariesRecord(Record):
+    """Where the runs over their seeds are in MLflow, or the error that kept them out.
+
+    ``runs`` has the id of MLflow's entry by the id of the run.
+    """
+
+    uri: str | None = None
+    runs: dict[str, str] = {}
+    error: str | None = None
+
+
 class Records(Record):
     """All records of one training. A step that has not ended has none."""
 

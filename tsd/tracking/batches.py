@@ -6,6 +6,10 @@ from typing import TypeVar
 
 from tsd.tracking.run_files import Event
 
+METRICS_PER_BATCH = 1000
+PAIRS_PER_BATCH = 100  # params or tags
+BYTES_PER_BATCH = 500_000  # MLflow takes 1 MB, indentation included
+
 T = TypeVar("T")
 
 

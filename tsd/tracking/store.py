@@ -7,36 +7,37 @@ cannot stop it. What the store lacks is added by the next sync, from the same fi
 import hashlib
 import json
 import os
-import shlex
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
-# mlflow reads both: jobs run on nodes without a way out, and a server that is away is tried again
-# by the next sync rather than for minutes by this one.
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+# First, since it settles what mlflow reads when it is imported.
+from tsd.tracking.connection import STORE_ERRORS, may_pass, open_experiment, use_store
 
+# isort: split
 from mlflow import MlflowClient
 from mlflow.entities import (
     Dataset,
     DatasetInput,
     InputTag,
-    LifecycleStage,
     Metric,
     Param,
     Run,
     RunTag,
 )
-from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import SQLAlchemyError
 
 from tsd.run_folder import RunFolder
 from tsd.tracking import names
-from tsd.tracking.batches import chunks, event_batches, pair_batches
+from tsd.tracking.batches import (
+    BYTES_PER_BATCH,
+    METRICS_PER_BATCH,
+    PAIRS_PER_BATCH,
+    chunks,
+    event_batches,
+    pair_batches,
+)
 from tsd.tracking.follow import repeat_beside
 from tsd.tracking.run_files import (
     FINAL_PREFIX,
@@ -44,10 +45,9 @@ from tsd.tracking.run_files import (
     VAL_PREFIX,
     Event,
     RunFiles,
-    TrackingError,
     read_run,
 )
-from tsd.tracking.uri import artifact_folder, artifact_location, is_folder, redact, scrub
+from tsd.tracking.uri import artifact_folder, redact
 
 MLFLOW_STATUS = {
     "running": "RUNNING",
@@ -55,17 +55,8 @@ MLFLOW_STATUS = {
     "done": "FINISHED",
     "failed": "FAILED",
 }
-METRICS_PER_BATCH = 1000
-PAIRS_PER_BATCH = 100  # params or tags
-BYTES_PER_BATCH = 500_000  # MLflow takes 1 MB, indentation included
-RETRY_DELAYS_S = (0.2, 0.4, 0.8, 1.6, 3.2)
-
 OPENED_TAG = "tsd.opened"
 """Tag of an experiment: when a workflow last tried whether it can write there."""
-
-STORE_ERRORS = (MlflowException, SQLAlchemyError, OSError, ImportError)
-
-T = TypeVar("T")
 
 
 def prepare_store(uri: str, experiments: Sequence[str]) -> None:
@@ -86,10 +77,10 @@ def prepare_store(uri: str, experiments: Sequence[str]) -> None:
         for experiment in experiments:
             now = time.strftime("%Y-%m-%d %H:%M:%S")
             client.set_experiment_tag(
-                _experiment_id(client, names.name(experiment)), OPENED_TAG, now
+                open_experiment(client, names.name(experiment)), OPENED_TAG, now
             )
 
-    _use_store(uri, open_experiments)
+    use_store(uri, open_experiments)
 
 
 def describe_experiment(uri: str, experiment: str, tags: Mapping[str, str]) -> None:
@@ -105,13 +96,13 @@ def describe_experiment(uri: str, experiment: str, tags: Mapping[str, str]) -> N
     """
 
     def describe(client: MlflowClient) -> None:
-        number = _experiment_id(client, names.name(experiment))
+        number = open_experiment(client, names.name(experiment))
         stored = client.get_experiment(number).tags
         for tag, text in tags.items():
             if stored.get(tag) != text:
                 client.set_experiment_tag(number, tag, text)
 
-    _use_store(uri, describe)
+    use_store(uri, describe)
 
 
 def experiment_number(uri: str, experiment: str) -> str | None:
@@ -125,7 +116,7 @@ def experiment_number(uri: str, experiment: str) -> str | None:
         found = client.get_experiment_by_name(names.name(experiment))
         return None if found is None else found.experiment_id
 
-    return _use_store(uri, find)
+    return use_store(uri, find)
 
 
 def sync_run(run_dir: Path, uri: str) -> dict[str, str]:
@@ -166,14 +157,14 @@ def sync_run(run_dir: Path, uri: str) -> dict[str, str]:
             try:
                 part()
             except STORE_ERRORS as error:
-                if _may_pass(error):
+                if may_pass(error):
                     raise
                 failures.append(error)
         if failures:
             raise failures[0]
         return run
 
-    info = _use_store(uri, ingest).info
+    info = use_store(uri, ingest).info
     return {"uri": redact(uri), "experiment_id": info.experiment_id, "run_id": info.run_id}
 
 
@@ -197,57 +188,8 @@ def follow_run(run_dir: Path, uri: str, parent_pid: int, interval_s: float = 10)
     repeat_beside(parent_pid, sync, interval_s)
 
 
-def _use_store(uri: str, action: Callable[[MlflowClient], T]) -> T:
-    """The outcome of an idempotent action, begun again when other processes are in its way."""
-    if is_folder(uri):
-        raise TrackingError(f"{uri!r}: give a database or a server, as in sqlite:///mlflow.db")
-    delays = iter(RETRY_DELAYS_S)
-    while True:
-        try:
-            return action(MlflowClient(tracking_uri=uri, registry_uri=uri))
-        except STORE_ERRORS as error:
-            if not _may_pass(error) or (delay := next(delays, None)) is None:
-                # Not chained: the cause may hold the credentials.
-                raise TrackingError(f"{redact(uri)}: {scrub(str(error), uri)}") from None
-            time.sleep(delay)
-
-
-def _may_pass(error: Exception) -> bool:
-    """Whether another process was in the way."""
-    lost_race = getattr(error, "error_code", None) == "RESOURCE_ALREADY_EXISTS"
-    return lost_race or "database is locked" in str(error)
-
-
-def _experiment_id(client: MlflowClient, name: str) -> str:
-    """The id of an experiment, which is created if it does not exist.
-
-    Raises:
-        TrackingError: It was deleted. MLflow keeps its name taken and takes nothing for it.
-    """
-    experiment = client.get_experiment_by_name(name)
-    if experiment is None:
-        return client.create_experiment(name, artifact_location(client.tracking_uri))
-    if experiment.lifecycle_stage != LifecycleStage.ACTIVE:
-        raise TrackingError(_deleted(name, experiment.experiment_id, client.tracking_uri))
-    return experiment.experiment_id
-
-
-def _deleted(name: str, experiment_id: str, uri: str) -> str:
-    """What to do about an experiment that was deleted; the deletion may have been meant."""
-    shown = redact(uri)
-    # Who gave a URI with credentials has it in the environment, where mlflow finds it too.
-    store = f"MLFLOW_TRACKING_URI={shlex.quote(shown)} " if shown == uri else ""
-    restore = f"{store}mlflow experiments restore --experiment-id {experiment_id}"
-    purge = f"mlflow gc --backend-store-uri {shlex.quote(shown)} --experiment-ids {experiment_id}"
-    return (
-        f"{shown}: the experiment {name!r} was deleted in MLflow, which keeps it and its name "
-        f"until it is purged. Bring it back with `{restore}`, or remove it for good with "
-        f"`{store}{purge}`"
-    )
-
-
 def _find_or_create_run(client: MlflowClient, files: RunFiles) -> Run:
-    experiment_id = _experiment_id(client, files.experiment)
+    experiment_id = open_experiment(client, files.experiment)
     found = client.search_runs([experiment_id], f"tags.`tsd.key` = '{files.key}'", max_results=1)
     if found:
         return found[0]

@@ -1,4 +1,6 @@
-"""Saved views of MLflow's runs page: one for each table and figure, and one of all runs.
+"""Saved views of MLflow's runs page: of each table and figure, and of all runs.
+
+A view shows single trainings, or the runs over all of their seeds; it never mixes the two.
 
 MLflow (3.17) keeps what its page shows, that is the filter, the order, the columns and the charts,
 in a tag ``mlflow.sharedViewState.<key>`` of an experiment, as JSON, and opens it where an address
@@ -17,7 +19,7 @@ from uuid import NAMESPACE_URL, uuid5
 from tsd.tracking import names
 from tsd.tracking.run_files import FINAL_PREFIX, PAPER_PREFIX
 
-VIEWS_VERSION = 1
+VIEWS_VERSION = 2
 """Of the state that is written."""
 
 VIEW_TAG = "mlflow.sharedViewState."
@@ -25,17 +27,30 @@ VIEW_TAG = "mlflow.sharedViewState."
 PARAMETERS = ("split", "cls_manner", "reg_manner", "sibling_head", "m_c", "m_r", "protocol", "seed")
 """Parameters that every view has a column of."""
 
-COMPARABLE = (
+SEEDLESS = tuple(name for name in PARAMETERS if name != "seed")
+"""The same for runs over all of their seeds."""
+
+HEADS = (
     "loss_tsd_cls",
     "loss_tsd_bbox",
     "loss_cls",
     "loss_bbox",
     "loss_pc_cls",
     "loss_pc_loc",
+)
+STAGES = 3
+COMPARABLE = (
+    *HEADS,
+    "loss_mask",
     "loss_rpn_cls",
     "loss_rpn_bbox",
+    *(f"s{stage}.{loss}" for stage in range(STAGES) for loss in HEADS),
 )
-"""Terms of the loss. Their sum is no band of its own, since runs add up different terms."""
+"""Terms of the loss; those of a cascade have their stage before them. Their sum is no band of its
+own, since runs add up different terms."""
+
+COURSE = ("lr", "grad_norm", "images_per_second")
+"""What else is drawn over the iterations."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +64,8 @@ class View:
         paper: Whether the paper prints values, which then have columns beside.
         target: Id of the table or figure whose runs it shows; None for all runs.
         over: Parameters over which the first metric is drawn as points.
+        of_seeds: Whether it shows the runs over all of their seeds in place of single trainings.
+        gains: Prefixes of the gains that it then shows of each metric, such as ``gain``.
     """
 
     key: str
@@ -57,6 +74,8 @@ class View:
     paper: bool = False
     target: str | None = None
     over: Sequence[str] = ()
+    of_seeds: bool = False
+    gains: Sequence[str] = ()
 
 
 def tags_of(views: Sequence[View]) -> dict[str, str]:
@@ -80,19 +99,21 @@ def address(server: str, experiment_id: str, view: str = "all") -> str:
 
 def state_of(view: View) -> dict[str, Any]:
     """The state of MLflow's page that shows a view."""
-    # Every training has the tag of each table that shows it, so that any text matches.
+    # Every run has the tag of each table that shows it, so that any text matches.
     rows = "" if view.target is None else f" and tags.`{names.name(view.target)}` LIKE '%'"
-    shown = [FINAL_PREFIX + metric for metric in view.metrics]
-    printed = [PAPER_PREFIX + metric for metric in view.metrics] if view.paper else []
+    kind = "summary" if view.of_seeds else "training"
     label = [] if view.target is None else [_column("tags", view.target)]
+    about = [_column("tags", name) for name in ("baseline", "seeds") if view.of_seeds]
+    shown = [column for metric in view.metrics for column in _numbers(view, metric)]
     columns = [
         *label,
-        *(_column("metrics", name) for pair in _paired(shown, printed) for name in pair),
-        *(_column("params", name) for name in PARAMETERS),
+        *about,
+        *(_column("metrics", name) for name in shown),
+        *(_column("params", name) for name in (SEEDLESS if view.of_seeds else PARAMETERS)),
     ]
     charts, sections = _charts(view)
     return {
-        "searchFilter": f"tags.kind = 'training'{rows}",
+        "searchFilter": f"tags.kind = '{kind}'{rows}",
         "orderByKey": _column("metrics", shown[0]),
         "orderByAsc": False,
         "startTime": "ALL",
@@ -119,9 +140,14 @@ def _compressed(state: dict[str, Any]) -> str:
     return "deflate;" + base64.b64encode(zlib.compress(content, 9)).decode()
 
 
-def _paired(shown: Sequence[str], printed: Sequence[str]) -> list[tuple[str, ...]]:
-    """Put what the paper prints beside each metric."""
-    return list(zip(shown, printed, strict=True)) if printed else [(name,) for name in shown]
+def _numbers(view: View, metric: str) -> list[str]:
+    """What a view has a column of for a metric, the number that is drawn first."""
+    printed = [f"{PAPER_PREFIX}{metric}"] if view.paper else []
+    if not view.of_seeds:
+        return [f"{FINAL_PREFIX}{metric}", *printed]
+    means = [f"{name}/{metric}" for name in ("mean", "mean_low", "mean_high", "sd", "n")]
+    gains = [f"{gain}{end}/{metric}" for gain in view.gains for end in ("", "_low", "_high")]
+    return [*means, *printed, *gains]
 
 
 def _column(kind: str, name: str) -> str:
@@ -130,52 +156,65 @@ def _column(kind: str, name: str) -> str:
 
 def _charts(view: View) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The charts of a view and the sections that they stand in."""
-    results, losses = _uuid(view, "results"), _uuid(view, "losses")
-    charts = [
-        {
-            **_card(view, f"over {parameter}", "SCATTER", results),
-            "xaxis": {"key": parameter, "type": "PARAM"},
-            "yaxis": {"key": FINAL_PREFIX + view.metrics[0], "type": "METRIC"},
-            "runsCountToCompare": 100,
-            "displayName": f"{view.metrics[0]} over {parameter}",
-        }
-        for parameter in view.over
-    ]
-    charts += [
-        {
-            **_card(view, metric, "BAR", results),
-            "metricKey": FINAL_PREFIX + metric,
-            "runsCountToCompare": 100,
-            "displayName": metric,
-        }
-        for metric in view.metrics
-    ]
-    charts += [
-        {
-            **_card(view, loss, "LINE", losses),
-            "metricKey": loss,
-            "selectedMetricKeys": [loss],
-            "lineSmoothness": 30,
-            "useGlobalLineSmoothing": False,
-            "useGlobalXaxisKey": True,
-            "xAxisKey": "step",
-            "yAxisKey": "metric",
-            "yAxisExpressions": [],
-            "scaleType": "linear",
-            "xAxisScaleType": "linear",
-            "range": {},
-            "selectedXAxisMetricKey": "",
-            "ignoreOutliers": False,
-            "runsCountToCompare": 100,
-            "displayName": loss,
-        }
-        for loss in COMPARABLE
-    ]
-    sections = [
+    results = _uuid(view, "results")
+    sections = [(results, view.title)]
+    charts = [_points(view, parameter, results) for parameter in view.over]
+    for metric in view.metrics:
+        drawn = _numbers(view, metric)[:1] + [f"{gain}/{metric}" for gain in view.gains]
+        charts += [_bars(view, name, results) for name in drawn]
+    if not view.of_seeds:
+        losses, course = _uuid(view, "losses"), _uuid(view, "course")
+        sections += [(losses, "Terms of the loss"), (course, "Course of the training")]
+        charts += [_line(view, name, losses) for name in COMPARABLE]
+        charts += [_line(view, name, course) for name in COURSE]
+    return charts, [
         {"uuid": uuid, "name": name, "display": True, "isReordered": False}
-        for uuid, name in ((results, view.title), (losses, "Terms of the loss"))
+        for uuid, name in sections
     ]
-    return charts, sections
+
+
+def _points(view: View, parameter: str, section: str) -> dict[str, Any]:
+    """The first metric over a parameter, a point for each run."""
+    drawn = _numbers(view, view.metrics[0])[0]
+    return {
+        **_card(view, f"over {parameter}", "SCATTER", section),
+        "xaxis": {"key": parameter, "type": "PARAM"},
+        "yaxis": {"key": drawn, "type": "METRIC"},
+        "runsCountToCompare": 100,
+        "displayName": f"{view.metrics[0]} over {parameter}",
+    }
+
+
+def _bars(view: View, name: str, section: str) -> dict[str, Any]:
+    """A number of the whole training, or of all, with a bar for each run."""
+    return {
+        **_card(view, name, "BAR", section),
+        "metricKey": name,
+        "runsCountToCompare": 100,
+        "displayName": name.removeprefix(FINAL_PREFIX),
+    }
+
+
+def _line(view: View, name: str, section: str) -> dict[str, Any]:
+    """A number over the iterations, with a line for each run."""
+    return {
+        **_card(view, name, "LINE", section),
+        "metricKey": name,
+        "selectedMetricKeys": [name],
+        "lineSmoothness": 30,
+        "useGlobalLineSmoothing": False,
+        "useGlobalXaxisKey": True,
+        "xAxisKey": "step",
+        "yAxisKey": "metric",
+        "yAxisExpressions": [],
+        "scaleType": "linear",
+        "xAxisScaleType": "linear",
+        "range": {},
+        "selectedXAxisMetricKey": "",
+        "ignoreOutliers": False,
+        "runsCountToCompare": 100,
+        "displayName": name,
+    }
 
 
 def _card(view: View, name: str, kind: str, section: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ localrules:
     sample_figure,
     gains_figure,
     report,
+    track_summaries,
 
 
 rule collect:
@@ -35,6 +36,26 @@ rule collect:
         ),
     shell:
         "python -m tsd collect {params.options} --out {output:q} > {log} 2>&1"
+
+
+rule track_summaries:
+    # Into MLflow, from the numbers that the report shows.
+    input:
+        rules.collect.output,
+    output:
+        f"results/{GRID.name}/summaries/{GRID.report_name}.json",
+    log:
+        f"{LOGS}/track_summaries.log",
+    benchmark:
+        f"{LOGS}/track_summaries.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        options=options_of_report,
+        store=redact(tracking_uri()),
+    shell:
+        "python -m tsd track-summaries {params.options} --collected {input:q} --out {output:q}"
+        " 2>&1 | tee {log:q}"
 
 
 rule collect_part:
