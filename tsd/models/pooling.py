@@ -18,7 +18,8 @@ import torch
 from mmdet.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor
-from torch.nn import functional
+
+from tsd.models.weighted_cells import weighted_cells
 
 
 def deformable_roi_pool(
@@ -150,9 +151,9 @@ def sum_of_points(
     Values are interpolated bilinearly. A point outside its map has the value at the nearest point
     of the border; its weight says whether that counts.
 
-    A loop over RoIs or bins would be slow. So all levels are laid end to end in one table with a
-    row for each cell of a feature map, and each bin is a weighted sum of 4·S² of its rows, which
-    torch computes for all bins at once. Memory is linear in N · kh · kw · S².
+    A loop over RoIs or bins would be slow. So each bin is a weighted sum of the 4·S² cells around
+    its points, and :func:`~tsd.models.weighted_cells.weighted_cells` sums for all bins at once.
+    Memory is linear in N · kh · kw · S².
 
     Args:
         features: L maps Tensor[B, C, H_l, W_l].
@@ -167,34 +168,29 @@ def sum_of_points(
         Tensor[N, C, kh, kw] in the features' dtype.
     """
     channels = features[0].shape[1]
-    table = torch.cat([feature.permute(0, 2, 3, 1).reshape(-1, channels) for feature in features])
-    if table.dtype is torch.bfloat16:  # in which torch cannot differentiate the sum
-        table = table.float()
     cells = [feature.numel() // channels for feature in features]
     starts = torch.tensor([sum(cells[:i]) for i in range(len(cells))], device=level.device)
     height, width = map_sizes(features, level)
     start = starts[level][:, None, None, None] + image[:, None, None, None] * height * width
 
-    x = torch.minimum(x.clamp(min=0), (width - 1).to(x.dtype))
-    y = torch.minimum(y.clamp(min=0), (height - 1).to(y.dtype))
+    last_x, last_y = width - 1, height - 1
+    x = torch.minimum(x.clamp(min=0), last_x.to(x.dtype))
+    y = torch.minimum(y.clamp(min=0), last_y.to(y.dtype))
     # Where training diverges, positions are no numbers: any cell is read, and the result is none.
-    left, top = (place.detach().nan_to_num().floor().long() for place in (x, y))
-    right, bottom = torch.minimum(left + 1, width - 1), torch.minimum(top + 1, height - 1)
+    left, top = (place.detach().nan_to_num().long() for place in (x, y))
+    right, bottom = torch.minimum(left + 1, last_x), torch.minimum(top + 1, last_y)
     fx, fy = x - left, y - top
-    shares = torch.stack([(1 - fy) * (1 - fx), (1 - fy) * fx, fy * (1 - fx), fy * fx], dim=-1)
-    corners = [top * width + left, top * width + right, bottom * width + left]
-    rows = start[..., None] + torch.stack([*corners, bottom * width + right], dim=-1)
+    to_left, to_top, to_bottom = 1 - fx, (1 - fy) * weights, fy * weights
+    shares = [to_top * to_left, to_top * fx, to_bottom * to_left, to_bottom * fx]
+    upper, lower = start + top * width, start + bottom * width
+    rows = [upper + left, upper + right, lower + left, lower + right]
 
     num_rois, kh, kw, samples = x.shape
     bags = (num_rois * kh * kw, 4 * samples)
-    pooled = functional.embedding_bag(
-        rows.reshape(bags),
-        table,
-        mode="sum",
-        per_sample_weights=(shares * weights[..., None]).reshape(bags).to(table.dtype),
+    pooled = weighted_cells(
+        features, torch.stack(rows, -1).reshape(bags), torch.stack(shares, -1).reshape(bags)
     )
-    pooled = pooled.to(features[0].dtype).reshape(num_rois, kh, kw, channels)
-    return pooled.permute(0, 3, 1, 2)
+    return pooled.reshape(num_rois, kh, kw, channels).permute(0, 3, 1, 2)
 
 
 @MODELS.register_module()
