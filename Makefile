@@ -12,7 +12,7 @@ GRID_OPTIONS := --scale '$(SCALE)' $(if $(DATASET),--dataset '$(DATASET)') $(if 
 GRID_JOB_OPTIONS := --scale '$(SCALE)' $(if $(DATASET),--dataset '$(DATASET)') $(if $(PROTOCOL),--protocol '$(PROTOCOL)')
 CONFIG := 'scale=$(SCALE)' $(if $(DATASET),'dataset=$(DATASET)') $(if $(PROTOCOL),'protocol=$(PROTOCOL)') $(if $(CHECKPOINT),'checkpoint=$(CHECKPOINT)') $(if $(ONLY),'only=$(ONLY)') $(if $(SEEDS),'seeds=$(SEEDS)')
 
-.PHONY: help setup reproduce test test-slurm check plan status ui bench bench-gpu declarations lock clean
+.PHONY: help setup reproduce test test-slurm check plan status ui server server-packages bench bench-gpu declarations lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -25,7 +25,7 @@ reproduce: setup ## train the grid, evaluate, write the report (SCALE, DATASET, 
 	  python -m tsd track-missing $(GRID_OPTIONS); \
 	  python -m tsd headline $(GRID_OPTIONS); exit $$status
 
-test: setup check ## the whole test suite
+test: setup server-packages check ## the whole test suite
 	@OMP_NUM_THREADS=1 python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder
 
 test-slurm: setup ## the tests on a private SLURM cluster of this machine's (docs/slurm-lab.md)
@@ -47,6 +47,12 @@ status: setup ## how far each training is; on a terminal, until Ctrl-C or all ar
 ui: setup ## MLflow's comparison pages on loopback, with the addresses of the tables' views
 	@python -m tsd ui $(GRID_JOB_OPTIONS)
 
+server-packages: setup
+	@uv pip install --quiet --python $(VENV)/bin/python --require-hashes --no-deps -r requirements/server.txt
+
+server: server-packages ## MLflow with users, PostgreSQL and artifacts, on loopback (docs/tracking.md)
+	@exec python -m tsd server
+
 bench: setup ## speed on the CPU, as ratios (bench.json)
 	python -m tsd bench --out bench.json
 
@@ -59,6 +65,8 @@ declarations: setup ## docs/declarations.md and JSON schemas, from the models of
 lock: setup ## resolve requirements.in anew
 	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header \
 	  --no-emit-package onedl-mmcv requirements/requirements.in -o requirements/requirements.txt
+	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header \
+	  -c requirements/requirements.txt requirements/server.in -o requirements/server.txt
 	{ cat requirements/environment.head.yml; \
 	  sed -nE 's/^([a-zA-Z0-9._-]+==[^ ]+).*/      - \1/p' requirements/requirements.txt requirements/uv.txt; } > environment.yml
 

@@ -35,8 +35,17 @@ def test_what_is_asked_for_is_locked():
             assert not wanted or LOCK[name] == wanted, name
 
 
+def test_the_server_has_the_versions_of_the_lock_and_what_it_asks_for():
+    server = pins("server.txt")
+    assert {name: LOCK[name] for name in server if name in LOCK}.items() <= server.items()
+    lines = Path("requirements/server.in").read_text().splitlines()
+    asked = {line.split("#")[0].strip() for line in lines} - {""}
+    assert asked == {"flask-wtf", "psycopg2-binary"} <= server.keys()
+
+
 def test_every_pin_has_a_hash():
-    text = "".join(Path("requirements", f).read_text() for f in ("requirements.txt", "mmcv.txt"))
+    files = ("requirements.txt", "mmcv.txt", "server.txt")
+    text = "".join(Path("requirements", file).read_text() for file in files)
     blocks = re.split(r"\n(?=[A-Za-z0-9])", text)
     unhashed = [b.split()[0] for b in blocks if "==" in b.split("\n")[0] and "sha256:" not in b]
     assert not unhashed

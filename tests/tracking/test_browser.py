@@ -20,10 +20,11 @@ from pathlib import Path
 import pytest
 
 from tsd.cli.tracking_views import experiment_tags
-from tsd.experiments.card import card_of, places_of
+from tsd.experiments.card import card_of, places_of, summary_card_of
 from tsd.experiments.metrics import EVALUATION_VERSION
 from tsd.experiments.settings import open_grid
 from tsd.tracking.store import describe_experiment, prepare_store, sync_run
+from tsd.tracking.summaries import Summary, sync_summaries
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -55,6 +56,7 @@ def pages(tmp_path_factory):
         about = {"key": job.key, "version": EVALUATION_VERSION, "per_class": {}}
         write(job.folder.metrics, {**about, "metrics": measured})
         sync_run(job.folder.path, uri)
+    sync_summaries(uri, grid.experiment, "here", [over_seeds(grid, run) for run in RUNS], bool)
     # The project is moved, as a folder that is copied from a cluster is.
     moved = folder.with_name("moved")
     folder.rename(moved)
@@ -123,6 +125,18 @@ def seen(address, tmp_path):
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split()), charts
 
 
+def over_seeds(grid, run):
+    """What two trainings of a run say together, in numbers that tell where they are shown."""
+    card = summary_card_of(grid.job(run, 0), places_of(run, grid.experiments))
+    mean, over = VALUES[run] + 0.125, "gain_over_tsd_joint"
+    gain = mean - VALUES["tsd_joint"]
+    metrics = {"mean/AP": mean, "mean_low/AP": mean - 2, "mean_high/AP": mean + 2, "n/AP": 2.0}
+    metrics |= {f"{over}/AP": gain, f"{over}_low/AP": gain - 0.5, f"{over}_high/AP": gain + 0.5}
+    params = {name: str(value) for name, value in card["params"].items()}
+    tags = {**card["tags"], "seeds": "0 1", "baseline": "tsd_joint"}
+    return Summary(card["key"], card["name"], tags, params, {**metrics, "sd/AP": 0.375})
+
+
 def view(pages, key):
     (found,) = (line for line in pages if line.endswith(f"={key}"))
     return found
@@ -137,10 +151,31 @@ def test_the_view_of_table_3_has_its_four_rows_with_ap(pages, tmp_path):
     assert "final/AP50" in text
     assert "paper/AP" in text
     assert "r50 · seed 0" not in text
-    picture = Path(os.environ.get("TSD_SCREENSHOTS", tmp_path), "mlflow-table3.png")
+    assert "all seeds" not in text
+    photograph(view(pages, "table3"), tmp_path, "mlflow-table3.png")
+
+
+def photograph(address, tmp_path, name):
+    picture = Path(os.environ.get("TSD_SCREENSHOTS", tmp_path), name)
     picture.parent.mkdir(parents=True, exist_ok=True)
-    browse(view(pages, "table3"), tmp_path, f"--screenshot={picture}")
+    browse(address, tmp_path, f"--screenshot={picture}")
     assert picture.stat().st_size > 20_000
+
+
+def test_the_view_of_table_3_over_seeds_has_intervals_and_no_training(pages, tmp_path):
+    text, _ = seen(view(pages, "table3_seeds"), tmp_path)
+    assert "4 matching runs" in text
+    assert "· seed 0" not in text
+    for run in RUNS[:4]:
+        assert f"{run} · all seeds" in text
+        mean = VALUES[run] + 0.125
+        for number in (mean, mean - 2, mean + 2):
+            assert f" {number} " in text
+    assert "mean_low/AP" in text
+    if os.environ.get("TSD_SCREENSHOTS"):
+        photograph(view(pages, "table3_seeds"), tmp_path, "mlflow-table3-seeds.png")
+        chart = view(pages, "table3") + "&compareRunsMode=CHART"
+        photograph(chart, tmp_path, "mlflow-table3-charts.png")
 
 
 def test_runs_are_compared_by_the_same_parameters(pages, tmp_path):

@@ -55,6 +55,8 @@ def test_train_then_detect(smoke_grid):
     (event,) = events(job.folder)
     assert event["step"] == 4
     assert {"loss", "loss_tsd_cls", "loss_pc_loc", "lr"} <= set(event["metrics"])
+    course = {"grad_norm", "images_per_second", "memory_mib", "system/cpu_utilization_percentage"}
+    assert all(event["metrics"][name] > 0 for name in course)
     assert read_json(job.folder.status)["state"] == "done"
 
     detect(job, silent)

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 
 from tsd import provenance
-from tsd.bench import network, pipeline, pooling, small_step
+from tsd.bench import network, pipeline, pooling, small_step, tracking
 from tsd.bench.rows import Bench, NotMeasuredError, Row
 
-ROWS = (*pooling.ROWS, *network.ROWS, *small_step.ROWS, *pipeline.ROWS)
+ROWS = (*pooling.ROWS, *network.ROWS, *small_step.ROWS, *tracking.ROWS, *pipeline.ROWS)
 PACKAGES = ("torch", "torchvision", "mmdet", "mmcv", "mmengine")
 
 

@@ -13,7 +13,8 @@ import os
 import secrets
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -200,31 +201,41 @@ def _write_config(folder: Path, users: str) -> Path:
 
 def _run_until_told(command: list[str], environment: Mapping[str, str], folder: Path) -> int:
     """Run a program; SIGTERM and SIGINT end it and all that it has started."""
-    # In a group of its own: what it starts is ended with it, and Ctrl-C does not come to it twice.
-    process = subprocess.Popen(  # noqa: S603
-        command, env=dict(environment), cwd=folder, start_new_session=True
-    )
     told = False
+    process: subprocess.Popen[bytes] | None = None
 
     def end(_number: int, _frame: FrameType | None) -> None:
         nonlocal told
         told = True
-        _signal_group(process.pid, signal.SIGTERM)
+        if process is not None:
+            _signal_group(process.pid, signal.SIGTERM)
 
     before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        while True:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                # What does not end by itself is killed, or nobody would end the database.
-                status = process.wait(timeout=SECONDS_TO_END if told else 1)
-                break
-            if told:
-                _signal_group(process.pid, signal.SIGKILL)
+        # In a group of its own: what it starts is ended with it, and Ctrl-C reaches it once.
+        process = subprocess.Popen(  # noqa: S603
+            command, env=dict(environment), cwd=folder, start_new_session=True
+        )
+        status = _status_of(process, lambda: told)
         return 0 if told else status
     finally:
-        _signal_group(process.pid, signal.SIGKILL)
+        if process is not None:
+            _signal_group(process.pid, signal.SIGKILL)
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _status_of(process: subprocess.Popen[bytes], is_told: Callable[[], bool]) -> int:
+    """Wait for a process, which is ended where we are told to end and killed if it does not."""
+    told_at = None
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(timeout=1)
+        if is_told() and told_at is None:
+            told_at = time.monotonic()
+            _signal_group(process.pid, signal.SIGTERM)
+        if told_at is not None and time.monotonic() - told_at > SECONDS_TO_END:
+            _signal_group(process.pid, signal.SIGKILL)
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:

@@ -18,6 +18,7 @@ from mmengine.runner import Runner
 
 from tsd.run_folder import RunFolder, read_json, update_status, write_text
 from tsd.training.batch_boxes import Examination, ImageBoxes, boxes_of, examine
+from tsd.training.course_measures import CourseMeasures
 
 
 class NonFiniteLossError(RuntimeError):
@@ -39,7 +40,8 @@ class EventLogHook(Hook):
     Args:
         folder: Folder of the run.
         announce: Called with lines that tell a waiting person how far it is.
-        interval: Iterations between two events. An event holds the mean losses of these iterations.
+        interval: Iterations between two events. An event holds the mean losses of these iterations,
+            and what :mod:`tsd.training.course_measures` measures.
         announce_every: Seconds between two announcements.
     """
 
@@ -56,6 +58,7 @@ class EventLogHook(Hook):
         self._announce = announce
         self._interval = interval
         self._announce_every = announce_every
+        self._measures: CourseMeasures | None = None
         self._sums: dict[str, float] = defaultdict(float)
         self._count = 0
         self._started = self._announced = time.time()
@@ -70,6 +73,7 @@ class EventLogHook(Hook):
         self._started = self._announced = time.time()
         if not is_main_process():
             return
+        self._measures = CourseMeasures(runner)
         if self._folder.events.exists():
             lines = self._folder.events.read_text(encoding="utf-8").splitlines()
             kept = [f"{line}\n" for line in lines if _step(line) <= runner.iter]
@@ -80,6 +84,11 @@ class EventLogHook(Hook):
         update_status(self._folder, iteration=runner.iter, max_iterations=runner.max_iters)
         if runner.iter:
             self._announce(f"resumes at iteration {runner.iter} of {runner.max_iters}")
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Have the gradients of an iteration looked at that an event follows."""
+        if self._measures is not None:
+            self._measures.expect(self._is_due(runner))
 
     def after_train_iter(
         self,
@@ -98,7 +107,7 @@ class EventLogHook(Hook):
         self._count += 1
         self._seen.append(boxes_of(data_batch))
         step = runner.iter + 1
-        if step % self._interval and step != runner.max_iters:
+        if not self._is_due(runner):
             return
         means = self._means_over_processes()
         self._sums.clear()
@@ -107,10 +116,17 @@ class EventLogHook(Hook):
         if not is_main_process():
             return
         learning_rate = runner.optim_wrapper.get_lr()["lr"][0]
-        event = {"step": step, "time": time.time(), "metrics": {**means, "lr": learning_rate}}
+        course = self._measures.measure(step) if self._measures is not None else {}
+        metrics = {**means, "lr": learning_rate, **course}
+        event = {"step": step, "time": time.time(), "metrics": metrics}
         with self._folder.events.open("a", encoding="utf-8") as log:
             log.write(json.dumps(event) + "\n")
         self._report(step, runner.max_iters, means.get("loss", math.nan))
+
+    def _is_due(self, runner: Runner) -> bool:
+        """Whether an event follows the iteration that is under way."""
+        step = runner.iter + 1
+        return step % self._interval == 0 or step == runner.max_iters
 
     def _seconds(self, now: float) -> float | None:
         """The seconds of all attempts up to now."""
