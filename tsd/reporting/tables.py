@@ -44,6 +44,9 @@ from tsd.results.collected import Results
 WIDEST = 20
 """So many columns of numbers fit beside each other on a page."""
 
+LONGEST = 36
+"""So many lines of a LaTeX table fit below each other on a page, its caption left out."""
+
 MEASURED, PAPER, DIFFERENCE, GAIN, PAPERS_GAIN = "Measured", "Paper", "Δ", "Gain", "Paper’s gain"
 ELSEWHERE = "Elsewhere"
 
@@ -191,40 +194,62 @@ def _pad(word: str, columns: int, right: bool) -> str:
 
 
 def to_latex(results: Results, table: Table) -> str:
-    """Write a ``table`` environment with a block for each metric; needs booktabs and amssymb."""
+    """Write ``table`` environments with a block for each metric, and the remarks below them.
+
+    A table that is wider than the line is set smaller, so that it fits, and one that is longer than
+    a page is continued in another environment. The packages booktabs, amssymb and graphicx are
+    needed.
+    """
     left = 1 + len(table.attributes)
     rows = fill(results, table)
     number = number_heads(rows)
     heads = ["", *table.attributes, *number]
-    body: list[str] = []
+    blocks: list[list[str]] = []
     for index, metric in enumerate(table.metrics):
         title = escaping.latex(metric_title(results.metrics[metric]))
-        body.append(rf"\midrule \multicolumn{{{len(heads)}}}{{l}}{{\emph{{{title}}}}} \\")
+        block = [rf"\midrule \multicolumn{{{len(heads)}}}{{l}}{{\emph{{{title}}}}} \\"]
         for filled in rows:
             words = _words(table, filled)[:left] + _numbers(results, filled, index, number)
-            body.append(" & ".join(map(escaping.latex, words)) + r" \\")
+            block.append(" & ".join(map(escaping.latex, words)) + r" \\")
+        blocks.append(block)
     caption = f"{table.title} ({table.source}). {scale_caveat(results)}"
+    columns = "l" * left + "r" * len(number)
     said = [networks_text(results, runs_of(table)), *_remarks(results, table, rows)]
     remarks = " ".join(_sentence(text) for text in said if text)
-    return "\n".join(
-        [
-            f"% {provenance(results)}",
-            r"% needs \usepackage{booktabs,amssymb}",
+    lines = [f"% {provenance(results)}", r"% needs \usepackage{booktabs,amssymb,graphicx}"]
+    for part, body in enumerate(_pages(blocks)):
+        opening = (
+            [rf"\caption{{{escaping.latex(caption)}}}", rf"\label{{tab:{table.id}}}"]
+            if part == 0
+            else [
+                r"\addtocounter{table}{-1}",
+                rf"\caption{{{escaping.latex(f'{table.title}, continued')}}}",
+            ]
+        )
+        lines += [
             r"\begin{table}",
             r"\centering\small",
-            rf"\caption{{{escaping.latex(caption)}}}",
-            rf"\label{{tab:{table.id}}}",
-            rf"\begin{{tabular}}{{{'l' * left}{'r' * len(number)}}}",
+            *opening,
+            r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+            rf"\begin{{tabular}}{{{columns}}}",
             r"\toprule",
             " & ".join(map(escaping.latex, heads)) + r" \\",
             *body,
             r"\bottomrule",
-            r"\end{tabular}",
-            rf"\par\smallskip\footnotesize {escaping.latex(remarks)}",
+            r"\end{tabular}}",
             r"\end{table}",
-            "",
         ]
-    )
+    return "\n".join([*lines, rf"{{\footnotesize\sloppy {escaping.latex(remarks)}\par}}", ""])
+
+
+def _pages(blocks: list[list[str]]) -> list[list[str]]:
+    """Join blocks of lines for as long as they fit on a page."""
+    pages: list[list[str]] = [[]]
+    for block in blocks:
+        if pages[-1] and len(pages[-1]) + len(block) > LONGEST:
+            pages.append([])
+        pages[-1] += block
+    return pages
 
 
 def _sentence(text: str) -> str:
