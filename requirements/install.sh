@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 venv=${VENV:-.venv}
 python=${PYTHON:-python3.11}
 cache=${TSD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tsd-reproduction}
-# Not server.txt: what MLflow's server needs is installed by `make server`, and by nothing else.
+# Not server.txt: what MLflow's server needs is installed by `make server` and by `make test`.
 want=$(cat requirements/{mmcv,requirements,uv}.txt | sha256sum | cut -c1-16)
 say() { printf '\n== %s\n' "$*"; }
 reached() { [ "$(cat "$venv/.tsd-$1" 2> /dev/null)" = "$want" ]; }

@@ -90,13 +90,13 @@ def test_every_run_over_its_seeds_follows_its_trainings(grid):
                 assert metrics.get(f"sd/{name}") == cell.measured.sd
                 assert metrics[f"n/{name}"] == len(cell.measured.values)
                 if cell.gain is not None:
-                    over = f"gain_over_{filled.row.baseline}"
-                    assert metrics[f"{over}/{name}"] == cell.gain
-                    assert metrics.get(f"{over}_sd/{name}") == cell.gain_sd
-                    assert metrics.get(f"{over}_paper/{name}") == cell.published_gain
+                    over = f"_over_{filled.row.baseline}"
+                    assert metrics[f"gain{over}/{name}"] == cell.gain
+                    assert metrics.get(f"gain_sd{over}/{name}") == cell.gain_sd
+                    assert metrics.get(f"gain_paper{over}/{name}") == cell.published_gain
                     checked += 1
     assert checked >= 3
-    low, high = (joint.data.metrics[f"gain_over_tsd_wo_pc_{end}/AP"] for end in ("low", "high"))
+    low, high = (joint.data.metrics[f"gain_{end}_over_tsd_wo_pc/AP"] for end in ("low", "high"))
     assert low < 1.75 < high
     assert joint.data.metrics["paper/AP"] > 30
     assert "sd/AP" not in found["tsd_pc"].data.metrics, "it has one training"

@@ -48,7 +48,7 @@ def test_table3_and_the_report_from_a_login_node(cluster, project):
 
     client = MlflowClient(f"sqlite:///{project}/mlflow.db")
     experiment = client.get_experiment_by_name("tsd-smoke")
-    tracked = client.search_runs([experiment.experiment_id])
+    tracked = client.search_runs([experiment.experiment_id], "tags.kind = 'training'")
     assert {run.data.tags["run"] for run in tracked} == RUNS
     assert {run.info.status for run in tracked} == {"FINISHED"}
 

@@ -128,10 +128,10 @@ def seen(address, tmp_path):
 def over_seeds(grid, run):
     """What two trainings of a run say together, in numbers that tell where they are shown."""
     card = summary_card_of(grid.job(run, 0), places_of(run, grid.experiments))
-    mean, over = VALUES[run] + 0.125, "gain_over_tsd_joint"
+    mean, over = VALUES[run] + 0.125, "_over_tsd_joint/AP"
     gain = mean - VALUES["tsd_joint"]
     metrics = {"mean/AP": mean, "mean_low/AP": mean - 2, "mean_high/AP": mean + 2, "n/AP": 2.0}
-    metrics |= {f"{over}/AP": gain, f"{over}_low/AP": gain - 0.5, f"{over}_high/AP": gain + 0.5}
+    metrics |= {f"gain{over}": gain, f"gain_low{over}": gain - 0.5, f"gain_high{over}": gain + 0.5}
     params = {name: str(value) for name, value in card["params"].items()}
     tags = {**card["tags"], "seeds": "0 1", "baseline": "tsd_joint"}
     return Summary(card["key"], card["name"], tags, params, {**metrics, "sd/AP": 0.375})

@@ -57,7 +57,7 @@ def test_a_view_over_seeds_counts_gains_as_its_table_does(grid):
     columns = {view.key: state_of(view)["selectedColumns"] for view in views_of(grid)}
     for end in ("", "_low", "_high"):
         assert f"metrics.`gain{end}/AP`" in columns["table5_seeds"]
-        assert f"metrics.`gain_over_tsd_joint{end}/AP`" in columns["table3_seeds"]
+        assert f"metrics.`gain{end}_over_tsd_joint/AP`" in columns["table3_seeds"]
     # There tsd_pc gains over tsd_joint, and not over r50 as it usually does.
     assert "metrics.`gain/AP`" not in columns["table3_seeds"]
     assert "metrics.`n/AP`" in columns["table5_seeds"]

@@ -23,7 +23,7 @@ from tsd.tracking.store import prepare_store
 from tsd.training import checkpoint_hook, interruption
 from tsd.training.checkpoint_hook import checkpoints, newest_sound_checkpoint
 from tsd.training.checkpoints import load_as_data
-from tsd.training.course_measures import MACHINE_DEPENDENT, SYSTEM
+from tsd.training.course_measures import of_training_alone
 from tsd.training.event_log import NonFiniteLossError
 from tsd.training.failures import may_pass
 from tsd.training.interruption import InterruptedTrainingError, Interruption
@@ -81,19 +81,8 @@ def weights(job):
 
 def measurements(job):
     """The events of a training, less what depends on the machine and on who else uses it."""
-    lines = job.folder.events.read_text().splitlines()
-    events = [(json.loads(line)["step"], json.loads(line)["metrics"]) for line in lines]
-    return [
-        (
-            step,
-            {
-                name: value
-                for name, value in metrics.items()
-                if name not in MACHINE_DEPENDENT and not name.startswith(SYSTEM)
-            },
-        )
-        for step, metrics in events
-    ]
+    events = map(json.loads, job.folder.events.read_text().splitlines())
+    return [(event["step"], of_training_alone(event["metrics"])) for event in events]
 
 
 def assert_same(job, other):

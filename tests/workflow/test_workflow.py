@@ -68,8 +68,13 @@ def test_the_report_follows_without_training_again(project):
 def test_every_run_is_in_mlflow_once(project):
     client = MlflowClient(f"sqlite:///{project}/mlflow.db")
     experiment = client.get_experiment_by_name("tsd-smoke")
-    runs = client.search_runs([experiment.experiment_id])
+    runs = client.search_runs([experiment.experiment_id], "tags.kind = 'training'")
     assert sorted(r.data.tags["run"] for r in runs) == ["tsd_joint", "tsd_wo_pc"]
+    values = {run.data.tags["run"]: run.data.metrics["final/AP"] for run in runs}
+    over_seeds = client.search_runs([experiment.experiment_id], "tags.kind = 'summary'")
+    means = {run.data.tags["run"]: run.data.metrics["mean/AP"] for run in over_seeds}
+    assert means == values
+    assert len(over_seeds) == 2
     for tracked in runs:
         assert tracked.info.status == "FINISHED"
         assert "final/AP" in tracked.data.metrics

@@ -206,8 +206,8 @@ def track_missing(options: Namespace) -> None:
             _into_mlflow(job, print)
     told = summaries_record(grid)
     collected = grid.report_folder / "results.json"
-    record = SummariesRecord.read(told)
-    if record is not None and record.error and collected.exists():
+    summaries = SummariesRecord.read(told)
+    if summaries is not None and summaries.error and collected.exists():
         bring_in(grid, collected, print).write(told)
 
 

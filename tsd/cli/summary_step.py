@@ -118,22 +118,24 @@ def _numbers(name: str, one: "MetricSummary", baselines: tuple[str, ...]) -> dic
         **_ends("mean", one.interval),
     }
     for baseline, gain in one.gains.items():
-        main = ["gain"] if baseline == baselines[0] else []
-        for prefix in (f"gain_over_{baseline}", *main):
+        main = [""] if baseline == baselines[0] else []
+        for over in (f"_over_{baseline}", *main):
             numbers |= {
-                prefix: gain.value,
-                f"{prefix}_sd": gain.sd,
-                f"{prefix}_images_sd": gain.images_sd,
-                f"{prefix}_paper": gain.published,
-                **_ends(prefix, gain.interval),
+                f"gain{over}": gain.value,
+                f"gain_sd{over}": gain.sd,
+                f"gain_images_sd{over}": gain.images_sd,
+                f"gain_paper{over}": gain.published,
+                **_ends("gain", gain.interval, over),
             }
     return {f"{prefix}/{name}": value for prefix, value in numbers.items() if value is not None}
 
 
-def _ends(prefix: str, interval: tuple[float, float] | None) -> dict[str, float | None]:
-    """The ends of a 95% interval."""
+def _ends(
+    prefix: str, interval: tuple[float, float] | None, over: str = ""
+) -> dict[str, float | None]:
+    """The ends of a 95% interval; what tells them apart comes first, as columns are narrow."""
     low, high = interval or (None, None)
-    return {f"{prefix}_low": low, f"{prefix}_high": high}
+    return {f"{prefix}_low{over}": low, f"{prefix}_high{over}": high}
 
 
 def _description(grid: Grid, found: "RunSummary") -> str:
@@ -157,9 +159,9 @@ def _description(grid: Grid, found: "RunSummary") -> str:
         lines += [
             "",
             f"`gain/…` is the gain over `{found.baselines[0]}`; gains by their baselines are"
-            f"{others.removeprefix(',')}. Each has `_low` and `_high` of its 95% interval, the "
-            "standard error `_sd`, that of the choice of images `_images_sd`, and what the paper "
-            "prints, `_paper`, where these are known.",
+            f"{others.removeprefix(',')}. Where they are known, `gain_low…` to `gain_high…` is the "
+            "95% interval, `gain_sd…` the standard error, `gain_images_sd…` that of the choice of "
+            "images, and `gain_paper…` what the paper prints.",
         ]
     return "\n".join(lines)
 

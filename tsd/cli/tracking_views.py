@@ -39,7 +39,7 @@ def views_of(grid: Grid) -> list[View]:
             measured,
             True,
             of_seeds=True,
-            gains=["gain"],
+            gains=[""],
         ),
     ]
     for table in grid.experiments.tables.values():
@@ -74,13 +74,13 @@ def views_of(grid: Grid) -> list[View]:
 
 
 def _gains(table: Table, grid: Grid) -> list[str]:
-    """The gains that a table counts: by their baselines where the usual one is not the table's."""
+    """What the gains of a table are over: named where the usual baseline is not the table's."""
     tables = grid.experiments.tables.values()
     rows = [row for row in table.rows if row.run is not None and row.baseline is not None]
     usual = all(next(iter(baselines_of(str(row.run), tables))) == row.baseline for row in rows)
     if usual:
-        return ["gain"] if rows else []
-    return list(dict.fromkeys(f"gain_over_{row.baseline}" for row in rows))
+        return [""] if rows else []
+    return list(dict.fromkeys(f"_over_{row.baseline}" for row in rows))
 
 
 def experiment_tags(grid: Grid) -> dict[str, str]:

@@ -88,7 +88,12 @@ class Postgres:
 
     def create_databases(self, *names: str) -> None:
         """Create the databases of these names that do not exist."""
-        command = [self._programs / "psql", "-Atqc", "SELECT datname FROM pg_database", "postgres"]
+        command: list[str | Path] = [
+            self._programs / "psql",
+            "-Atqc",
+            "SELECT datname FROM pg_database",
+            "postgres",
+        ]
         listed = subprocess.run(  # noqa: S603
             command, capture_output=True, text=True, check=True, **self._as_owner()
         )

@@ -65,7 +65,8 @@ class View:
         target: Id of the table or figure whose runs it shows; None for all runs.
         over: Parameters over which the first metric is drawn as points.
         of_seeds: Whether it shows the runs over all of their seeds in place of single trainings.
-        gains: Prefixes of the gains that it then shows of each metric, such as ``gain``.
+        gains: What each gain that it then shows is over, such as ``_over_r50``; empty text is the
+            run's usual baseline.
     """
 
     key: str
@@ -146,7 +147,7 @@ def _numbers(view: View, metric: str) -> list[str]:
     if not view.of_seeds:
         return [f"{FINAL_PREFIX}{metric}", *printed]
     means = [f"{name}/{metric}" for name in ("mean", "mean_low", "mean_high", "sd", "n")]
-    gains = [f"{gain}{end}/{metric}" for gain in view.gains for end in ("", "_low", "_high")]
+    gains = [f"gain{end}{over}/{metric}" for over in view.gains for end in ("", "_low", "_high")]
     return [*means, *printed, *gains]
 
 
@@ -160,7 +161,7 @@ def _charts(view: View) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     sections = [(results, view.title)]
     charts = [_points(view, parameter, results) for parameter in view.over]
     for metric in view.metrics:
-        drawn = _numbers(view, metric)[:1] + [f"{gain}/{metric}" for gain in view.gains]
+        drawn = _numbers(view, metric)[:1] + [f"gain{over}/{metric}" for over in view.gains]
         charts += [_bars(view, name, results) for name in drawn]
     if not view.of_seeds:
         losses, course = _uuid(view, "losses"), _uuid(view, "course")

@@ -8,6 +8,7 @@ Names that begin with ``system/`` are those of MLflow, whose page shows them apa
 
 import contextlib
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import psutil
@@ -19,6 +20,19 @@ MIB = 2**20
 SYSTEM = "system/"
 MACHINE_DEPENDENT = ("images_per_second", "memory_mib")
 """What differs from machine to machine, and from one attempt to the next, besides ``system/…``."""
+
+
+def of_training_alone(metrics: Mapping[str, float]) -> dict[str, float]:
+    """What an event says that does not depend on the machine and on who else uses it.
+
+    Args:
+        metrics: Those of the event, by name.
+    """
+    return {
+        name: value
+        for name, value in metrics.items()
+        if name not in MACHINE_DEPENDENT and not name.startswith(SYSTEM)
+    }
 
 
 class CourseMeasures:
