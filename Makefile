@@ -20,7 +20,7 @@ help: ## this list
 setup: ## .venv with everything pinned; done by the other targets on first use
 	@requirements/install.sh
 
-reproduce: setup ## train the grid, evaluate, write the report (SCALE, DATASET, PROTOCOL, SEEDS=3 or auto, ONLY=table5,r50 or all)
+reproduce: setup ## train the grid, evaluate, write the report (SCALE, DATASET, PROTOCOL, SEEDS=3 or auto, ONLY=table5,r50,pc_ap or all)
 	@status=0; snakemake --cores $(CORES) --config $(CONFIG) -- all || status=$$?; \
 	  python -m tsd track-missing $(GRID_OPTIONS); \
 	  python -m tsd headline $(GRID_OPTIONS); exit $$status

@@ -3,7 +3,12 @@
 #   snakemake                       the report of the default scale (profiles/default: mini)
 #   snakemake table3                what Table 3 needs, and no more
 #   snakemake --config scale=paper -- table3    at another scale (an id, or a YAML file of yours)
+#   snakemake --config only=r50,tsd_pc    two runs alone; tables, figures and claims can be named too
 #   snakemake -n                    what would run
+#   snakemake --report report.html  once all is made: Snakemake's own report, of rules and times
+
+
+report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"

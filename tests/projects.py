@@ -1,8 +1,10 @@
 """Copies of the project with part of its grid."""
 
+import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -81,6 +83,36 @@ def run(project, *command, fails=False):
     output = done.stdout + done.stderr
     assert (done.returncode != 0) == fails, output
     return output
+
+
+@contextlib.contextmanager
+def started(project, *command, log, environment=None):
+    """Have a program run beside a test; whatever becomes of the test, nothing of it stays behind.
+
+    Args:
+        project: It runs in this folder.
+        command: The program with its arguments.
+        log: Its output goes to this file.
+        environment: Its environment; by default this process's.
+
+    Yields:
+        The process, which leads a group of its own.
+    """
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=project,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def snakemake(project, *targets, settings=(), fails=False):

@@ -6,7 +6,6 @@ The tests share one folder and build on one another, in the order they stand in.
 import os
 import re
 import signal
-import subprocess
 import time
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import pytest
 import yaml
 
 from tests.cluster.fake_gpus import FIRST, MPS, executable, nvidia_smi
-from tests.projects import copy_project, run
+from tests.projects import copy_project, run, started
 from tsd.experiments.settings import open_grid
 from tsd.run_folder import read_json
 
@@ -138,23 +137,17 @@ def test_ctrl_c_ends_mps_too(project, gpu):
     config = ("--config", "scale=long")
     environment = {**os.environ, "PYTHONPATH": str(project)}
     environment.pop("MLFLOW_TRACKING_URI", None)
-    with (project / "long.log").open("w") as log:
-        process = subprocess.Popen(
-            ["snakemake", "--cores", "2", *config, "--", *files],
-            cwd=project,
-            env=environment,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    deadline = time.monotonic() + 300
-    while not all(is_training(project, name) for name in RUNS):
-        assert process.poll() is None, (project / "long.log").read_text()
-        assert time.monotonic() < deadline, (project / "long.log").read_text()
-        time.sleep(0.5)
-    assert mps_folder(gpu()).exists()
-    os.killpg(process.pid, signal.SIGINT)
-    assert process.wait(timeout=240) != 0
+    command = ["snakemake", "--cores", "2", *config, "--", *files]
+    log = project / "long.log"
+    with started(project, *command, log=log, environment=environment) as process:
+        deadline = time.monotonic() + 300
+        while not all(is_training(project, name) for name in RUNS):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.5)
+        assert mps_folder(gpu()).exists()
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(timeout=240) != 0
     deadline = time.monotonic() + 30
     while mps_folder(gpu()).exists():
         assert time.monotonic() < deadline

@@ -15,6 +15,16 @@ localrules:
     track_summaries,
 
 
+def titled(kind):
+    """By what Snakemake's own report lists a table or a figure: its title, and where it is from."""
+
+    def labels(wildcards):
+        declared = getattr(GRID.experiments, f"{kind}s")[getattr(wildcards, kind)]
+        return {kind: declared.title, "from": declared.source}
+
+    return labels
+
+
 rule collect:
     # Asked for only where it is made: each SLURM job reads these rules, and needs one training's.
     input:
@@ -83,7 +93,14 @@ rule table:
     input:
         f"{REPORT}/parts/{{table}}.json",
     output:
-        multiext(f"{REPORT}/tables/{{table}}", ".csv", ".md", ".tex"),
+        report(
+            f"{REPORT}/tables/{{table}}.csv",
+            caption="../report/table.rst",
+            category="Tables",
+            labels=titled("table"),
+        ),
+        f"{REPORT}/tables/{{table}}.md",
+        f"{REPORT}/tables/{{table}}.tex",
     log:
         f"{LOGS}/{{table}}.log",
     benchmark:
@@ -101,13 +118,15 @@ rule figure:
     input:
         f"{REPORT}/parts/{{figure}}.json",
     output:
-        multiext(
-            f"{REPORT}/figures/{{figure}}",
-            svg=".svg",
-            pdf=".pdf",
-            png=".png",
-            caption=".txt",
+        svg=report(
+            f"{REPORT}/figures/{{figure}}.svg",
+            caption="../report/figure.rst",
+            category="Figures",
+            labels=titled("figure"),
         ),
+        pdf=f"{REPORT}/figures/{{figure}}.pdf",
+        png=f"{REPORT}/figures/{{figure}}.png",
+        caption=f"{REPORT}/figures/{{figure}}.txt",
     log:
         f"{LOGS}/{{figure}}.log",
     benchmark:
@@ -125,7 +144,12 @@ rule sample_figure:
     input:
         str(GRID.data_check(GRID.dataset.id)),
     output:
-        f"{REPORT}/figures/samples.png",
+        report(
+            f"{REPORT}/figures/samples.png",
+            caption="../report/samples.rst",
+            category="Data",
+            labels={"figure": "Images of the validation set"},
+        ),
     log:
         f"{LOGS}/sample_figure.log",
     benchmark:
@@ -143,7 +167,12 @@ rule gains_figure:
         rules.collect.output,
     output:
         png=f"{REPORT}/figures/gains.png",
-        svg=f"{REPORT}/figures/gains.svg",
+        svg=report(
+            f"{REPORT}/figures/gains.svg",
+            caption="../report/gains.rst",
+            category="Figures",
+            labels={"figure": "Gains beside the paper’s", "from": "all tables"},
+        ),
     log:
         f"{LOGS}/gains_figure.log",
     benchmark:
