@@ -77,6 +77,9 @@ class Training(_Part):
     ``folder`` is None where nobody asked for the run, since the folder's name follows from the
     compiled config.
 
+    ``files`` says which of the files are there that lead from a number back to what made it: what
+    the file holds → its path in the folder (:attr:`tsd.run_folder.RunFolder.trail`).
+
     ``iteration`` and ``max_iterations`` say how far it came, ``seconds_left`` how long it may take
     while it runs. ``scheduler_job`` is the id of its SLURM job. ``metrics`` is empty until the
     training is evaluated.
@@ -84,6 +87,7 @@ class Training(_Part):
 
     state: State
     folder: str | None = None
+    files: dict[str, str] = {}
     error: str | None = None
     iteration: int | None = None
     max_iterations: int | None = None
@@ -159,10 +163,15 @@ class CollectedRun(_Part):
 
 
 class CollectedData(_Part):
-    """A data set that runs are trained on, and what its check found; None before the check."""
+    """A data set that runs are trained on, and what its check found; None before the check.
+
+    ``sums`` has the SHA-256 sums of the files that tell one content of the data set from another:
+    name of the file in the data set's format → sum. Files that are not there are left out.
+    """
 
     dataset: Dataset
     check: DataCheck | None
+    sums: dict[str, str] = {}
 
 
 class CollectedScale(_Part):
