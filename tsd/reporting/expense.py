@@ -47,7 +47,7 @@ def to_decide(results: Results, verdicts: Sequence[Verdict]) -> str:
     planned = [verdict.effort for verdict in undecided if _is_planned(verdict.effort)]
     wanted: dict[str, int] = {}
     for effort in planned:
-        for run, seeds in (effort and effort.seeds or {}).items():
+        for run, seeds in ((effort and effort.seeds) or {}).items():
             wanted[run] = max(seeds, wanted.get(run, 0))
     if not wanted:
         return (
