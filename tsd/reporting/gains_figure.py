@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from tsd.experiments.metrics import MAIN
 from tsd.reporting.drawing import INK, OURS, PAPERS, RULES, SOFT
 from tsd.reporting.gain_intervals import GainIntervals, Interval
-from tsd.reporting.summary import ComparedGain, compared_gains, seeds_phrase
+from tsd.reporting.summary import MOST_GAINS, ComparedGain, compared_gains, seeds_phrase
 from tsd.reporting.wording import row_name
 from tsd.results.collected import Results
 
@@ -35,7 +35,7 @@ def draw_gains_of(results: Results, out: Path) -> None:
         out: As there.
     """
     metric = results.metrics[MAIN].title
-    gains = compared_gains(results)
+    gains = compared_gains(results)[:MOST_GAINS]
     intervals = GainIntervals(results)
     found = [intervals.of(gain.row, MAIN) for gain in gains]
     figure = Figure(figsize=(6.9, 1.35 + 0.39 * max(len(gains), 1)), layout="constrained")

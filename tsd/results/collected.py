@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
 from tsd.experiments.claims_schema import Claim
 from tsd.experiments.dataset_schema import Dataset
@@ -34,6 +34,9 @@ from tsd.run_folder import write_text
 
 Declared = TypeVar("Declared", Table, Figure)
 
+
+NoiseKey = tuple[str, str, str | None, tuple[str, ...], tuple[str, ...]]
+"""What tells the comparisons apart whose noise is collected."""
 
 RESULTS_VERSION: Literal[3] = 3
 """Raised when the content of ``results.json`` changes in a way that its readers notice."""
@@ -256,6 +259,27 @@ class Results(_Part):
     golden: Golden | None = None
     lengths: list[CollectedLength] = []
     image_noise: list[ImageNoise] = []
+    _noise_index: tuple[list[ImageNoise], int, dict[NoiseKey, ImageNoise]] | None = PrivateAttr(
+        None
+    )
+
+    def noise_of(self, key: NoiseKey) -> ImageNoise | None:
+        """Return the noise of a comparison, found without a search through all of them.
+
+        Args:
+            key: Its run, operator, baseline, metrics and the metrics that are taken off.
+
+        Returns:
+            None where none is collected for it.
+        """
+        index = self._noise_index
+        if index is None or index[0] is not self.image_noise or index[1] != len(index[0]):
+            by_key = {
+                (one.run, one.operator, one.baseline, one.metrics, one.less): one
+                for one in reversed(self.image_noise)
+            }
+            index = self._noise_index = (self.image_noise, len(self.image_noise), by_key)
+        return index[2].get(key)
 
     @classmethod
     def read(cls, path: Path) -> Self:
