@@ -134,6 +134,28 @@ class RunFolder:
         return self.path / f"{kind}.json"
 
     @property
+    def trail(self) -> dict[str, str]:
+        """The files that lead from a number back to what made it, as far as they are there.
+
+        Returns:
+            What a file holds → its path relative to the folder.
+        """
+        named = {
+            "config": self.config,
+            "log": self.log,
+            "losses": self.events,
+            "training": self.train,
+            "metrics": self.metrics,
+            "detections": self.detections,
+            "weights": self.weights,
+        }
+        return {
+            name: path.relative_to(self.path).as_posix()
+            for name, path in named.items()
+            if path.is_file()
+        }
+
+    @property
     def tracking(self) -> Path:
         """Where the run lies in MLflow."""
         return self.path / "tracking.json"

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def test_a_report_shows_why_a_run_cannot_be_made_and_the_others_as_they_are(proj
     (card,) = (part for part in page.split("<article") if 'id="run-broken"' in part)
     assert "The run cannot be made" in card
     assert "roi_head has no &#39;gama&#39;" in card
-    assert "<dt>digest</dt><dd>—</dd>" in card
+    assert "<dt>digest</dt>" not in card
     assert REASON in (folder / "report.md").read_text()
     for suffix in ("md", "tex"):
         text = (folder / "tables" / f"table2.{suffix}").read_text()
@@ -88,7 +89,7 @@ def test_a_report_shows_what_nobody_asked_for_as_not_run_without_compiling_it(pr
     assert (run["seeds"]["0"]["state"], run["seeds"]["0"]["folder"]) == ("not run", None)
     assert states(project, "table3")["tsd_pc"] == "not run"
     page = (project / "reports/smoke.unfinished/index.html").read_text()
-    assert "None" not in page
+    assert "None" not in re.sub(r"data:[^\"]*", "", page)
     assert "digest: `None`" not in (project / "reports/smoke.unfinished/report.md").read_text()
 
 

@@ -225,7 +225,7 @@ def test_the_report_shows_it(tmp_path):
         assert "On new images the verdict would be “" in page
     noise = find(found, GAIN)
     page = (path.parent / "index.html").read_text(encoding="utf-8")
-    assert f"<small>images ± {noise.sd:.1f}</small>" in page
+    assert f"<small>images <span>± {noise.sd:.1f}</span></small>" in page
     assert "After a gain stands its standard error over seeds and, after “images”" in page
     lines = csv.DictReader(tables.to_csv(found, found.tables[0]).splitlines())
     of_gain_in_ap, *others = (line["gain_images_sd"] for line in lines)

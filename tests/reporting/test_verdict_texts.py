@@ -220,14 +220,11 @@ def test_numbers_of_few_objects_come_with_a_warning(objects, warned):
     assert any("Fewer than 30 objects" in text for text in said(found, UP)) == warned
 
 
-def test_claims_without_results_stand_apart():
+def test_claims_are_grouped_by_what_came_of_them():
     runs = measured(a=BETTER, b=BASE)
     judged = judge(results(runs, claims=[claim(gain("x/b", direction="up")), claim(UP)]))
-    assert groups(judged) == {
-        "Claims with results": [judged[1]],
-        "Claims without results": [judged[0]],
-    }
-    assert list(groups(judged[:1])) == ["Claims without results"]
+    assert groups(judged) == {Outcome.HOLDS: [judged[1]], Outcome.NO_RESULTS: [judged[0]]}
+    assert list(groups(judged)) == [Outcome.HOLDS, Outcome.NO_RESULTS]
 
 
 def test_claims_are_counted_in_a_sentence():

@@ -54,7 +54,7 @@ def test_the_report_shows_no_number_that_mlflow_does_not_have(run, smoke_grid, t
     write_pages(report)
     page = report.with_name("index.html").read_text(encoding="utf-8")
     (card,) = re.findall(rf'<article class="card" id="run-{run}">(.*?)</article>', page, re.S)
-    shown = dict(re.findall(r"<tr><th>([^<]+)</th><td>([^<]*)</td></tr>", card))
+    shown = dict(re.findall(r'<tr><th scope="row">([^<]+)</th><td>([^<]*)</td></tr>', card))
     on_the_card = summary.metrics_of(collected, run)
     assert {"params", "runtime"} <= on_the_card.keys()
     for name, metric in on_the_card.items():

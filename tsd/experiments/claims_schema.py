@@ -57,6 +57,11 @@ class Claim(Declaration):
     """The values that this figure prints are the paper's numbers for the claim. Without it these
     are the numbers under ``published``, and otherwise those of the paper's tables."""
 
+    headline: Annotated[bool, Field(examples=[True])] = False
+    """If ``true``, the claim is among those that the first screen of a report names. It names the
+    first five claims with this mark that have results and, where these are fewer, the first other
+    ones that have. What came of them does not matter for the choice."""
+
     note: Annotated[str | None, Field(examples=["No table of the paper has MobileNetV2."])] = None
     """The report shows this remark below the claim."""
 

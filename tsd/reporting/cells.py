@@ -165,14 +165,23 @@ def gain_sd(run: Measured, baseline: Measured) -> float | None:
     return math.sqrt(run.sd**2 / len(run.values) + baseline.sd**2 / len(baseline.values))
 
 
-def published_of(results: Results, table: Table, run: str, metric: str) -> float | None:
-    """Return what was printed for a run, preferably in this table, else in one of the paper's."""
-    places = [table, *(other for other in results.tables if other.paper)]
-    values = (place.printed(run, metric) for place in places)
-    return next((value for value in values if value is not None), None)
+Printed = dict[tuple[str, str], float]
+"""Ids of a run and of a metric → what was printed for them."""
 
 
-def fill_cell(results: Results, table: Table, row: Row, metric: str) -> Cell:
+def printed_values(results: Results, table: Table) -> Printed:
+    """Gather what was printed for runs, preferably in this table, else in one of the paper's."""
+    found: Printed = {}
+    for place in (table, *(other for other in results.tables if other.paper)):
+        for row in place.rows:
+            if row.run is not None:
+                for metric, value in row.published.items():
+                    if value is not None:
+                        found.setdefault((row.run, metric), value)
+    return found
+
+
+def fill_cell(results: Results, row: Row, metric: str, printed: Printed) -> Cell:
     """Compute one metric of one row."""
     measured = measure(results, row.run, metric, row.protocol)
     published = row.published.get(metric)
@@ -193,17 +202,18 @@ def fill_cell(results: Results, table: Table, row: Row, metric: str) -> Cell:
         is_comparable,
         gain=minus(measured.mean, baseline.mean),
         gain_sd=gain_sd(measured, baseline),
-        published_gain=minus(published, published_of(results, table, row.baseline, metric)),
+        published_gain=minus(published, printed.get((row.baseline, metric))),
     )
 
 
 def fill(results: Results, table: Table) -> list[FilledRow]:
     """Compute all cells of a table."""
+    printed = printed_values(results, table)
     return [
         FilledRow(
             row,
             results.runs.get(row.run) if row.run is not None else None,
-            [fill_cell(results, table, row, metric) for metric in table.metrics],
+            [fill_cell(results, row, metric, printed) for metric in table.metrics],
         )
         for row in table.rows
     ]

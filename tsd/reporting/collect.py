@@ -6,6 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tsd import provenance
+from tsd.experiments.checkpoints import content_sum
+from tsd.experiments.data_formats import format_of
+from tsd.experiments.dataset_schema import Dataset
 from tsd.experiments.deviations import Ledger
 from tsd.experiments.figure_kinds import FIGURE_KINDS
 from tsd.experiments.grid import Grid
@@ -214,9 +217,18 @@ def _data(grid: Grid, runs: Iterable[str]) -> dict[str, CollectedData]:
     datasets = [grid.dataset, *(grid.dataset_of(run) for run in declared)]
     return {
         dataset.id: CollectedData(
-            dataset=dataset, check=DataCheck.read_current(grid.data_check(dataset.id))
+            dataset=dataset,
+            check=DataCheck.read_current(grid.data_check(dataset.id)),
+            sums=_sums(dataset),
         )
         for dataset in {dataset.id: dataset for dataset in datasets}.values()
+    }
+
+
+def _sums(dataset: Dataset) -> dict[str, str]:
+    """SHA-256 of each file that a data set's format names, as far as the files are there."""
+    return {
+        name: content_sum(path) for name, path in format_of(dataset).files.items() if path.is_file()
     }
 
 
@@ -277,6 +289,7 @@ def collect_folder(folder: RunFolder) -> Training:
     return Training(
         state=state,
         folder=str(folder.path),
+        files=folder.trail,
         error=status.get("error"),
         iteration=status.get("iteration"),
         max_iterations=status.get("max_iterations"),

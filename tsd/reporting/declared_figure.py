@@ -1,5 +1,6 @@
 """From a declared figure to its files: the picture of its kind, under a title, with a caption."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from pkgutil import resolve_name
@@ -14,8 +15,10 @@ from tsd.reporting.comparability import data_remark, networks_text, shown_runs
 from tsd.reporting.drawing import INK, Drawing, word
 from tsd.reporting.object_counts import object_remarks
 from tsd.reporting.summary import scale_caveat
+from tsd.reporting.svg_rasters import with_light_rasters
 from tsd.reporting.wording import commit_text, moment
 from tsd.results.collected import Results
+from tsd.run_folder import write_text
 
 DPI = 160
 
@@ -35,7 +38,17 @@ def draw_declared(collected: Path, figure_id: str, out: Path) -> None:
         RecordError: A file that was extracted for the figure cannot be read.
     """
     results = Results.read(collected)
-    declared = results.figure(figure_id)
+    draw_declared_of(results, results.figure(figure_id), out)
+
+
+def draw_declared_of(results: Results, declared: schema.Figure, out: Path) -> None:
+    """Draw a declared figure of collected results, as :func:`draw_declared` does.
+
+    Args:
+        results: The collected results.
+        declared: The figure.
+        out: As there.
+    """
     results = only_runs(results, declared.runs)
     draw: Callable[[Results, schema.Figure], Drawing] = resolve_name(
         FIGURE_KINDS[declared.kind].draw
@@ -55,7 +68,7 @@ def only_runs(results: Results, names: Sequence[str]) -> Results:
 
 
 def caption(results: Results, declared: schema.Figure, drawing: Drawing) -> str:
-    """Write a figure's caption.
+    """Write a figure's caption: a line on what is to be seen, and a line on where it is from.
 
     Args:
         results: The collected results.
@@ -63,10 +76,8 @@ def caption(results: Results, declared: schema.Figure, drawing: Drawing) -> str:
         drawing: What is drawn of it.
     """
     seeds = {**drawing.seeds, **{run: [] for run in declared.runs if run not in drawing.seeds}}
-    sentences = [
-        f"{declared.title} ({declared.source}).",
-        *drawing.shown,
-        declared.note or "",
+    shown = [f"{declared.title} ({declared.source}).", *drawing.shown, declared.note or ""]
+    behind = [
         f"Runs: {provenance(results, seeds)}.",
         networks_text(results, declared.runs),
         f"Data: {data_titles(results, declared.runs)}.",
@@ -75,7 +86,10 @@ def caption(results: Results, declared: schema.Figure, drawing: Drawing) -> str:
         data_remark(results, declared.runs),
         f"Collected at {commit_text(results.commit, results.dirty)}, {moment(results.generated)}.",
     ]
-    return " ".join(" ".join(sentence.split()) for sentence in sentences if sentence)
+    return "\n".join(
+        " ".join(" ".join(sentence.split()) for sentence in sentences if sentence)
+        for sentences in (shown, behind)
+    )
 
 
 def data_titles(results: Results, names: Sequence[str]) -> str:
@@ -105,6 +119,15 @@ def provenance(results: Results, seeds: Mapping[str, Sequence[int]]) -> str:
     return "; ".join(f"{', '.join(names)} ({where})" for where, names in alike.items())
 
 
+def shows_trainings(caption: str) -> bool:
+    """Tell by its caption whether any training is drawn in a figure.
+
+    Args:
+        caption: The text that :func:`caption` wrote, and that lies beside the figure.
+    """
+    return re.search(r"\(seeds? \d", caption) is not None
+
+
 def _training_text(results: Results, run: str, seeds: Sequence[int]) -> str:
     """Name the seeds of a run, and the commits that they were trained at."""
     records = [results.runs[run].seeds[seed].train for seed in seeds]
@@ -130,4 +153,6 @@ def save(picture: Figure, out: Path, text: str) -> None:
         picture.savefig(out.with_suffix(".png"), dpi=DPI)
         picture.savefig(out.with_suffix(".svg"), dpi=DPI, metadata={"Date": None})
         picture.savefig(out.with_suffix(".pdf"), dpi=DPI, metadata={"CreationDate": None})
+    svg = out.with_suffix(".svg")
+    write_text(svg, with_light_rasters(svg.read_text(encoding="utf-8")))
     out.with_suffix(".txt").write_text(text + "\n", encoding="utf-8")

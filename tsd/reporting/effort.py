@@ -125,7 +125,7 @@ def _priced(
 ) -> Effort:
     """Leave out the runs that have enough, and add what the further trainings cost."""
     more = {run: count for run, count in seeds.items() if count > have[run]}
-    costs = {run: _cost(results.runs[run]) for run in more if run in results.runs}
+    costs = {run: cost_of_training(results.runs[run]) for run in more if run in results.runs}
     hours = {run: cost[1] for run, cost in costs.items() if cost is not None}
     devices = {cost[0] for cost in costs.values() if cost is not None}
     if hours.keys() != more.keys() or len(devices) != 1:
@@ -136,8 +136,11 @@ def _priced(
     return Effort(would_hold, more, gpu_hours=total)
 
 
-def _cost(run: CollectedRun) -> tuple[str, float] | None:
+def cost_of_training(run: CollectedRun) -> tuple[str, float] | None:
     """Return the kind of device and the hours of one training of a run, as those were that it had.
+
+    Args:
+        run: The run.
 
     Returns:
         Hours of a core or of a GPU; None where no training was timed, or they had several kinds.

@@ -100,17 +100,15 @@ def find(results: Results, comparison: Comparison) -> ImageNoise | None:
         None where none is collected for it: a run has no results, or its metrics do not come from
         the images of the val split.
     """
-    return next((one for one in results.image_noise if _is_about(one, comparison)), None)
-
-
-def _is_about(noise: ImageNoise, comparison: Comparison) -> bool:
     quantity = comparison.quantity
-    return (noise.run, noise.operator, noise.baseline, noise.metrics, noise.less) == (
-        comparison.run,
-        comparison.operator,
-        comparison.baseline,
-        quantity.metrics,
-        quantity.less,
+    return results.noise_of(
+        (
+            comparison.run,
+            comparison.operator,
+            comparison.baseline,
+            quantity.metrics,
+            quantity.less,
+        )
     )
 
 

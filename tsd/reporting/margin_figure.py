@@ -60,7 +60,11 @@ def draw_margins(results: Results, declared: schema.Figure) -> Drawing:
         SPREAD if has_spread else "",
         seed_caveat(results),
     ]
-    return Drawing(figure, shown, measured_seeds(results), told=[seeds_phrase(results)])
+    has_points = any(
+        point.mean is not None for curve in curves.values() for point in curve.values()
+    )
+    seeds = measured_seeds(results) if has_points else {}
+    return Drawing(figure, shown, seeds, told=[seeds_phrase(results)])
 
 
 def curve_of(results: Results, series: schema.Series, metric: Metric) -> Curve:

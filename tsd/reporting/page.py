@@ -1,11 +1,13 @@
 """The report's pages: one in HTML, one in Markdown, and the tables in plain text.
 
-The HTML is one file without scripts or external resources; it shows the figures that lie beside
-it. All numbers in its prose are computed from the collected results.
+The HTML is one file without scripts or external resources. It carries its figures and the tables
+for download, so that it can be moved or sent alone. All numbers in its prose are computed from the
+collected results.
 """
 
 import json
 import textwrap
+import zipfile
 from collections.abc import Collection
 from pathlib import Path
 
@@ -15,13 +17,17 @@ from tsd.experiments.metrics import leading
 from tsd.experiments.schema import Table
 from tsd.reporting import (
     agreement,
+    cards,
     cells,
     comparability,
     convergence,
     data_section,
     disagreements,
     effect_texts,
+    embedding,
     escaping,
+    expense,
+    findings,
     golden_values,
     image_noise,
     ledger,
@@ -30,16 +36,23 @@ from tsd.reporting import (
     per_class,
     selection,
     summary,
+    table_view,
     tables,
     verdict_texts,
     verdicts_by_look,
     wording,
 )
 from tsd.reporting.cells import Cell
-from tsd.reporting.declared_figure import draw_declared
-from tsd.reporting.gains_figure import draw_gains
+from tsd.reporting.declared_figure import draw_declared_of, shows_trainings
+from tsd.reporting.found_objects import detector_of
+from tsd.reporting.gain_intervals import GainIntervals
+from tsd.reporting.gains_figure import draw_gains_of
+from tsd.reporting.provenance_file import reproduce_command
 from tsd.reporting.sample_sheet import draw_samples
 from tsd.results.collected import Results, State
+
+ARCHIVE = "report.zip"
+"""Name of the file that holds what lies beside the page."""
 
 TERMINAL = 100
 """Columns of the plain text."""
@@ -56,24 +69,31 @@ def write_parts(collected: Path, leave_out: Collection[str] = ()) -> None:
     results = Results.read(collected)
     for table in results.tables:
         if table.id not in leave_out:
-            tables.write_table(collected, table.id, folder / "tables")
+            tables.write_table_of(results, table, folder / "tables")
     for figure in results.figures:
         if figure.id not in leave_out:
-            draw_declared(collected, figure.id, folder / "figures" / figure.id)
-    draw_gains(collected, folder / "figures" / "gains.png")
+            draw_declared_of(results, figure, folder / "figures" / figure.id)
+    draw_gains_of(results, folder / "figures" / "gains.png")
     per_class.write_csv(results, folder)
     ledger.write_csv(results, folder)
     root, split = Path(results.dataset.root), results.dataset.val
     if (root / split.annotations).exists():
-        samples = folder / "figures" / "samples.png"
-        draw_samples(root / split.annotations, root / split.images, samples)
+        draw_samples(
+            root / split.annotations,
+            root / split.images,
+            folder / "figures" / "samples.png",
+            detector=detector_of(results),
+        )
 
 
-def write_pages(collected: Path) -> Path:
+def write_pages(collected: Path, is_published: bool = False) -> Path:
     """Write ``index.html`` and ``report.md``, the tables and figures being there already.
 
     Args:
         collected: The file with the results; the pages go beside it.
+        is_published: Whether the pages are kept in the repository. Then they do not link to the
+            trainings' folders, which only the machine has on which they were made, and there is no
+            archive of what lies beside them.
 
     Returns:
         The path of the HTML page.
@@ -81,22 +101,51 @@ def write_pages(collected: Path) -> Path:
     folder = collected.parent
     results = selection.about(Results.read(collected))
     environment = _environment()
+    shown = selection.tables(results)
+    judged = verdicts_by_look.judge_by_look(results)
+    captions = {
+        path.stem: path.read_text(encoding="utf-8") for path in folder.glob("figures/*.txt")
+    }
     content = {
         "results": results,
-        "judged": verdicts_by_look.judge_by_look(results),
+        "judged": judged,
         "differing": disagreements.disagreements(results),
-        "captions": {
-            figure.id: (folder / "figures" / f"{figure.id}.txt").read_text(encoding="utf-8")
-            for figure in selection.figures(results)
-        },
+        "captions": captions,
+        "drawn": [one for one in selection.figures(results) if shows_trainings(captions[one.id])],
         "has_samples": (folder / "figures" / "samples.png").exists(),
         "states": summary.state_counts(results),
         "class_tables": per_class.class_tables(results),
+        "gains": GainIntervals(results),
+        "shown": shown,
+        "filled": {table.id: cells.fill(results, table) for table in shown},
+        "picture": lambda file: embedding.picture(folder / file),
+        "downloads": lambda *files: embedding.downloads(folder, *files),
+        "archive": None if is_published else ARCHIVE,
+        "page_folder": None if is_published else folder,
+        "cost": expense,
     }
     for name in ("index.html", "report.md"):
         text = environment.get_template(f"report.{name.split('.')[1]}.j2").render(content)
         (folder / name).write_text(text, encoding="utf-8")
+    if not is_published:
+        write_archive(folder)
     return folder / "index.html"
+
+
+def write_archive(folder: Path) -> None:
+    """Pack what lies beside the page into one file, so that both together are the whole report.
+
+    The same content gives the same archive.
+
+    Args:
+        folder: The folder of the page.
+    """
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != ARCHIVE)
+    with zipfile.ZipFile(folder / ARCHIVE, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in files:
+            entry = zipfile.ZipInfo(f"{folder.name}/{path.relative_to(folder).as_posix()}")
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, path.read_bytes())
 
 
 def _environment() -> jinja2.Environment:
@@ -110,23 +159,24 @@ def _environment() -> jinja2.Environment:
     )
     environment.globals.update(
         agreement=agreement,
-        cells=cells,
+        cards=cards,
         comparability=comparability,
         convergence=convergence,
         data_section=data_section,
         effect_texts=effect_texts,
-        fill=cells.fill,
+        findings=findings,
         golden_values=golden_values,
         image_noise=image_noise,
         ledger=ledger,
         new_images=new_images,
         object_counts=object_counts,
         per_class=per_class,
+        reproduce_command=reproduce_command,
         selection=selection,
         State=State,
+        table_view=table_view,
         tables=tables,
         to_markdown=tables.to_markdown,
-        tone=tone,
         verdict_texts=verdict_texts,
         verdicts_by_look=verdicts_by_look,
         summary=summary,
@@ -138,21 +188,6 @@ def _environment() -> jinja2.Environment:
         as_json=lambda value: json.dumps(value, ensure_ascii=False),
     )
     return environment
-
-
-def tone(results: Results, metric: str, gain: float | None) -> str:
-    """Tell whether a gain is ``better`` or ``worse``; empty where it is neither.
-
-    Args:
-        results: The content of ``results.json``.
-        metric: Id of the metric.
-        gain: In its unit.
-    """
-    higher_is_better = results.metrics[metric].higher_is_better
-    decimals = results.metrics[metric].decimals
-    if gain is None or higher_is_better is None or wording.is_zero(gain, decimals):
-        return ""
-    return "better" if (gain > 0) == higher_is_better else "worse"
 
 
 def headline(results: Results) -> str:

@@ -49,6 +49,28 @@ class DeviceUse(BaseModel):
         )
 
 
+def device_uses(results: Results) -> list[DeviceUse]:
+    """Sum up the evaluated trainings by the device that they ran on.
+
+    Args:
+        results: The content of ``results.json``.
+    """
+    by_device: dict[str, list[Training]] = {}
+    for one in _trained(results):
+        if one.train is not None:
+            by_device.setdefault(one.train.device, []).append(one)
+    return [DeviceUse.of(*item) for item in sorted(by_device.items())]
+
+
+def _trained(results: Results) -> list[Training]:
+    """The evaluated trainings, without those whose weights were taken from a file."""
+    return [
+        one
+        for one in results.trainings()
+        if one.state is State.EVALUATED and one.train and one.train.taken_from is None
+    ]
+
+
 class Provenance(BaseModel):
     """The content of ``provenance.json``.
 
@@ -81,11 +103,7 @@ class Provenance(BaseModel):
             published_by: The command that publishes them.
         """
         evaluated = [one for one in results.trainings() if one.state is State.EVALUATED]
-        trained = [one for one in evaluated if one.train and one.train.taken_from is None]
-        by_device: dict[str, list[Training]] = {}
-        for one in trained:
-            if one.train is not None:
-                by_device.setdefault(one.train.device, []).append(one)
+        trained = _trained(results)
         records = [one.train for one in trained if one.train is not None]
         return cls(
             grid=results.name,
@@ -95,7 +113,7 @@ class Provenance(BaseModel):
             collected=results.generated,
             collected_at=results.commit and results.commit + "+dirty" * results.dirty,
             evaluated=len(evaluated),
-            devices=[DeviceUse.of(*item) for item in sorted(by_device.items())],
+            devices=device_uses(results),
             not_trained=len(evaluated) - len(trained),
             commits=dict(training_commits(results)),
             machines=_counts(record.machine for record in records),

@@ -68,7 +68,7 @@ def publish(
         write_parts(written, leave_out=copied)
         for picture in (fresh / "figures").glob("*.png"):
             _shrink(picture)
-        write_pages(written)
+        write_pages(written, is_published=True)
         for page in ("report.md", "index.html"):
             _mend_links(fresh / page, folder)
         said = Provenance.of(results, command)
@@ -148,8 +148,9 @@ def _copy_figures(results: Results, source: Path, target: Path) -> list[str]:
             for file in files:
                 shutil.copyfile(file, target / file.name)
             copied.append(figure.id)
-    if (source / "samples.png").is_file():
-        shutil.copyfile(source / "samples.png", target / "samples.png")
+    for name in ("samples.png", "samples.txt"):
+        if (source / name).is_file():
+            shutil.copyfile(source / name, target / name)
     return copied
 
 

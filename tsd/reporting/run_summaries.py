@@ -5,13 +5,14 @@ a gain is one, that is spread, interval and number of trainings, is computed her
 results, by the very functions that fill the report's tables and judge its claims.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tsd.experiments.baselines import baselines_of
 from tsd.experiments.comparisons import Alone, Comparison, Difference, Quantity
-from tsd.experiments.schema import Row, Table
+from tsd.experiments.schema import Row
 from tsd.reporting import summary
-from tsd.reporting.cells import Measured, fill_cell, measure, training_id
+from tsd.reporting.cells import Measured, Printed, fill_cell, measure, printed_values, training_id
 from tsd.reporting.families import Families
 from tsd.reporting.image_noise import of_gain
 from tsd.reporting.intervals import Estimate, estimate
@@ -82,12 +83,17 @@ def run_summaries(results: Results) -> list[RunSummary]:
         results: What was collected.
     """
     families = Families(results)
+    printed = {table.id: printed_values(results, table) for table in results.tables}
     return [
-        found for name in results.runs if (found := _summary(results, name, families)) is not None
+        found
+        for name in results.runs
+        if (found := _summary(results, name, families, printed)) is not None
     ]
 
 
-def _summary(results: Results, run: str, families: Families) -> RunSummary | None:
+def _summary(
+    results: Results, run: str, families: Families, printed: Mapping[str, Printed]
+) -> RunSummary | None:
     """Summarise a run; None where none of its trainings has a value that tables would show."""
     places = baselines_of(run, results.tables)
     metrics = {}
@@ -98,8 +104,8 @@ def _summary(results: Results, run: str, families: Families) -> RunSummary | Non
         mean = _estimate(results, Alone(run, Quantity((metric,))), families)
         gains = {
             baseline: gain
-            for baseline, place in places.items()
-            if (gain := _gain(results, *place, metric, families)) is not None
+            for baseline, (table, row) in places.items()
+            if (gain := _gain(results, row, metric, families, printed[table.id])) is not None
         }
         metrics[metric] = MetricSummary(
             measured,
@@ -114,10 +120,10 @@ def _summary(results: Results, run: str, families: Families) -> RunSummary | Non
 
 
 def _gain(
-    results: Results, table: Table, row: Row, metric: str, families: Families
+    results: Results, row: Row, metric: str, families: Families, printed: Printed
 ) -> GainSummary | None:
     """Compute a run's gain over the baseline of a row; None where either has no value."""
-    cell = fill_cell(results, table, row, metric)
+    cell = fill_cell(results, row, metric, printed)
     if row.run is None or row.baseline is None or cell.gain is None:
         return None
     found = _estimate(results, Difference(row.run, Quantity((metric,)), row.baseline), families)

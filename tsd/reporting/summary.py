@@ -24,6 +24,10 @@ INTRODUCTION = (
 )
 
 
+MOST_GAINS = 40
+"""So many gains are drawn in a figure, the first ones of the tables; more would not fit a page."""
+
+
 @dataclass(frozen=True)
 class ComparedGain:
     """A gain that was both measured and published.
@@ -88,7 +92,10 @@ def _gains_of(results: Results, table: Table, filled: FilledRow) -> Iterator[Com
 
 def agreement(results: Results) -> str:
     """Count the gains that point the paper's way, each pair of trainings once; empty for none."""
-    gains = compared_gains(results)
+    return _agreement_of(compared_gains(results))
+
+
+def _agreement_of(gains: list[ComparedGain]) -> str:
     if not gains:
         return ""
     agreeing = sum(gain.agrees for gain in gains)
@@ -104,7 +111,10 @@ def gains_caption(results: Results) -> str:
         "and as the paper prints it (diamond). A row’s name is the paper’s.",
         networks_text(results, names),
         data_remark(results, names),
-        agreement(results),
+        f"The first {MOST_GAINS} of {len(gains)} gains are drawn."
+        if len(gains) > MOST_GAINS
+        else "",
+        _agreement_of(gains),
         seed_caveat(results),
     ]
     return " ".join(text for text in said if text)

@@ -376,7 +376,17 @@ def write_table(collected: Path, table_id: str, folder: Path) -> None:
         KeyError: There is no such table.
     """
     results = Results.read(collected)
-    table = results.table(table_id)
+    write_table_of(results, results.table(table_id), folder)
+
+
+def write_table_of(results: Results, table: Table, folder: Path) -> None:
+    """Write a table of collected results, as :func:`write_table` does.
+
+    Args:
+        results: The collected results.
+        table: The table.
+        folder: Where to; made if missing.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for suffix, text in (("csv", to_csv), ("md", to_markdown), ("tex", to_latex)):
-        (folder / f"{table_id}.{suffix}").write_text(text(results, table), encoding="utf-8")
+        (folder / f"{table.id}.{suffix}").write_text(text(results, table), encoding="utf-8")

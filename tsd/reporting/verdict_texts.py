@@ -54,19 +54,28 @@ PAPERS_OWN = {
 """What is said of the paper's own numbers."""
 
 
-def groups(verdicts: Sequence[Verdict]) -> dict[str, list[Verdict]]:
-    """Part the claims that anything was measured for from the others.
+PAPERS_NOTE = (
+    "The paper’s own numbers bear a claim out unless its line or its evidence says otherwise."
+)
+"""Said once, since it is so of most claims."""
+
+NOT_BORNE_OUT = "the paper’s own numbers contradict it"
+"""Said in the line of a claim that the paper's numbers contradict."""
+
+
+def groups(verdicts: Sequence[Verdict]) -> dict[Outcome, list[Verdict]]:
+    """Part the claims by what came of them.
 
     Args:
         verdicts: The claims, judged.
 
     Returns:
-        Heading → claims, groups without a claim left out.
+        Outcome → claims in their order, outcomes without a claim left out.
     """
-    absent = [verdict for verdict in verdicts if verdict.outcome is Outcome.NO_RESULTS]
-    found = [verdict for verdict in verdicts if verdict.outcome is not Outcome.NO_RESULTS]
-    parts = {"Claims with results": found, "Claims without results": absent}
-    return {heading: part for heading, part in parts.items() if part}
+    return {
+        outcome: [verdict for verdict in verdicts if verdict.outcome is outcome]
+        for outcome in present(verdicts)
+    }
 
 
 def present(verdicts: Iterable[Verdict]) -> list[Outcome]:

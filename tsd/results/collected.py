@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
 from tsd.experiments.claims_schema import Claim
 from tsd.experiments.dataset_schema import Dataset
@@ -34,6 +34,9 @@ from tsd.run_folder import write_text
 
 Declared = TypeVar("Declared", Table, Figure)
 
+
+NoiseKey = tuple[str, str, str | None, tuple[str, ...], tuple[str, ...]]
+"""What tells the comparisons apart whose noise is collected."""
 
 RESULTS_VERSION: Literal[3] = 3
 """Raised when the content of ``results.json`` changes in a way that its readers notice."""
@@ -77,6 +80,9 @@ class Training(_Part):
     ``folder`` is None where nobody asked for the run, since the folder's name follows from the
     compiled config.
 
+    ``files`` says which of the files are there that lead from a number back to what made it: what
+    the file holds → its path in the folder (:attr:`tsd.run_folder.RunFolder.trail`).
+
     ``iteration`` and ``max_iterations`` say how far it came, ``seconds_left`` how long it may take
     while it runs. ``scheduler_job`` is the id of its SLURM job. ``metrics`` is empty until the
     training is evaluated.
@@ -84,6 +90,7 @@ class Training(_Part):
 
     state: State
     folder: str | None = None
+    files: dict[str, str] = {}
     error: str | None = None
     iteration: int | None = None
     max_iterations: int | None = None
@@ -159,10 +166,15 @@ class CollectedRun(_Part):
 
 
 class CollectedData(_Part):
-    """A data set that runs are trained on, and what its check found; None before the check."""
+    """A data set that runs are trained on, and what its check found; None before the check.
+
+    ``sums`` has the SHA-256 sums of the files that tell one content of the data set from another:
+    name of the file in the data set's format → sum. Files that are not there are left out.
+    """
 
     dataset: Dataset
     check: DataCheck | None
+    sums: dict[str, str] = {}
 
 
 class CollectedScale(_Part):
@@ -263,6 +275,27 @@ class Results(_Part):
     lengths: list[CollectedLength] = []
     image_noise: list[ImageNoise] = []
     selection: CollectedSelection | None = None
+    _noise_index: tuple[list[ImageNoise], int, dict[NoiseKey, ImageNoise]] | None = PrivateAttr(
+        None
+    )
+
+    def noise_of(self, key: NoiseKey) -> ImageNoise | None:
+        """Return the noise of a comparison, found without a search through all of them.
+
+        Args:
+            key: Its run, operator, baseline, metrics and the metrics that are taken off.
+
+        Returns:
+            None where none is collected for it.
+        """
+        index = self._noise_index
+        if index is None or index[0] is not self.image_noise or index[1] != len(index[0]):
+            by_key = {
+                (one.run, one.operator, one.baseline, one.metrics, one.less): one
+                for one in reversed(self.image_noise)
+            }
+            index = self._noise_index = (self.image_noise, len(self.image_noise), by_key)
+        return index[2].get(key)
 
     @classmethod
     def read(cls, path: Path) -> Self:
