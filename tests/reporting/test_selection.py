@@ -136,7 +136,7 @@ def test_the_pages_and_the_figure_of_gains_leave_the_rest_out(tmp_path, monkeypa
     write_parts(tmp_path / "results.json")
     drawn = []
     monkeypatch.setattr(
-        "tsd.reporting.gains_figure._draw_lines", lambda _, gains: drawn.extend(gains)
+        "tsd.reporting.gains_figure._draw_lines", lambda _, gains, *more: drawn.extend(gains)
     )
     draw_gains(tmp_path / "results.json", tmp_path / "gains.png")
     assert [gain.row.run for gain in drawn] == ["a"]
