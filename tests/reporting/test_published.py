@@ -45,7 +45,7 @@ def test_a_published_report_has_all_that_its_pages_lead_to(here):
     for name in ("index.html", "report.md"):
         text = (PUBLISHED / "mini" / name).read_text()
         targets = re.findall(r"(?:href|src)=\"([^\"#]+)\"|\]\(([^)#]+)\)", text)
-        inside = {a or b for a, b in targets}
+        inside = {a or b for a, b in targets if not a.startswith("data:")}
         assert {one for one in inside if "docs/" in one} <= {"../../../docs/decisions.md"}
         for target in inside - {"../../../docs/decisions.md"}:
             assert (PUBLISHED / "mini" / target).exists(), target
@@ -144,10 +144,10 @@ def test_figures_of_trained_networks_are_copied_where_they_are(here, results):
     folder = Path("reports/mini/figures")
     folder.mkdir()
     for suffix in ("svg", "pdf", "png", "txt"):
-        (folder / f"copied.{suffix}").write_text("as it was")
+        (folder / f"copied.{suffix}").write_text("as it was (seed 0; 0123456789)")
     publish()
     of_published = PUBLISHED / "mini" / "figures"
-    assert (of_published / "copied.svg").read_text() == "as it was"
+    assert (of_published / "copied.svg").read_text().startswith("as it was")
     assert "<svg" in (of_published / "absent.svg").read_text()
     assert "as it was" in (PUBLISHED / "mini" / "index.html").read_text()
 
@@ -222,7 +222,7 @@ def test_a_report_that_fails_half_way_leaves_the_old_one(here, monkeypatch):
     before = {path: path.read_bytes() for path in PUBLISHED.rglob("*") if path.is_file()}
     text = Path("README.md").read_text()
 
-    def fail(_path):
+    def fail(_path, **_options):
         raise OSError("no space left")
 
     monkeypatch.setattr("tsd.reporting.published.write_pages", fail)
