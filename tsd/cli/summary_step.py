@@ -144,7 +144,7 @@ def _description(grid: Grid, found: "RunSummary") -> str:
     lent = (
         "Intervals rest on the spread of all runs of the grid where it tells of this run's."
         if moderated
-        else "Intervals rest on the spread of the run's own trainings; with one there is none."
+        else "Intervals rest on the spread of the run's own trainings, and one has none."
     )
     lines = [
         found.collected.why,
