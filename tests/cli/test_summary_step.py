@@ -86,20 +86,20 @@ def test_every_run_over_its_seeds_follows_its_trainings(grid):
                 if filled.row.run not in found or cell.measured.mean is None:
                     continue
                 metrics, name = found[filled.row.run].data.metrics, cell.metric
-                assert metrics[f"mean/{name}"] == cell.measured.mean
-                assert metrics.get(f"sd/{name}") == cell.measured.sd
-                assert metrics[f"n/{name}"] == len(cell.measured.values)
+                assert metrics[f"{name}/mean"] == cell.measured.mean
+                assert metrics.get(f"{name}/sd") == cell.measured.sd
+                assert metrics[f"{name}/n"] == len(cell.measured.values)
                 if cell.gain is not None:
                     over = f"_over_{filled.row.baseline}"
-                    assert metrics[f"gain{over}/{name}"] == cell.gain
-                    assert metrics.get(f"gain_sd{over}/{name}") == cell.gain_sd
-                    assert metrics.get(f"gain_paper{over}/{name}") == cell.published_gain
+                    assert metrics[f"{name}/gain{over}"] == cell.gain
+                    assert metrics.get(f"{name}/gain_sd{over}") == cell.gain_sd
+                    assert metrics.get(f"{name}/gain_paper{over}") == cell.published_gain
                     checked += 1
     assert checked >= 3
-    low, high = (joint.data.metrics[f"gain_{end}_over_tsd_wo_pc/AP"] for end in ("low", "high"))
+    low, high = (joint.data.metrics[f"AP/gain_{end}_over_tsd_wo_pc"] for end in ("low", "high"))
     assert low < 1.75 < high
-    assert joint.data.metrics["paper/AP"] > 30
-    assert "sd/AP" not in found["tsd_pc"].data.metrics, "it has one training"
+    assert joint.data.metrics["AP/paper"] > 30
+    assert "AP/sd" not in found["tsd_pc"].data.metrics, "it has one training"
     assert joint.data.tags["seeds"] == "0 1"
     # The same parameters as a training's, so that a page can compare the two.
     job = grid.job("tsd_joint", 0)
@@ -115,10 +115,10 @@ def test_every_run_over_its_seeds_follows_its_trainings(grid):
     after = in_store(grid)
     assert set(after) == {"tsd_joint", "tsd_pc"}
     # Its own training is what it was, and that of its baseline is one less.
-    assert found["tsd_pc"].data.metrics["gain_over_tsd_joint/AP"] == 2.75
-    assert after["tsd_pc"].data.metrics["gain_over_tsd_joint/AP"] == 3.0
-    assert after["tsd_joint"].data.metrics["n/AP"] == 1
-    assert "gain_over_tsd_wo_pc/AP" not in after["tsd_joint"].data.metrics
+    assert found["tsd_pc"].data.metrics["AP/gain_over_tsd_joint"] == 2.75
+    assert after["tsd_pc"].data.metrics["AP/gain_over_tsd_joint"] == 3.0
+    assert after["tsd_joint"].data.metrics["AP/n"] == 1
+    assert "AP/gain_over_tsd_wo_pc" not in after["tsd_joint"].data.metrics
 
 
 def test_a_store_that_is_away_stops_nothing_and_is_caught_up_with(grid, monkeypatch):

@@ -49,12 +49,12 @@ def always(_tags):
 
 
 def test_a_second_time_changes_nothing(uri, client, experiment, monkeypatch):
-    both = [summary("a", **{"mean/AP": 30.5, "n/AP": 2.0}), summary("b", **{"mean/AP": 31.0})]
+    both = [summary("a", **{"AP/mean": 30.5, "AP/n": 2.0}), summary("b", **{"AP/mean": 31.0})]
     ids = sync_summaries(uri, experiment, HERE, both, always)
     before = {run.info.run_id: run.to_dictionary() for run in entries(client, experiment)}
     assert set(before) == set(ids.values())
     run = client.get_run(ids["mini/a/abc/summary"])
-    assert run.data.metrics == {"mean/AP": 30.5, "n/AP": 2.0}
+    assert run.data.metrics == {"AP/mean": 30.5, "AP/n": 2.0}
     assert run.data.params == {"seed": "all"}
     assert run.data.tags["kind"] == "summary"
     assert run.info.status == "FINISHED"
@@ -66,13 +66,13 @@ def test_a_second_time_changes_nothing(uri, client, experiment, monkeypatch):
 
 
 def test_what_is_no_longer_known_is_no_longer_there(uri, client, experiment):
-    two = summary("a", **{"mean/AP": 30.5, "sd/AP": 0.5, "n/AP": 2.0})
+    two = summary("a", **{"AP/mean": 30.5, "AP/sd": 0.5, "AP/n": 2.0})
     (first,) = sync_summaries(uri, experiment, HERE, [two], never).values()
-    one = summary("a", **{"mean/AP": 30.0, "n/AP": 1.0})
+    one = summary("a", **{"AP/mean": 30.0, "AP/n": 1.0})
     (second,) = sync_summaries(uri, experiment, HERE, [one], never).values()
     (run,) = entries(client, experiment)
     assert run.info.run_id == second != first
-    assert run.data.metrics == {"mean/AP": 30.0, "n/AP": 1.0}
+    assert run.data.metrics == {"AP/mean": 30.0, "AP/n": 1.0}
     assert client.get_run(first).info.lifecycle_stage == "deleted"
 
 
@@ -109,10 +109,10 @@ def test_names_and_values_are_adapted_and_pages_are_turned(uri, client, experime
     def two_at_once(self, *arguments, **keywords):
         return search(self, *arguments, **keywords, max_results=2)
 
-    many = [summary(f"r{i}", **{"mean/AP*": 1.0, "sd/AP": float("nan")}) for i in range(5)]
+    many = [summary(f"r{i}", **{"AP/mean*": 1.0, "AP/sd": float("nan")}) for i in range(5)]
     first = sync_summaries(uri, experiment, HERE, many, never)
     monkeypatch.setattr(MlflowClient, "search_runs", two_at_once)
     assert sync_summaries(uri, experiment, HERE, many, never) == first
     run = client.get_run(first["mini/r0/abc/summary"])
-    assert run.data.metrics == {"mean/AP_U2A_": 1.0}
+    assert run.data.metrics == {"AP/mean_U2A_": 1.0}
     assert run.data.tags[summaries.RESULTS_TAG] == HERE

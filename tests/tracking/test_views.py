@@ -48,7 +48,7 @@ def test_a_view_shows_trainings_or_runs_over_their_seeds_and_never_both(grid):
     for state in views.values():
         of_seeds = "summary" in state["searchFilter"]
         columns = " ".join(state["selectedColumns"])
-        assert ("mean/" in columns) == of_seeds
+        assert ("/mean" in columns) == of_seeds
         assert ("final/" in columns) != of_seeds
         assert ("params.`seed`" in columns) != of_seeds
 
@@ -56,11 +56,11 @@ def test_a_view_shows_trainings_or_runs_over_their_seeds_and_never_both(grid):
 def test_a_view_over_seeds_counts_gains_as_its_table_does(grid):
     columns = {view.key: state_of(view)["selectedColumns"] for view in views_of(grid)}
     for end in ("", "_low", "_high"):
-        assert f"metrics.`gain{end}/AP`" in columns["table5_seeds"]
-        assert f"metrics.`gain{end}_over_tsd_joint/AP`" in columns["table3_seeds"]
+        assert f"metrics.`AP/gain{end}`" in columns["table5_seeds"]
+        assert f"metrics.`AP/gain{end}_over_tsd_joint`" in columns["table3_seeds"]
     # There tsd_pc gains over tsd_joint, and not over r50 as it usually does.
-    assert "metrics.`gain/AP`" not in columns["table3_seeds"]
-    assert "metrics.`n/AP`" in columns["table5_seeds"]
+    assert "metrics.`AP/gain`" not in columns["table3_seeds"]
+    assert "metrics.`AP/n`" in columns["table5_seeds"]
     assert "tags.`baseline`" in columns["all_seeds"]
 
 

@@ -72,7 +72,7 @@ def test_every_run_is_in_mlflow_once(project):
     assert sorted(r.data.tags["run"] for r in runs) == ["tsd_joint", "tsd_wo_pc"]
     values = {run.data.tags["run"]: run.data.metrics["final/AP"] for run in runs}
     over_seeds = client.search_runs([experiment.experiment_id], "tags.kind = 'summary'")
-    means = {run.data.tags["run"]: run.data.metrics["mean/AP"] for run in over_seeds}
+    means = {run.data.tags["run"]: run.data.metrics["AP/mean"] for run in over_seeds}
     assert means == values
     assert len(over_seeds) == 2
     for tracked in runs:

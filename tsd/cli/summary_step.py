@@ -13,7 +13,6 @@ from tsd.experiments.grid import Grid
 from tsd.experiments.reading import DeclarationError
 from tsd.results.collected import Results
 from tsd.results.records import SummariesRecord
-from tsd.tracking.run_files import PAPER_PREFIX
 from tsd.tracking.uri import redact, tracking_uri
 
 if TYPE_CHECKING:
@@ -83,7 +82,7 @@ def _summary(grid: Grid, found: "RunSummary") -> "Summary":
     card = summary_card_of(job, places_of(found.run, grid.experiments))
     trainings = {seed: found.collected.seeds[seed] for seed in found.seeds}
     tracked = [one.tracking and one.tracking.run_id for one in trainings.values()]
-    metrics = {f"{PAPER_PREFIX}{name}": value for name, value in card["paper"].items()}
+    metrics = {f"{name}/paper": value for name, value in card["paper"].items()}
     for name, one in found.metrics.items():
         metrics |= _numbers(name, one, found.baselines)
     return Summary(
@@ -127,7 +126,7 @@ def _numbers(name: str, one: "MetricSummary", baselines: tuple[str, ...]) -> dic
                 f"gain_paper{over}": gain.published,
                 **_ends("gain", gain.interval, over),
             }
-    return {f"{prefix}/{name}": value for prefix, value in numbers.items() if value is not None}
+    return {f"{name}/{kind}": value for kind, value in numbers.items() if value is not None}
 
 
 def _ends(
@@ -145,23 +144,23 @@ def _description(grid: Grid, found: "RunSummary") -> str:
     lent = (
         "Intervals rest on the spread of all runs of the grid where it tells of this run's."
         if moderated
-        else "Intervals rest on the spread of the run's own trainings; with one there is none."
+        else "Intervals rest on the spread of the run's own trainings, and one has none."
     )
     lines = [
         found.collected.why,
         "",
         f"What the trainings of run `{found.run}` say together ({seeds}), as the report "
-        f"`{grid.report_folder}/index.html#run-{found.run}` has it: `mean/…`, `sd/…`, `n/…`, the "
-        f"95% interval `mean_low/…` to `mean_high/…`. {lent}",
+        f"`{grid.report_folder}/index.html#run-{found.run}` has it: `…/mean`, `…/sd`, `…/n`, the "
+        f"95% interval `…/mean_low` to `…/mean_high`. {lent}",
     ]
     if found.baselines:
-        others = "".join(f", `gain_over_{name}/…`" for name in found.baselines)
+        others = "".join(f", `…/gain_over_{name}`" for name in found.baselines)
         lines += [
             "",
-            f"`gain/…` is the gain over `{found.baselines[0]}`; gains by their baselines are"
-            f"{others.removeprefix(',')}. Where they are known, `gain_low…` to `gain_high…` is the "
-            "95% interval, `gain_sd…` the standard error, `gain_images_sd…` that of the choice of "
-            "images, and `gain_paper…` what the paper prints.",
+            f"`…/gain` is the gain over `{found.baselines[0]}`; gains by their baselines are"
+            f"{others.removeprefix(',')}. Where they are known, `…/gain_low…` to `…/gain_high…` is "
+            "the 95% interval, `…/gain_sd…` the standard error, `…/gain_images_sd…` that of the "
+            "choice of images, and `…/gain_paper…` what the paper prints.",
         ]
     return "\n".join(lines)
 

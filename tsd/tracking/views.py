@@ -143,12 +143,13 @@ def _compressed(state: dict[str, Any]) -> str:
 
 def _numbers(view: View, metric: str) -> list[str]:
     """What a view has a column of for a metric, the number that is drawn first."""
-    printed = [f"{PAPER_PREFIX}{metric}"] if view.paper else []
     if not view.of_seeds:
+        printed = [f"{PAPER_PREFIX}{metric}"] if view.paper else []
         return [f"{FINAL_PREFIX}{metric}", *printed]
-    means = [f"{name}/{metric}" for name in ("mean", "mean_low", "mean_high", "sd", "n")]
-    gains = [f"gain{end}{over}/{metric}" for over in view.gains for end in ("", "_low", "_high")]
-    return [*means, *printed, *gains]
+    # MLflow's page sorts columns by name, so that the metric stands first in it.
+    numbers = ["mean", "mean_low", "mean_high", "sd", "n", *(["paper"] if view.paper else [])]
+    gains = [f"gain{end}{over}" for over in view.gains for end in ("", "_low", "_high")]
+    return [f"{metric}/{name}" for name in (*numbers, *gains)]
 
 
 def _column(kind: str, name: str) -> str:
@@ -161,7 +162,7 @@ def _charts(view: View) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     sections = [(results, view.title)]
     charts = [_points(view, parameter, results) for parameter in view.over]
     for metric in view.metrics:
-        drawn = _numbers(view, metric)[:1] + [f"gain{over}/{metric}" for over in view.gains]
+        drawn = _numbers(view, metric)[:1] + [f"{metric}/gain{over}" for over in view.gains]
         charts += [_bars(view, name, results) for name in drawn]
     if not view.of_seeds:
         losses, course = _uuid(view, "losses"), _uuid(view, "course")
