@@ -121,10 +121,15 @@ def _against_mmcv(learn: bool) -> Callable[[Bench], Measurement]:
     return measure
 
 
-def _memory(bench: Bench) -> Measurement:
-    inputs = Inputs(bench, learn=True)
-    ours = peak_memory(lambda: inputs.done(inputs.ours(inputs.offsets)))
-    return Measurement([ours / peak_memory(lambda: inputs.done(inputs.mmcv()))])
+def _memory(of: Callable[[Inputs], Tensor]) -> Callable[[Bench], Measurement]:
+    """Peak memory of a forward and a backward pass of ours, as a part of another op's."""
+
+    def measure(bench: Bench) -> Measurement:
+        inputs = Inputs(bench, learn=True)
+        ours = peak_memory(lambda: inputs.done(inputs.ours(inputs.offsets)))
+        return Measurement([ours / peak_memory(lambda: inputs.done(of(inputs)))])
+
+    return measure
 
 
 def _halves(dtype: torch.dtype) -> Callable[[Bench], Measurement]:
@@ -184,7 +189,15 @@ ROWS = (
         f"{_WHAT}, peak memory of forward and backward: ours / mmcv's",
         1.0,
         "×",
-        _memory,
+        _memory(Inputs.mmcv),
+        ("cuda",),
+    ),
+    Row(
+        "pooling-memory-torchvision",
+        f"{_WHAT}, peak memory of forward and backward: ours / torchvision's",
+        None,
+        "×",
+        _memory(Inputs.torchvision),
         ("cuda",),
     ),
     Row(

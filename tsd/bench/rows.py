@@ -26,7 +26,9 @@ class Bench:
             padding.
         width: Likewise.
         rois: How many RoIs are pooled.
-        images: How many images' detections are evaluated.
+        images: How many images' detections are evaluated; COCO's val split has 5,000.
+        runs: How many runs a report has.
+        seconds: How long trainings that share a GPU are watched.
     """
 
     device: str
@@ -34,7 +36,9 @@ class Bench:
     height: int = 800
     width: int = 1344
     rois: int = 512
-    images: int = 2000
+    images: int = 5000
+    runs: int = 1000
+    seconds: float = 20
 
     @property
     def shape(self) -> str:
@@ -75,10 +79,11 @@ class Row:
     Attributes:
         id: Its name in the JSON file.
         title: What is measured, and against what; the names of the bench's sizes stand in braces.
-        bar: The value should be at most this; None where nothing was promised.
+        bar: The value should be at most this, or at least; None where nothing was promised.
         unit: Of the value.
         measure: Measures it; raises :class:`NotMeasuredError` where it cannot be measured.
         devices: On which devices it means something.
+        more_is_better: Whether the value should be at least the bar.
     """
 
     id: str
@@ -87,6 +92,13 @@ class Row:
     unit: str
     measure: Callable[[Bench], Measurement]
     devices: tuple[str, ...] = ("cpu", "cuda")
+    more_is_better: bool = False
+
+    def meets(self, value: float) -> bool:
+        """Whether a value is as good as the bar asks for."""
+        if self.bar is None:
+            return True
+        return value >= self.bar if self.more_is_better else value <= self.bar
 
 
 def time_ratio(bench: Bench, ours: str, baseline: str, sides: Sides) -> Measurement:
@@ -106,6 +118,17 @@ def time_ratio(bench: Bench, ours: str, baseline: str, sides: Sides) -> Measurem
             elapsed = _timed(run, bench.device)
             if turn:
                 seconds[name].append(elapsed)
+    return ratio(ours, baseline, seconds)
+
+
+def ratio(ours: str, baseline: str, seconds: Mapping[str, list[float]]) -> Measurement:
+    """Divide the seconds of two sides round by round.
+
+    Args:
+        ours: Name of the side that is divided.
+        baseline: Name of the side that it is divided by.
+        seconds: Those of all sides, in each round.
+    """
     pairs = zip(seconds[ours], seconds[baseline], strict=True)
     medians = {name: statistics.median(taken) for name, taken in seconds.items()}
     return Measurement([a / b for a, b in pairs], medians)

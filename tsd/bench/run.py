@@ -10,10 +10,28 @@ from typing import Any
 import torch
 
 from tsd import provenance
-from tsd.bench import network, pipeline, pooling, small_step, tracking
+from tsd.bench import (
+    coco_evaluation,
+    network,
+    one_process,
+    pipeline,
+    pooling,
+    shared_gpu,
+    small_step,
+    tracking,
+)
 from tsd.bench.rows import Bench, NotMeasuredError, Row
 
-ROWS = (*pooling.ROWS, *network.ROWS, *small_step.ROWS, *tracking.ROWS, *pipeline.ROWS)
+ROWS = (
+    *pooling.ROWS,
+    *network.ROWS,
+    *small_step.ROWS,
+    *shared_gpu.ROWS,
+    *one_process.ROWS,
+    *coco_evaluation.ROWS,
+    *tracking.ROWS,
+    *pipeline.ROWS,
+)
 PACKAGES = ("torch", "torchvision", "mmdet", "mmcv", "mmengine")
 
 
@@ -44,7 +62,12 @@ def run_bench(
 
 def _measure(row: Row, bench: Bench) -> dict[str, Any]:
     """What a row gives, or why it gives nothing."""
-    sizes = {"shape": bench.shape, "rois": bench.rois, "images": f"{bench.images:,}"}
+    sizes = {
+        "shape": bench.shape,
+        "rois": bench.rois,
+        "images": f"{bench.images:,}",
+        "runs": f"{bench.runs:,}",
+    }
     told = {"id": row.id, "title": row.title.format(**sizes), "unit": row.unit, "bar": row.bar}
     if bench.device not in row.devices:
         return {**told, "not_measured": f"it is for {' or '.join(row.devices)}"}
@@ -85,6 +108,7 @@ def _line(row: Row, measured: dict[str, Any]) -> str:
     value, low, high = (measured[key] for key in ("value", "from", "to"))
     told = f"{value:.3g} {row.unit} ({low:.3g} to {high:.3g})"
     if row.bar is not None:
-        told += f", bar {row.bar:g}: {'met' if value <= row.bar else 'missed'}"
+        at = "at least " * row.more_is_better
+        told += f", bar {at}{row.bar:g}: {'met' if row.meets(value) else 'missed'}"
     times = ", ".join(f"{name} {1e3 * s:.2f} ms" for name, s in measured["seconds"].items())
     return f"{title}\n    {told}" + (f"; {times}" if times else "")

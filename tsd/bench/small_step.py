@@ -1,6 +1,6 @@
 """A training step at the scale `mini`, whose time is that of starting work, not of doing it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from mmdet.registry import MODELS
@@ -19,23 +19,32 @@ IMAGES, SIDE, OBJECTS = 4, 160, 5
 """A batch of `mini`: so many images, of so many pixels along each side, with so many objects."""
 
 
-def small_step(run: str, device: str) -> tuple[Callable[[], object], nn.Module]:
+Losses = Mapping[str, torch.Tensor]
+
+
+def small_step(
+    run: str, device: str, wrap: Callable[[nn.Module, str], nn.Module] | None = None
+) -> tuple[Callable[[], Losses], nn.Module]:
     """A whole training step of a run at `mini`, optimizer included, and its model.
 
     Args:
         run: Id of the run.
         device: ``cpu`` or ``cuda``.
+        wrap: Puts the model into another one, given the device too.
     """
     config = runtime_config(open_grid({"scale": "mini"}).jobs_of(run)[0])
     torch.manual_seed(0)
     model = MODELS.build(config.model).to(device).train()
+    if wrap is not None:
+        model = wrap(model, device)
     optimizer = build_optim_wrapper(model, config.optim_wrapper)
     batch = made_batch()
 
-    def step() -> object:
+    def step() -> Losses:
         inputs = {name: [*values] for name, values in batch.items()}
         inputs["data_samples"] = [sample.clone() for sample in inputs["data_samples"]]
-        return model.train_step(inputs, optim_wrapper=optimizer)
+        losses: Losses = model.train_step(inputs, optim_wrapper=optimizer)
+        return losses
 
     return step, model
 

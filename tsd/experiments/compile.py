@@ -20,6 +20,7 @@ from mmengine.config import Config
 
 from tsd.data.image_identity import images_content
 from tsd.data.version import GENERATOR_VERSION
+from tsd.experiments.computing import compute_as_asked
 from tsd.experiments.data_formats import format_of
 from tsd.experiments.dataset_schema import MAX_DETECTIONS, Dataset, Split
 from tsd.experiments.declaration import Differences
@@ -120,6 +121,7 @@ def compile_run(
         lengthen(content, scale.length, scale.origin)
     if not scale.pretrained:
         _start_at_random(content["model"])
+    compute_as_asked(content, scale, run.base)
     return Config(content, format_python_code=False)  # yapf takes seconds
 
 

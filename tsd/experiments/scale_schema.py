@@ -1,7 +1,7 @@
 """What a YAML file says of a scale: how big a run is."""
 
 from itertools import pairwise
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -41,6 +41,34 @@ class Resources(Declaration):
                 f"key per_gpu: trainings on {self.gpus} GPUs each do not share any; give gpus: 1"
             )
         return self
+
+
+class Computation(Declaration):
+    """How the numbers of a training are computed.
+
+    What is not the default here changes results, if only in their last digits, and so trains runs
+    anew. Trained networks are tested as ever.
+    """
+
+    precision: Annotated[Literal["float32", "bfloat16"], Field(examples=["bfloat16"])] = "float32"
+    """Forward passes compute in this type; with ``bfloat16`` what PyTorch's autocast finds unsafe
+    in it stays in float32, and so do weights, gradients and the optimizer. A GPU needs NVIDIA's
+    Ampere or later for it; on CPUs it depends on the processor whether it saves time."""
+
+    channels_last: Annotated[bool, Field(examples=[True])] = False
+    """If ``true``, the channels of a place lie beside each other in memory, the order that GPUs
+    convolve halves in and that RoI pooling reads."""
+
+    compile: Annotated[bool, Field(examples=[True])] = False
+    """If ``true``, ``torch.compile`` compiles backbone and neck when a training starts, which takes
+    minutes and pays in long trainings only. A CPU needs a C++ compiler for it."""
+
+    @property
+    def settings(self) -> dict[str, bool | str]:
+        """What is not the default, by its key."""
+        usual = Computation()
+        told = {key: getattr(self, key) for key in Computation.model_fields}
+        return {key: value for key, value in told.items() if value != getattr(usual, key)}
 
 
 class SettingsForBases(ForBases):
@@ -103,6 +131,11 @@ class Scale(Declaration):
         Resources, Field(examples=[{"threads": 4, "mem_mb": 16000, "runtime": 1440, "gpus": 16}])
     ] = Resources()
     """Each job asks for these resources."""
+
+    computation: Annotated[
+        Computation, Field(examples=[{"precision": "bfloat16", "channels_last": True}])
+    ] = Computation()
+    """Trainings compute in this way."""
 
     extends: Annotated[Identifier | None, Field(examples=["mini"])] = None
     """Keys that are not given here come from this other scale; ``set``, and entries of ``bases``

@@ -12,6 +12,7 @@ from mmengine.model import BaseModel
 from torch import distributed, nn
 
 import tsd.models
+import tsd.training.computation
 import tsd.training.loss_log_hook
 import tsd.training.openimages  # noqa: F401 registers its data set
 from tsd.experiments.compile import dictionaries

@@ -26,6 +26,7 @@ from tsd.results.records import TrainRecord
 from tsd.run_folder import read_json, update_status, write_json
 from tsd.training.build import inference_parameters, runtime_config
 from tsd.training.checkpoint_hook import CheckpointHook, checkpoints, newest_sound_checkpoint
+from tsd.training.computation import prepare_for_computation, require_possible
 from tsd.training.data_order import make_resumable
 from tsd.training.event_log import EventLogHook
 from tsd.training.finished import finished_training, keep_record, recorded_training, sha256
@@ -97,12 +98,16 @@ def _train(
         return
 
     config = runtime_config(job)
+    require_possible(config, job.scale.origin)
     make_resumable(config.train_cfg, config.train_dataloader, job.seed)
     config.test_dataloader = None  # mmengine would require a test loop; inference is another step
     if latest is not None:
         config.load_from, config.resume = str(latest), True
     config.launcher = "pytorch" if is_distributed() else "none"
     runner = Runner.from_cfg(config)
+    prepare_for_computation(
+        runner.model.module if is_model_wrapper(runner.model) else runner.model, config
+    )
     _check_schedule(job, len(runner.train_loop.dataloader), announce)
     event_log = EventLogHook(folder, announce)
     runner.register_hook(event_log)
