@@ -154,6 +154,17 @@ def test_after_the_mistake_is_mended_the_report_is_made_again(project):
     assert not (project / "reports/smoke.unfinished").exists()
 
 
+def test_snakemakes_own_report_has_the_tables_with_their_captions(project):
+    config = ("--config", "scale=smoke", "--report", "snakemake.html")
+    output = run(project, "snakemake", "--cores", "2", *config)
+    assert "Adding table2.csv" in output
+    page = (project / "snakemake.html").read_text()
+    title = yaml.safe_load((project / "experiments/tables/table2.yaml").read_text())["title"]
+    for text in (title, "a line for each row and metric", "Images of the validation set"):
+        assert text in page
+    assert dry_run(project) == {}
+
+
 def test_a_corrected_published_value_reaches_the_report_without_training(project):
     table = project / "experiments/tables/table2.yaml"
     table.write_text(table.read_text().replace("39.7", "39.6"))

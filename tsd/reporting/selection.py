@@ -165,10 +165,11 @@ def each_run_once(results: Results) -> list[Table]:
 
 def _first_rows(table: Table, runs: list[str]) -> Table:
     """A table with the first row of each of some runs."""
-    rows = {row.run: row for row in reversed(table.rows) if row.run in runs}
-    return table.model_copy(
-        update={"rows": [row for row in table.rows if rows.get(row.run) is row]}
-    )
+    first: dict[str | None, Row] = {}
+    for row in table.rows:
+        if row.run in runs:
+            first.setdefault(row.run, row)
+    return _with_rows(table, list(first.values()))
 
 
 def _wish(table: Table) -> tuple[bool, bool, int]:
