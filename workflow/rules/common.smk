@@ -305,3 +305,13 @@ def close_gpus():
 def checks_behind(jobs):
     """The files that say what was found in the data of some jobs."""
     return list(dict.fromkeys(str(GRID.data_check(job.dataset.id)) for job in jobs))
+
+
+def titled(kind):
+    """By what Snakemake's own report lists a table or a figure: its title, and where it is from."""
+
+    def labels(wildcards):
+        declared = getattr(GRID.experiments, f"{kind}s")[getattr(wildcards, kind)]
+        return {kind: declared.title, "from": declared.source}
+
+    return labels

@@ -15,16 +15,6 @@ localrules:
     track_summaries,
 
 
-def titled(kind):
-    """By what Snakemake's own report lists a table or a figure: its title, and where it is from."""
-
-    def labels(wildcards):
-        declared = getattr(GRID.experiments, f"{kind}s")[getattr(wildcards, kind)]
-        return {kind: declared.title, "from": declared.source}
-
-    return labels
-
-
 rule collect:
     # Asked for only where it is made: each SLURM job reads these rules, and needs one training's.
     input:
@@ -167,6 +157,7 @@ rule gains_figure:
         rules.collect.output,
     output:
         png=f"{REPORT}/figures/gains.png",
+        pdf=f"{REPORT}/figures/gains.pdf",
         svg=report(
             f"{REPORT}/figures/gains.svg",
             caption="../report/gains.rst",
