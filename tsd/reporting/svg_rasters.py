@@ -35,7 +35,7 @@ def _lighter(found: re.Match[str]) -> str:
         return found[0]
     with Image.open(io.BytesIO(content)) as image:
         pixels = image.convert("RGBA")
-    if pixels.getextrema()[3] != (255, 255):
+    if pixels.getchannel("A").getextrema() != (255, 255):
         return found[0]  # JPEG knows no transparency
     jpeg = io.BytesIO()
     pixels.convert("RGB").save(jpeg, "JPEG", quality=QUALITY, optimize=True)
