@@ -67,6 +67,7 @@ def test_every_step_of_a_run_and_every_question_is_answered(project):
         ("track", *job, "--out=tracking.json"),
         ("track-missing", *grid),
         ("collect", *grid, f"--out={collected}"),
+        ("track-summaries", *grid, f"--collected={collected}", "--out=summaries.json"),
         ("table", "table1", f"--collected={collected}", "--out=tables"),
         ("figure", "samples", *grid, "--out=samples.png"),
         ("figure", "gains", *grid, f"--collected={collected}", "--out=gains.png"),
