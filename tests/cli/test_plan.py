@@ -1,10 +1,15 @@
 """What `python -m tsd plan` and `look` say, before anything is trained and between looks."""
 
+from pathlib import Path
+from statistics import fmean
+
 import pytest
 
 from tests.reporting.conftest import train_record
 from tsd.cli.main import main
 from tsd.experiments.settings import open_grid
+from tsd.reporting.training_hours import published_prices
+from tsd.results.collected import Results
 from tsd.run_folder import read_json
 
 
@@ -37,10 +42,25 @@ def test_a_plan_counts_what_is_there_and_prices_what_is_not(tmp_path, capsys):
 
 
 def test_where_nothing_is_known_the_plan_says_so(tmp_path, capsys):
-    main(["plan", "table2", f"--results={tmp_path}"])
+    main(["plan", "table2", "--scale=smoke", f"--results={tmp_path}"])
     output = capsys.readouterr().out
     assert lines(output)["tsd_joint"] == ["0", "1", "?", "1", "unknown", "unknown"]
     assert lines(output)["all"] == ["2", "runs", "0", "2", "2", "unknown"]
+
+
+def test_where_nothing_is_trained_yet_a_published_report_tells_the_hours(tmp_path, capsys):
+    main(["plan", "tsd_joint", f"--results={tmp_path}"])
+    told = lines(capsys.readouterr().out)["tsd_joint"]
+    assert told[-5:] == ["measured", "for", "the", "published", "report"]
+    results = Results.read(Path("reports/published/mini/results.json"))
+    records = [one.train for one in results.runs["tsd_joint"].seeds.values() if one.train]
+    assert told[2] == f"{fmean(one.seconds * one.threads for one in records) / 3600:.2f}"
+
+
+def test_a_published_report_of_another_version_tells_nothing(tmp_path):
+    assert published_prices(tmp_path) == {}
+    (tmp_path / "results.json").write_text('{"version": 1}')
+    assert published_prices(tmp_path) == {}
 
 
 def test_at_the_papers_scale_declared_costs_tell_the_hours(tmp_path, capsys):

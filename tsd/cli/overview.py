@@ -18,7 +18,7 @@ from tsd.experiments.job import Job
 from tsd.experiments.metrics import METRICS, evaluated, leading
 from tsd.experiments.planning import about_other_data, unused_weights
 from tsd.reporting.collect import collect_job
-from tsd.reporting.training_hours import Prices, Source, sum_text
+from tsd.reporting.training_hours import Prices, Source, published_prices, sum_text
 from tsd.reporting.wording import duration, first_line
 from tsd.results.collected import State, Training
 from tsd.run_folder import read_json
@@ -117,7 +117,8 @@ def look_at(grid: Grid, costs: Costs | None) -> Overview:
         costs: The declared costs; None where there are none.
     """
     jobs = grid.selected
-    prices = Prices(possible(grid.shown), costs)
+    published = published_prices(grid.published_report_folder)
+    prices = Prices(possible(grid.shown), costs, published)
     lines = [_line(job, prices) for job in jobs]
     waiting = [
         prices.of(job) for job, line in zip(jobs, lines, strict=True) if line.state is State.NOT_RUN

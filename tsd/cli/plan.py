@@ -16,7 +16,7 @@ from tsd.experiments.planning import about_other_data, impossible
 from tsd.experiments.reading import DeclarationError
 from tsd.reporting.collect import collect_job
 from tsd.reporting.take_look import take_look
-from tsd.reporting.training_hours import Prices, sum_text
+from tsd.reporting.training_hours import Prices, published_prices, sum_text
 from tsd.results.collected import State
 
 COLUMNS = 120
@@ -43,7 +43,8 @@ def plan(options: Namespace) -> None:
     grid, costs = grid_of(options), costs_of(options)
     before = _looks_at_hand(grid, costs)
     jobs = possible(grid.wanted) if grid.looks is None else jobs_of_look(grid, before)
-    _print_costs(jobs, costs)
+    published = published_prices(grid.published_report_folder)
+    _print_costs(jobs, Prices(jobs, costs, published))
     for text in [*impossible(grid.wanted), *about_other_data(grid)]:
         print(text)
     if grid.looks is not None:
@@ -69,13 +70,12 @@ def _looks_at_hand(grid: Grid, costs: Costs | None) -> list[Look]:
     return looks
 
 
-def _print_costs(jobs: Sequence[Job], costs: Costs | None) -> None:
+def _print_costs(jobs: Sequence[Job], prices: Prices) -> None:
     """Print a line for each run, and the sum."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    prices = Prices(jobs, costs)
     table = Table(box=box.SIMPLE, show_footer=True)
     missing = {job.key: job for job in jobs if not job.folder.is_trained}
     for heading, footer in (

@@ -97,6 +97,11 @@ class Grid:
         return Path("reports") / self.report_name
 
     @property
+    def published_report_folder(self) -> Path:
+        """Where a report of it lies that is kept in the repository, if there is one."""
+        return Path("reports") / "published" / self.report_name
+
+    @property
     def unfinished_report_folder(self) -> Path:
         """Where a report of what there is lies, while some runs have failed or are to come.
 

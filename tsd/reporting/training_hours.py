@@ -2,18 +2,21 @@
 
 The surest source that there is says what a training costs: its own record once it has ended; other
 seeds of the same run, which are the same work; the declared costs, for trainings that are counted
-in epochs; and at last the mean over what else of the selection is trained. Hours are those of one
-CPU core, or of one GPU where a training ran on GPUs.
+in epochs; and the mean over what else of the selection is trained. Where nothing is trained yet,
+what the trainings of a published report took is better than no number, though they may have run on
+another machine. Hours are those of one CPU core, or of one GPU where a training ran on GPUs.
 """
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from tsd.experiments.costs import Costs
 from tsd.experiments.job import Job
 from tsd.experiments.reading import DeclarationError
+from tsd.results.collected import Results, ResultsError
 from tsd.results.records import TrainRecord
 
 
@@ -24,6 +27,7 @@ class Source(StrEnum):
     OTHER_SEEDS = "measured with other seeds"
     DECLARED = "declared costs"
     OTHER_RUNS = "measured of other runs"
+    PUBLISHED = "measured for the published report"
     UNKNOWN = "unknown"
 
 
@@ -48,10 +52,14 @@ class Prices:
     Args:
         jobs: Trainings of the grid, from which the others' hours are estimated.
         costs: The declared costs; None where there are none.
+        published: Id of a run → what it took where a report was published of it.
     """
 
-    def __init__(self, jobs: Iterable[Job], costs: Costs | None):
+    def __init__(
+        self, jobs: Iterable[Job], costs: Costs | None, published: Mapping[str, Price] | None = None
+    ):
         self._costs = costs
+        self._published = published or {}
         measured = (price for job in jobs if (price := measured_price(job)) is not None)
         self._others = list(measured)
         self._of_run: dict[str, Price | None] = {}
@@ -71,6 +79,7 @@ class Prices:
             self._of_run[job.run.id]
             or self._declared(job)
             or _mean(self._others, Source.OTHER_RUNS)
+            or self._published.get(job.run.id)
             or Price(None, "", Source.UNKNOWN)
         )
 
@@ -83,6 +92,29 @@ class Prices:
         except DeclarationError:
             return None
         return Price(hours, "GPU", Source.DECLARED)
+
+
+def published_prices(report: Path) -> dict[str, Price]:
+    """What the trainings of a published report took, the mean over the seeds of each run.
+
+    Args:
+        report: The folder of the report. Nothing is known where it is not there, or where another
+            version of this project wrote it.
+    """
+    path = report / "results.json"
+    if not path.is_file():
+        return {}
+    try:
+        results = Results.read(path)
+    except ResultsError:
+        return {}
+    prices = {
+        name: _mean(
+            [price for one in run.seeds.values() if (price := _price(one.train))], Source.PUBLISHED
+        )
+        for name, run in results.runs.items()
+    }
+    return {name: price for name, price in prices.items() if price is not None}
 
 
 def measured_price(job: Job) -> Price | None:
