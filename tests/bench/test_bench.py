@@ -1,14 +1,18 @@
 """Every row of the bench runs, at small sizes, or says why it does not."""
 
 import json
+import sys
 
 import pytest
 
+from tsd.bench import coco_sides
+from tsd.bench.own_process import Spent, in_own_process
 from tsd.bench.rows import Bench, Measurement, NotMeasuredError, Row, time_ratio
 from tsd.bench.run import ROWS, run_bench
+from tsd.bench.shared_gpu import steps_together
 from tsd.cli.main import main
 
-SMALL = Bench("cpu", rounds=1, height=64, width=96, rois=8, images=20)
+SMALL = Bench("cpu", rounds=1, height=64, width=96, rois=8, images=40, runs=3, seconds=0.1)
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +51,7 @@ def test_what_goes_wrong_in_a_row_is_said_in_its_place(monkeypatch, capsys):
         Row("b", "b", None, "×", breaks),
         Row("c", "c", 1.0, "×", lambda bench: Measurement([2.0, 3.0, 4.0])),
         Row("d", "d", 5.0, "s", lambda bench: Measurement([2.0], {"one": 0.5})),
+        Row("e", "e", 5.0, "", lambda bench: Measurement([2.0]), more_is_better=True),
     )
     monkeypatch.setattr("tsd.bench.run.ROWS", rows)
     found = run_bench(SMALL)
@@ -55,11 +60,13 @@ def test_what_goes_wrong_in_a_row_is_said_in_its_place(monkeypatch, capsys):
         "out of memory",
         None,
         None,
+        None,
     ]
     said = capsys.readouterr().out
     assert "a of 8\n    not measured: the values differ" in said
     assert "3 × (2.5 to 3.5), bar 1: missed" in said
     assert "2 s (2 to 2), bar 5: met; one 500.00 ms" in said
+    assert "bar at least 5: missed" in said
 
 
 def test_a_ratio_is_of_the_same_round():
@@ -69,6 +76,37 @@ def test_a_ratio_is_of_the_same_round():
     assert calls == ["a", "b"] * 3
     assert len(found.values) == 2
     assert set(found.seconds) == {"a", "b"}
+
+
+def test_trainings_side_by_side_count_their_steps_together(monkeypatch):
+    assert steps_together(1, "cpu", 0.1, {}) > 0
+    monkeypatch.setattr(sys, "executable", "false")
+    with pytest.raises(NotMeasuredError, match="ended before it was warm"):
+        steps_together(2, "cpu", 0.1, {})
+
+
+def test_sides_that_do_not_agree_are_not_timed(monkeypatch):
+    monkeypatch.setattr(
+        "tsd.bench.coco_evaluation.in_own_process",
+        lambda side, *_files, **_options: Spent(float(side is coco_sides.ours), 1.0, 1.0, 1.0),
+    )
+    (row,) = (row for row in ROWS if row.id == "coco-memory")
+    with pytest.raises(NotMeasuredError, match=r"AP is 1\.0, and 0\.0 by pycocotools"):
+        row.measure(Bench("cpu", rounds=1, images=7))
+
+
+def test_a_process_of_its_own_tells_time_and_memory_of_the_call_alone():
+    spent = in_own_process(bytearray, 64 * 2**20)
+    assert len(spent.value) == 64 * 2**20
+    assert 60 < spent.mebibytes < spent.peak
+    assert spent.seconds > 0
+    prepared = in_own_process(len, 64 * 2**20, prepare=_filled)
+    assert prepared.value == 64 * 2**20
+    assert prepared.mebibytes < 8
+
+
+def _filled(size):
+    return (bytes(range(256)) * (size // 256),)
 
 
 def test_the_command_takes_names_of_rows(capsys, tmp_path):

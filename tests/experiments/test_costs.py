@@ -52,7 +52,7 @@ def test_such_a_scale_has_one_where_its_trainings_cost_is_told():
     hours, kind = COSTS.gpu_hours(midi.job("r50", 0))
     assert hours == pytest.approx(300 / 3600)
     assert kind == "assumed"
-    assert COSTS.gpu_hours(midi.job("tsd_pc", 0))[0] == pytest.approx(1.1 * 300 / 3600)
+    assert COSTS.gpu_hours(midi.job("tsd_pc", 0))[0] == pytest.approx(1.33 * 300 / 3600)
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,17 @@ def write_detections(images: int, folder: Path) -> tuple[Path, Path]:
     return annotations, results
 
 
-def ours(annotations: Path, detections: Path) -> float | None:
+def read_detections(annotations: Path, detections: Path) -> tuple[Path, list[dict[str, Any]]]:
+    """Both sides are given detections as a list, so that reading these is not in their times.
+
+    Args:
+        annotations: In COCO's format; each side reads it.
+        detections: In COCO's results format.
+    """
+    return annotations, json.loads(detections.read_text(encoding="utf-8"))
+
+
+def ours(annotations: Path, detections: list[dict[str, Any]]) -> float | None:
     """AP in percent, by this project.
 
     Args:
@@ -92,7 +102,7 @@ def ours(annotations: Path, detections: Path) -> float | None:
     return average_precision(evaluate_boxes(annotations, detections))
 
 
-def of_pycocotools(annotations: Path, detections: Path) -> float:
+def of_pycocotools(annotations: Path, detections: list[dict[str, Any]]) -> float:
     """AP in percent, by pycocotools.
 
     Args:
@@ -101,7 +111,7 @@ def of_pycocotools(annotations: Path, detections: Path) -> float:
     """
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO(str(annotations))
-        evaluation = COCOeval(truth, truth.loadRes(str(detections)), "bbox")
+        evaluation = COCOeval(truth, truth.loadRes(detections), "bbox")
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
