@@ -83,7 +83,7 @@ def prepare_for_computation(model: nn.Module, config: Config) -> None:
     """
     asked = config.get("computation", {})
     if asked.get("channels_last"):
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model.to(memory_format=torch.channels_last)
     if asked.get("compile"):
         for name in COMPILED:
             getattr(model, name).compile()
