@@ -147,9 +147,10 @@ def test_figures_of_trained_networks_are_copied_where_they_are(here, results):
         (folder / f"copied.{suffix}").write_text("as it was (seed 0; 0123456789)")
     publish()
     of_published = PUBLISHED / "mini" / "figures"
-    assert (of_published / "copied.svg").read_text().startswith("as it was")
-    assert "<svg" in (of_published / "absent.svg").read_text()
+    assert (of_published / "copied.png").read_text().startswith("as it was")
+    assert Image.open(of_published / "absent.png").size > (100, 100)
     assert "as it was" in (PUBLISHED / "mini" / "index.html").read_text()
+    assert {path.suffix for path in of_published.iterdir()} == {".png", ".txt"}
 
 
 def test_a_large_picture_is_stored_with_fewer_colours(here):

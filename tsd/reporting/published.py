@@ -27,8 +27,12 @@ from tsd.results.publishing_error import PublishingError
 from tsd.run_folder import write_text
 
 COLLECTED = "results.json"
-AIM = 3_000_000
+AIM = 5_000_000
 """Bytes that a published report should not exceed."""
+
+INSIDE = (".svg", ".pdf")
+"""Suffixes of figures that ``index.html`` has in itself, so that they need not lie beside it. The
+PNG files are what ``report.md`` shows."""
 
 LARGE_PICTURE = 300_000
 """Bytes: a larger PNG file is published with a palette of 256 colours."""
@@ -71,6 +75,9 @@ def publish(
         write_pages(written, is_published=True)
         for page in ("report.md", "index.html"):
             _mend_links(fresh / page, folder)
+        for suffix in INSIDE:
+            for picture in (fresh / "figures").glob(f"*{suffix}"):
+                picture.unlink()
         said = Provenance.of(results, command)
         write_text(fresh / provenance_file.FILE, said.model_dump_json(indent=1) + "\n")
     write_text(readme, text)
