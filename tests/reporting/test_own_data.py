@@ -121,9 +121,9 @@ def test_claims_name_the_data_at_hand(report, page):
         assert "On “Aquarium”: TSD with PC raises AP with every backbone" in text
         assert "On “Open Images Challenge 2019”: TSD adds about 3 AP.5" in text
         assert "so that trainings on “Aquarium” do not decide it." in text
-    claim = re.search(r'<tbody id="claim-tsd_everywhere">(.*?)</tbody>', page, re.S)[1]
+    claim = re.search(r'id="claim-tsd_everywhere">(.*?)</details>', page, re.S)[1]
     assert "The paper’s sentence is about “COCO 2017”." in claim
-    about_images = re.search(r'<tbody id="claim-openimages_three">(.*?)</tbody>', page, re.S)[1]
+    about_images = re.search(r'id="claim-openimages_three">(.*?)</details>', page, re.S)[1]
     assert "no results" in about_images
 
 
@@ -132,7 +132,7 @@ def test_the_data_section_adds_up_to_the_annotation_files(results, page):
     assert (check.train.images, check.val.images) == (8, 4)
     section = re.search(r'<section id="data">(.*?)</section>', page, re.S)[1]
     assert f"<td>{check.train.annotations}</td><td>{check.val.annotations}</td>" in section
-    assert page.index('id="data"') < page.index('id="table-table1"')
+    assert page.index('href="#data"') < page.index('id="table-table1"')
 
 
 def test_classes_have_their_ap(report, page, results):
