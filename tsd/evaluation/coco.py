@@ -125,7 +125,7 @@ def evaluate_boxes(
     source, entries = _read_detections(detections)
     boxes = [
         # The matcher would give each box a polygon of eight numbers, which nobody reads.
-        _box_entry(entry, "score", f"{source}[{i}]") | {"segmentation": NO_POLYGONS}
+        {**_box_entry(entry, "score", f"{source}[{i}]"), "segmentation": NO_POLYGONS}
         for i, entry in enumerate(entries)
     ]
     _require_known(boxes, ground_truth, source, annotation_file)
@@ -295,7 +295,7 @@ def _box_entry(entry: Any, quantity: str, where: str) -> dict:
     return {
         "image_id": int(entry["image_id"]),
         "category_id": int(entry["category_id"]),
-        "bbox": [float(value) for value in box],
+        "bbox": box if set(map(type, box)) == {float} else [float(value) for value in box],
         quantity: float(entry[quantity]),
     }
 
