@@ -1,6 +1,8 @@
 """Sums of cells and their gradients, with a table whose memory is used again and again."""
 
+import gc
 import threading
+import weakref
 
 import pytest
 import torch
@@ -63,6 +65,24 @@ def test_a_table_that_was_overwritten_is_made_again_for_the_gradients():
     (found,) = torch.autograd.grad(pooled.sum(), weights)
     (plain,) = torch.autograd.grad(summed_plainly(earlier, rows, weights).sum(), weights)
     torch.testing.assert_close(found, plain)
+
+
+def test_a_table_that_is_still_there_is_not_made_again():
+    features, (rows, weights) = pyramid(2), reads(3)
+    pooled = weighted_cells(features, rows, weights)
+    _kept.memory.zero_()
+    (found,) = torch.autograd.grad(pooled.sum(), weights)
+    assert not found.any()
+
+
+def test_no_features_are_kept_alive():
+    with torch.no_grad():
+        (features, (rows, weights)) = pyramid(0), reads(1)
+        kept = [weakref.ref(feature) for feature in features]
+        weighted_cells(features, rows, weights)
+    del features
+    gc.collect()
+    assert not any(reference() is not None for reference in kept)
 
 
 def test_memory_is_kept_for_the_largest_table_and_each_thread_has_its_own():

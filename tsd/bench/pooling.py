@@ -145,6 +145,22 @@ def _halves(dtype: torch.dtype) -> Callable[[Bench], Measurement]:
     return measure
 
 
+def _deterministic(bench: Bench) -> Measurement:
+    """PyTorch's steps, which give the same bits every time, beside the kernels."""
+    inputs = Inputs(bench, learn=True)
+
+    def same_bits() -> None:
+        before = torch.are_deterministic_algorithms_enabled()
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        try:
+            inputs.done(inputs.ours(inputs.offsets))
+        finally:
+            torch.use_deterministic_algorithms(before)
+
+    sides = {"same bits": same_bits, "kernels": lambda: inputs.done(inputs.ours(inputs.offsets))}
+    return time_ratio(bench, "same bits", "kernels", sides)
+
+
 def _require_alike(found: Tensor, expected: Tensor, whose: str) -> None:
     difference = float((found.detach().float() - expected.detach().float()).abs().max())
     if not difference <= AGREEMENT:
@@ -198,6 +214,14 @@ ROWS = (
         None,
         "×",
         _memory(Inputs.torchvision),
+        ("cuda",),
+    ),
+    Row(
+        "pooling-deterministic",
+        f"{_WHAT}, forward and backward: the same bits every time / the kernels",
+        None,
+        "×",
+        _deterministic,
         ("cuda",),
     ),
     Row(

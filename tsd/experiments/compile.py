@@ -375,8 +375,7 @@ def smallest_side(config: Config) -> float:
     Where data sets are wrapped in others, the largest of all.
     """
     loaded = dictionaries(config.train_dataloader.to_dict())
-    filters = [part.get("filter_cfg") or {} for part in loaded]
-    return max((found.get("min_size", 0) for found in filters), default=0)
+    return max(((part.get("filter_cfg") or {}).get("min_size", 0) for part in loaded), default=0)
 
 
 def dictionaries(content: Any) -> Iterator[dict[str, Any]]:

@@ -12,7 +12,7 @@ of sum the other way round: each cell sums the gradients of the bins that read i
 
 At the paper's size the table of an image is 91 MB, and a CPU's system takes three times as long to
 hand out that much fresh memory as the copy itself takes. So the table lies in memory that is kept
-from call to call. It is not kept for the backward pass, which copies the pyramid into it once more.
+from call to call. A backward pass copies the pyramid into it once more, unless it is there still.
 
 Letters
     B   number of images in a batch
@@ -52,10 +52,16 @@ def weighted_cells(features: Sequence[Tensor], rows: Tensor, weights: Tensor) ->
 
 
 class _KeptMemory(threading.local):
-    """Memory of the CPU that a thread keeps between calls, as much as its largest table needed."""
+    """Memory of the CPU that a thread keeps between calls, as much as its largest table needed.
+
+    Attributes:
+        memory: The memory.
+        owner: Whose table lies there.
+    """
 
     def __init__(self) -> None:
         self.memory = torch.empty(0, dtype=torch.uint8)
+        self.owner: object = None
 
     def table(self, rows: int, channels: int, dtype: torch.dtype) -> Tensor:
         """Tensor[rows, channels], whose content is left over and holds until the next call."""
@@ -68,13 +74,21 @@ class _KeptMemory(threading.local):
 _kept = _KeptMemory()
 
 
-def _table_of(features: Sequence[Tensor]) -> Tensor:
-    """A pyramid as Tensor[M, C], which holds until the next call of this thread."""
+def _table_of(features: Sequence[Tensor], owner: object) -> Tensor:
+    """A pyramid as Tensor[M, C], which holds until this thread makes another table.
+
+    Args:
+        features: The pyramid.
+        owner: The call that needs it. Where its table is still there, it is not made again.
+    """
     channels = features[0].shape[1]
     cells = [feature.numel() // channels for feature in features]
     dtype = torch.promote_types(features[0].dtype, torch.float32)
     if features[0].device.type == "cpu":
         table = _kept.table(sum(cells), channels, dtype)
+        if _kept.owner is owner:
+            return table
+        _kept.owner = owner
     else:
         table = features[0].new_empty(sum(cells), channels, dtype=dtype)
     for part, feature in zip(table.split(cells), features, strict=True):
@@ -88,7 +102,8 @@ class _WeightedCells(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor, weights: Tensor, *features: Tensor) -> Tensor:
-        table = _table_of(features)
+        ctx.owner = object()  # ctx itself would keep the features alive
+        table = _table_of(features, ctx.owner)
         ctx.save_for_backward(rows, weights, *features)
         return functional.embedding_bag(
             rows, table, mode="sum", per_sample_weights=weights.to(table.dtype)
@@ -101,20 +116,21 @@ class _WeightedCells(torch.autograd.Function):
         (gradient,) = (given.contiguous() for given in gradients)
         d_weights = None
         if ctx.needs_input_grad[1]:
-            d_weights = _gradient_of_weights(rows, features, gradient).to(weights.dtype)
+            table = _table_of(features, ctx.owner)
+            d_weights = _gradient_of_weights(rows, table, gradient).to(weights.dtype)
         if not any(ctx.needs_input_grad[2:]):
             return None, d_weights, *(None for _ in features)
         return None, d_weights, *_gradient_of_features(rows, weights, features, gradient)
 
 
-def _gradient_of_weights(rows: Tensor, features: Sequence[Tensor], gradient: Tensor) -> Tensor:
+def _gradient_of_weights(rows: Tensor, table: Tensor, gradient: Tensor) -> Tensor:
     """Product of each cell that a bin reads with the gradient of the bin, Tensor[K, P]."""
     bins, reads = rows.shape
     read_by = torch.arange(bins * reads, device=rows.device) // reads
     # PyTorch's own backward step of embedding_bag; through autograd the sum would be made again.
     found: Tensor = torch.ops.aten._embedding_bag_per_sample_weights_backward(
         gradient,
-        _table_of(features),
+        table,
         rows.flatten(),
         torch.arange(0, bins * reads, reads, device=rows.device),
         read_by,
