@@ -135,7 +135,7 @@ def test_the_functions_of_a_kind_exist(name):
 
 def test_what_is_extracted_has_a_file_of_its_own():
     folder = RunFolder(Path("folder"))
-    others = {getattr(folder, name) for name in dir(RunFolder) if not name.startswith("_")}
+    others = [getattr(folder, name) for name in dir(RunFolder) if not name.startswith("_")]
     for kind in extractions():
         assert folder.extracted(kind) not in others
 

@@ -83,4 +83,4 @@ def test_the_section_shows_both_numbers_and_what_is_done(found, suffix):
     text = page._environment().get_template(f"claims.{suffix}.j2").render(content)
     assert "“∼4%”" in text
     assert "+2.1 AP" in text
-    assert "Each row sets a number of the paper beside others" in text
+    assert "what this project does about" in text
