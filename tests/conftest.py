@@ -26,6 +26,12 @@ LONGEST = (
     "workflow/test_finished_training.py",
     "workflow/test_impossible_run.py",
     "workflow/test_released.py",
+    "workflow/test_gpus.py",
+    "workflow/test_milestones.py",
+    "workflow/test_looks.py",
+    "tracking/test_faults.py",
+    "models/test_pooling_kernels.py",
+    "bench/test_bench.py",
 )
 """Files that take minutes. They come first, so that at the end no process has one to do alone."""
 
