@@ -73,7 +73,7 @@ def _training_step(
             losses = model(images, [sample.clone() for sample in samples], mode="loss")
         loss, _ = model.parse_losses(losses)
         loss.backward()
-        return float(loss)
+        return float(loss.detach())
 
     return run
 
