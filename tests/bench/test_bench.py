@@ -110,3 +110,13 @@ def test_the_command_takes_names_of_rows(capsys, tmp_path):
     main(["bench", "--rows", "pooling-mmcv", "--out", str(tmp_path / "b.json")])
     assert "not measured: it is for cuda" in capsys.readouterr().out
     assert [row["id"] for row in json.loads((tmp_path / "b.json").read_text())] == ["pooling-mmcv"]
+
+
+@pytest.mark.parametrize(("value", "written"), [(1695.0, "1,695"), (0.1474, "0.147"), (30.0, "30")])
+def test_a_count_is_written_out(monkeypatch, capsys, value, written):
+    row = Row(
+        "one", "a count", None, "operations", lambda _bench: Measurement([value], {}), ("cpu",)
+    )
+    monkeypatch.setattr("tsd.bench.run.ROWS", (row,))
+    run_bench(SMALL, None)
+    assert f"{written} operations ({written} to {written})" in capsys.readouterr().out

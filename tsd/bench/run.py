@@ -105,10 +105,16 @@ def _line(row: Row, measured: dict[str, Any]) -> str:
     title = measured["title"]
     if "not_measured" in measured:
         return f"{title}\n    not measured: {measured['not_measured']}"
-    value, low, high = (measured[key] for key in ("value", "from", "to"))
-    told = f"{value:.3g} {row.unit} ({low:.3g} to {high:.3g})"
+    value = measured["value"]
+    written, low, high = (_written(measured[key]) for key in ("value", "from", "to"))
+    told = f"{written} {row.unit} ({low} to {high})"
     if row.bar is not None:
         at = "at least " * row.more_is_better
         told += f", bar {at}{row.bar:g}: {'met' if row.meets(value) else 'missed'}"
     times = ", ".join(f"{name} {1e3 * s:.2f} ms" for name, s in measured["seconds"].items())
     return f"{title}\n    {told}" + (f"; {times}" if times else "")
+
+
+def _written(value: float) -> str:
+    """A number with three digits, or with all before the point if these are more."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
