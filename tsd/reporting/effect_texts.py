@@ -7,6 +7,7 @@ from tsd.experiments.metrics import Metric
 from tsd.reporting.effort import MOST, Effort
 from tsd.reporting.intervals import ERROR, POWER, Estimate
 from tsd.reporting.moderation import FEWEST
+from tsd.reporting.pooled import Pooled
 from tsd.reporting.verdicts import Evidence, Outcome, Verdict
 from tsd.reporting.wording import count, level, listed, number, signed
 
@@ -117,6 +118,20 @@ def _hours(effort: Effort) -> str:
     return ""
 
 
+def mean_text(pooled: Pooled, metrics: Mapping[str, Metric]) -> str:
+    """Write the mean of a claim's pairs with its interval, without a unit.
+
+    Args:
+        pooled: What the pairs say together.
+        metrics: The collected metrics, by id.
+    """
+    comparison, mean = pooled.comparison, pooled.mean
+    decimals = comparison.decimals(metrics)
+    write = signed if comparison.is_signed else number
+    words = [write(mean.value, decimals), interval_text(comparison, mean, decimals)]
+    return " ".join(word for word in words if word)
+
+
 def pooled_text(verdict: Verdict, metrics: Mapping[str, Metric]) -> str:
     """Say what the pairs of a claim say together; the empty text where there are not several.
 
@@ -127,14 +142,10 @@ def pooled_text(verdict: Verdict, metrics: Mapping[str, Metric]) -> str:
     pooled = verdict.pooled
     if pooled is None:
         return ""
-    comparison, mean = pooled.comparison, pooled.mean
-    decimals = comparison.decimals(metrics)
-    write = signed if comparison.is_signed else number
-    words = [write(mean.value, decimals), interval_text(comparison, mean, decimals)]
-    unit = comparison.unit(metrics)
-    average = " ".join(word for word in words if word)
+    unit = pooled.comparison.unit(metrics)
+    average = mean_text(pooled, metrics) + (f" {unit}" if unit else "")
     return (
-        f"Together, the {pooled.pairs} measured pairs have {average}{f' {unit}' if unit else ''} "
+        f"Together, the {pooled.pairs} measured pairs have {average} "
         f"on average. In {pooled.above} of them the run is above its baseline, and a training of a "
         f"run is above one of its baseline with a probability of {pooled.probability:.0%}. "
         "This does not change the verdict."

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 
 from tsd.experiments.comparisons import Comparison
 from tsd.experiments.metrics import Metric
-from tsd.reporting.effect_texts import interval_text
+from tsd.reporting.effect_texts import mean_text
 from tsd.reporting.verdict_texts import measured_text, published_text, quantity
 from tsd.reporting.verdicts import Evidence, Verdict
-from tsd.reporting.wording import NOTHING, number, signed
+from tsd.reporting.wording import NOTHING
 
 MOST = 5
 """So many claims are named on the first screen."""
@@ -110,15 +110,8 @@ def _together(verdict: Verdict, metrics: Mapping[str, Metric]) -> str:
     pooled = verdict.pooled
     if pooled is None:
         return ""
-    comparison, mean = pooled.comparison, pooled.mean
-    decimals = comparison.decimals(metrics)
-    write = signed if comparison.is_signed else number
-    words = [
-        f"mean over {pooled.pairs} pairs: {_name(comparison, metrics)}",
-        write(mean.value, decimals),
-        interval_text(comparison, mean, decimals),
-    ]
-    return " ".join(word for word in words if word)
+    name = _name(pooled.comparison, metrics)
+    return f"mean over {pooled.pairs} pairs: {name} {mean_text(pooled, metrics)}"
 
 
 def _votes(verdict: Verdict, measured: Sequence[Evidence]) -> str:
