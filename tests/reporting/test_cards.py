@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.reporting.conftest import make_results, run, training
-from tsd.reporting.cards import file_links, has_card, line, with_cards, without_cards
+from tsd.reporting.cards import begun, file_links, has_card, line, with_cards, without_cards
 from tsd.run_folder import RunFolder
 
 
@@ -15,6 +15,11 @@ def test_only_runs_of_which_something_was_begun_have_a_card(results):
     assert set(with_cards(results)) | {"waiting", "elsewhere"} == set(results.runs)
     assert has_card(results, "broken")
     assert not any(has_card(results, name) for name in ("waiting", "elsewhere", "unknown", None))
+
+
+def test_a_card_shows_the_trainings_that_were_begun():
+    seeds = run(training(), training("not run"), training("failed"), training("not run"))
+    assert list(begun(seeds)) == [0, 2]
 
 
 def test_a_card_is_told_in_a_line(results):

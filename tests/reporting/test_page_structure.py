@@ -12,7 +12,7 @@ import pytest
 
 from tsd.reporting.cards import with_cards
 from tsd.reporting.findings import MOST
-from tsd.reporting.page import ARCHIVE, write_pages
+from tsd.reporting.page import ARCHIVE, write_pages, write_parts
 from tsd.results.collected import Results
 
 PUBLISHED = Path("reports/published/mini")
@@ -54,11 +54,12 @@ class Outline(HTMLParser):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """The published report, its pages written anew."""
+    """The published report, its figures and pages written anew."""
     if not PUBLISHED.is_dir():
         pytest.skip(f"{PUBLISHED} is not there")
     copy = tmp_path_factory.mktemp("report") / "mini"
     shutil.copytree(PUBLISHED, copy)
+    write_parts(copy / "results.json")
     write_pages(copy / "results.json")
     return copy
 

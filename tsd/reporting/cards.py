@@ -51,10 +51,17 @@ def without_cards(results: Results) -> list[str]:
     return [name for name, run in results.runs.items() if not _has_begun(run)]
 
 
+def begun(run: CollectedRun) -> dict[int, Training]:
+    """Pick the trainings of a run that somebody has begun, by their seeds."""
+    return {
+        seed: training
+        for seed, training in run.seeds.items()
+        if training.state is not State.NOT_RUN
+    }
+
+
 def _has_begun(run: CollectedRun) -> bool:
-    return run.mistake is not None or any(
-        training.state is not State.NOT_RUN for training in run.seeds.values()
-    )
+    return run.mistake is not None or bool(begun(run))
 
 
 def line(results: Results, name: str) -> str:
