@@ -86,6 +86,17 @@ def run(project, *command, fails=False):
 
 
 @contextlib.contextmanager
+def ended_with_its_group(process):
+    """Kill a process that leads a group, and all of the group, whatever becomes of the test."""
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@contextlib.contextmanager
 def started(project, *command, log, environment=None):
     """Have a program run beside a test; whatever becomes of the test, nothing of it stays behind.
 
@@ -107,12 +118,8 @@ def started(project, *command, log, environment=None):
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    try:
+    with ended_with_its_group(process):
         yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 def snakemake(project, *targets, settings=(), fails=False):

@@ -17,6 +17,7 @@ import torch
 import yaml
 from mlflow import MlflowClient
 
+from tests.projects import ended_with_its_group
 from tsd.experiments.scale_schema import SettingsForBases
 from tsd.run_folder import read_json
 from tsd.tracking.store import prepare_store
@@ -318,12 +319,8 @@ def in_background(project):
         text=True,
         start_new_session=True,
     )
-    try:
+    with ended_with_its_group(process):
         yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 def test_a_signal_to_all_saves_and_the_next_attempt_goes_on_in_the_same_mlflow_run(project):
