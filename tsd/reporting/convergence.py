@@ -183,7 +183,6 @@ def _sentence(results: Results, baseline: str, gain: float, reached: float, wher
 
 def _unknown(results: Results, baseline: str) -> str:
     """Say that nobody measured it."""
-    run = results.runs[baseline]
-    if not any(training.state is State.EVALUATED for training in run.seeds.values()):
+    if not results.runs[baseline].evaluated:
         return ""
     return f"Nobody measured whether the baseline ({baseline}) would gain by a longer training."

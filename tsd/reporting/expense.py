@@ -6,7 +6,7 @@ from tsd.reporting.effort import Effort, cost_of_training
 from tsd.reporting.provenance_file import DeviceUse, device_uses
 from tsd.reporting.verdicts import Outcome, Verdict
 from tsd.reporting.wording import count, number
-from tsd.results.collected import Results, State
+from tsd.results.collected import Results
 
 
 def spent(results: Results) -> str:
@@ -54,7 +54,7 @@ def to_decide(results: Results, verdicts: Sequence[Verdict]) -> str:
             f"for none of the {count(len(undecided), 'undecided claim')} can it be said how many "
             "seeds would decide it"
         )
-    more = {run: seeds - _evaluated(results, run) for run, seeds in wanted.items()}
+    more = {run: seeds - results.runs[run].evaluated for run, seeds in wanted.items()}
     text = (
         f"{len(planned)} of {count(len(undecided), 'undecided claim')} by "
         f"{count(sum(more.values()), 'further training')}"
@@ -64,13 +64,6 @@ def to_decide(results: Results, verdicts: Sequence[Verdict]) -> str:
 
 def _is_planned(effort: Effort | None) -> bool:
     return effort is not None and bool(effort.seeds)
-
-
-def _evaluated(results: Results, run: str) -> int:
-    """Count the evaluated seeds of a run."""
-    found = results.runs.get(run)
-    seeds = [] if found is None else found.seeds.values()
-    return sum(training.state is State.EVALUATED for training in seeds)
 
 
 def _price(results: Results, more: dict[str, int]) -> str:

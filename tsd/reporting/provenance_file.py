@@ -134,10 +134,7 @@ def reproduce_command(results: Results) -> str:
     Args:
         results: The content of ``results.json``.
     """
-    evaluated = {
-        name: sum(training.state is State.EVALUATED for training in run.seeds.values())
-        for name, run in results.runs.items()
-    }
+    evaluated = {name: run.evaluated for name, run in results.runs.items()}
     runs = [name for name, seeds in evaluated.items() if seeds]
     own = results.grid_name == results.scale.id
     settings = {

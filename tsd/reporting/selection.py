@@ -8,7 +8,7 @@ from tsd.experiments.grid import Grid
 from tsd.experiments.metrics import MAIN
 from tsd.experiments.schema import Figure, Row, Table
 from tsd.reporting.wording import count
-from tsd.results.collected import CollectedSelection, Results, State
+from tsd.results.collected import CollectedSelection, Results
 
 
 def selection_of(grid: Grid) -> CollectedSelection | None:
@@ -65,8 +65,7 @@ def about(results: Results) -> Results:
     runs = {
         name: run.model_copy(update={"tables": [name for name in run.tables if name in shown]})
         for name, run in results.runs.items()
-        if name in chosen.runs
-        or any(training.state is State.EVALUATED for training in run.seeds.values())
+        if name in chosen.runs or run.evaluated
     }
     claims = [claim for claim in results.claims if {*claim.runs} <= {*chosen.runs}]
     return results.model_copy(update={"runs": runs, "claims": claims})

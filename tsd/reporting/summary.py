@@ -155,11 +155,7 @@ def evaluated_seeds(results: Results) -> tuple[int, int] | None:
 
 def _counts_of_seeds(results: Results) -> list[int]:
     """Number of evaluated seeds of each run that has any."""
-    counts = (
-        sum(training.state is State.EVALUATED for training in run.seeds.values())
-        for run in results.runs.values()
-    )
-    return [count for count in counts if count]
+    return [run.evaluated for run in results.runs.values() if run.evaluated]
 
 
 def seeds_phrase(results: Results) -> str:

@@ -164,6 +164,11 @@ class CollectedRun(_Part):
         """Whether its trainings fill rows and decide claims."""
         return self.at_scale and self.is_about_these_data and self.mistake is None
 
+    @property
+    def evaluated(self) -> int:
+        """Number of its trainings that are evaluated."""
+        return sum(training.state is State.EVALUATED for training in self.seeds.values())
+
 
 class CollectedData(_Part):
     """A data set that runs are trained on, and what its check found; None before the check.
