@@ -75,6 +75,26 @@ def test_a_table_that_is_still_there_is_not_made_again():
     assert not found.any()
 
 
+def test_memory_that_was_first_needed_in_inference_serves_a_training():
+    def infer_and_train():
+        with torch.inference_mode():
+            weighted_cells(pyramid(0), *reads(1))
+        kept_in_inference.append(_kept.memory.is_inference())
+        features, (rows, weights) = pyramid(2), reads(3)
+        pooled = weighted_cells(features, rows, weights)
+        weighted_cells(pyramid(4), *reads(5))
+        found.extend(torch.autograd.grad(pooled.sum(), weights))
+        plainly = summed_plainly(features, rows, weights)
+        plain.extend(torch.autograd.grad(plainly.sum(), weights))
+
+    kept_in_inference, found, plain = [], [], []
+    thread = threading.Thread(target=infer_and_train)  # whose memory is empty at first
+    thread.start()
+    thread.join()
+    assert kept_in_inference == [False]
+    torch.testing.assert_close(found, plain)
+
+
 def test_no_features_are_kept_alive():
     with torch.no_grad():
         (features, (rows, weights)) = pyramid(0), reads(1)

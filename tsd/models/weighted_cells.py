@@ -67,7 +67,8 @@ class _KeptMemory(threading.local):
         """Tensor[rows, channels], whose content is left over and holds until the next call."""
         size = rows * channels * dtype.itemsize
         if self.memory.numel() < size:
-            self.memory = torch.empty(size, dtype=torch.uint8)
+            with torch.inference_mode(False):  # else it could not be written to in training
+                self.memory = torch.empty(size, dtype=torch.uint8)
         return self.memory[:size].view(dtype).view(rows, channels)
 
 
