@@ -75,9 +75,11 @@ onstart:
 
 onsuccess:
     close_gpus()
+    tell_mlflow_what_it_missed()
 
 
 onerror:
     close_gpus()
+    tell_mlflow_what_it_missed()
     print("Some jobs failed; the report is written with what there is.")
     shell("python -m tsd report {options}", options=options_of_what_there_is())

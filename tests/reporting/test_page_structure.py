@@ -1,5 +1,6 @@
 """The page as a reader meets it: one file, short, and fit for keyboards, readers and paper."""
 
+import html
 import json
 import os
 import re
@@ -79,7 +80,7 @@ def outline(page):
 @pytest.fixture(scope="module")
 def text(page):
     """All that the page says, without tags, style sheet and what it carries."""
-    bare = re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.S)
+    bare = re.sub(r"<(style|script)>.*?</\1>|<[^>]+>", " ", page, flags=re.S)
     return " ".join(bare.split())
 
 
@@ -149,29 +150,74 @@ def test_each_claim_is_a_line_that_opens(outline, folder):
     assert {f"claim-{claim.id}" for claim in results.claims} <= set(outline.ids)
 
 
-def test_axe_finds_no_serious_fault(page, tmp_path):
-    """Set TSD_AXE to the axe.min.js of the npm package axe-core to have this test run."""
-    axe, browser = os.environ.get("TSD_AXE"), shutil.which("chromium")
-    if not axe or not Path(axe).is_file() or browser is None:
-        pytest.skip("TSD_AXE does not name axe.min.js, or there is no chromium")
-    script = (
-        f"<script>{Path(axe).read_text(encoding='utf-8')}</script><script>"
-        "axe.run(document, {resultTypes: ['violations']}).then(found => {"
-        "document.body.innerHTML = '<pre></pre>'; document.body.firstChild.textContent = "
-        "JSON.stringify(found.violations.map(one => [one.impact, one.id, one.nodes.length])); });"
-        "</script>"
-    )
-    copy = tmp_path / "page.html"
-    copy.write_text(page.replace("</body>", f"{script}</body>"), encoding="utf-8")
+def in_browser(page, scripts, folder):
+    """What scripts leave in the page's only ``pre`` after they have run in Chromium, as JSON."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser")
+    if browser is None and not os.environ.get("TSD_REQUIRE_CHROMIUM"):
+        pytest.skip("there is no Chromium on this machine (apt-get install chromium)")
+    copy = folder / "page.html"
+    added = "".join(f"<script>{script}</script>" for script in scripts)
+    copy.write_text(page.replace("</body>", f"{added}</body>"), encoding="utf-8")
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
     options += ["--dump-dom", "--virtual-time-budget=60000"]
     out = subprocess.run(
-        [browser, *options, f"--user-data-dir={tmp_path / 'profile'}", f"file://{copy}"],
+        [browser, *options, f"--user-data-dir={folder / 'profile'}", f"file://{copy}"],
         capture_output=True,
         text=True,
         timeout=180,
         check=True,
     ).stdout
     (found,) = re.findall(r"<pre>(.*?)</pre>", out, re.S)
-    serious = [one for one in json.loads(found) if one[0] in ("serious", "critical")]
-    assert serious == []
+    return json.loads(html.unescape(found))
+
+
+SHOW = "document.body.innerHTML = '<pre></pre>'; document.body.firstChild.textContent = "
+
+
+def test_tables_can_be_sorted(page, tmp_path):
+    steps = """
+    const section = document.querySelector("#table-table9"), found = {};
+    const choice = section.querySelector("select");
+    const head = section.querySelector("thead tr + tr th");
+    function see(name) {
+      const rows = [...section.querySelectorAll("tbody tr")];
+      const texts = (r) => [r.cells[0], r.querySelector(".measured")].map((c) => c.textContent);
+      const parts = section.querySelectorAll(".next-size").length;
+      found[name] = {sort: head.ariaSort, parts, cells: rows.map(texts)};
+    }
+    see("before"); head.click(); see("once"); head.click(); see("twice");
+    choice.value = ""; choice.dispatchEvent(new Event("change")); see("after");
+    found.options = [...choice.options].map((option) => option.textContent);
+    """
+    found = in_browser(page, [f"{steps}{SHOW}JSON.stringify(found);"], tmp_path)
+    assert found["before"] == found["after"]
+
+    def numbers(name):
+        """Of each size of objects, in the order of the page."""
+        sizes = {}
+        for size, cell in found[name]["cells"]:
+            sizes.setdefault(size, []).append(float(re.match(r"\s*(\d+\.\d)", cell)[1]))
+        return sizes
+
+    declared = numbers("before")
+    assert max(map(len, declared.values())) > 1
+    assert numbers("once") == {s: sorted(v, reverse=True) for s, v in declared.items()}
+    assert numbers("twice") == {s: sorted(v) for s, v in declared.items()}
+    assert {found[name]["parts"] for name in found if name != "options"} == {len(declared) - 1}
+    marks = [found[name]["sort"] for name in ("before", "once", "twice", "after")]
+    assert marks == [None, "descending", "ascending", None]
+    assert "AP .5, measured: largest first" in found["options"]
+
+
+def test_axe_finds_no_serious_fault(page, tmp_path):
+    """Set TSD_AXE to the axe.min.js of the npm package axe-core to have this test run."""
+    axe = os.environ.get("TSD_AXE")
+    if not axe or not Path(axe).is_file():
+        pytest.skip("TSD_AXE does not name axe.min.js")
+    run = (
+        "axe.run(document, {resultTypes: ['violations']}).then(found => {"
+        f"{SHOW}JSON.stringify(found.violations.map("
+        "one => [one.impact, one.id, one.nodes.length])); });"
+    )
+    found = in_browser(page, [Path(axe).read_text(encoding="utf-8"), run], tmp_path)
+    assert [one for one in found if one[0] in ("serious", "critical")] == []

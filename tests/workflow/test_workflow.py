@@ -15,6 +15,7 @@ from mlflow import MlflowClient
 
 from tests.projects import ROOT, blocks, copy_project, dry_run, run, snakemake
 from tsd.results.collected import Results
+from tsd.results.records import TrackingRecord
 from tsd.run_folder import read_json
 
 
@@ -171,6 +172,14 @@ def test_a_corrected_published_value_reaches_the_report_without_training(project
     assert {"train", "detect", "evaluate"}.isdisjoint(dry_run(project))
     snakemake(project, "all")
     assert "39.6" in (project / "reports/smoke/report.md").read_text()
+
+
+def test_what_mlflow_was_away_for_is_brought_in_when_the_workflow_has_done_something(project):
+    (path, _other) = (project / "results").glob("smoke/*/*/seed0/tracking.json")
+    record = TrackingRecord.read(path)
+    TrackingRecord(error="the store is away").write(path)
+    snakemake(project, "all")  # collects anew, since the record is another one
+    assert TrackingRecord.read(path) == record
 
 
 def test_other_parameters_of_the_embedded_data_make_other_data_and_train(project):

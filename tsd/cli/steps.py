@@ -18,14 +18,14 @@ from tsd.cli.job_step import grid_of, job_of, logged, planned_job
 from tsd.cli.mask_check import check_masks
 from tsd.cli.summary_step import bring_in, summaries_record
 from tsd.cli.tracking_views import experiment_tags
+from tsd.cli.untracked import summaries_are_untracked, untracked
 from tsd.data.coco_format import counted
 from tsd.experiments.card import card_of, places_of
 from tsd.experiments.data_formats import format_of
 from tsd.experiments.figure_kinds import extractions
-from tsd.experiments.grid import Grid, possible
+from tsd.experiments.grid import Grid
 from tsd.experiments.job import Job
-from tsd.liveness import is_training
-from tsd.results.records import EvaluationRecord, SummariesRecord, TrackingRecord
+from tsd.results.records import EvaluationRecord, TrackingRecord
 from tsd.run_folder import read_json, update_status, write_json, write_text
 from tsd.tracking.uri import tracking_uri
 
@@ -111,8 +111,8 @@ def open_tracking(options: Namespace) -> None:
     except Exception as error:
         print(
             f"MLflow cannot be used, and the workflow goes on without it: {error}. Once that is "
-            "mended, `python -m tsd track-missing` with the same --scale and --dataset brings in "
-            "what is missing; `make reproduce` does so at its end."
+            "mended, `make reproduce` brings in what is missing, and so does `python -m tsd "
+            "track-missing` with the same --scale and --dataset."
         )
 
 
@@ -193,22 +193,13 @@ def track_missing(options: Namespace) -> None:
     seeds are brought in too if they could not be.
     """
     grid = grid_of(options)
-    for job in possible(grid.found):
-        folder = job.folder
-        places = (folder.tracking, folder.retracking, folder.milestones_tracking)
-        records = {place: TrackingRecord.read(place) for place in places}
-        refused = [place for place, record in records.items() if record and record.error]
-        if refused:
-            record = _into_mlflow(job, print)
-            for place in refused:
-                record.write(place)
-        elif records[folder.tracking] is None and folder.card.exists() and not _goes_on(job):
-            _into_mlflow(job, print)
-    told = summaries_record(grid)
-    collected = grid.report_folder / "results.json"
-    summaries = SummariesRecord.read(told)
-    if summaries is not None and summaries.error and collected.exists():
-        bring_in(grid, collected, print).write(told)
+    for job, refused in untracked(grid):
+        record = _into_mlflow(job, print)
+        for place in refused:
+            record.write(place)
+    if summaries_are_untracked(grid):
+        collected = grid.report_folder / "results.json"
+        bring_in(grid, collected, print).write(summaries_record(grid))
 
 
 def _renew_card(grid: Grid, job: Job) -> None:
@@ -216,11 +207,6 @@ def _renew_card(grid: Grid, job: Job) -> None:
     earlier = read_json(job.folder.card) or {}
     card = card_of(job, places_of(job.run.id, grid.experiments))
     write_json(job.folder.card, {**card, "tags": {**earlier.get("tags", {}), **card["tags"]}})
-
-
-def _goes_on(job: Job) -> bool:
-    """Whether the job trains at present; then a process beside it tells MLflow of it."""
-    return is_training(read_json(job.folder.status) or {})
 
 
 def _into_mlflow(job: Job, announce: Callable[[str], None]) -> TrackingRecord:

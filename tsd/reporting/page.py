@@ -1,8 +1,8 @@
 """The report's pages: one in HTML, one in Markdown, and the tables in plain text.
 
-The HTML is one file without scripts or external resources. It carries its figures and the tables
-for download, so that it can be moved or sent alone. All numbers in its prose are computed from the
-collected results.
+The HTML is one file without external resources. It carries its figures and the tables for download,
+so that it can be moved or sent alone. Its one script adds the sorting of tables, and nothing else
+needs it. All numbers in its prose are computed from the collected results.
 """
 
 import json

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from tsd.cli.untracked import summaries_are_untracked, untracked
 from tsd.cluster.gpu_plan import of_this_machine, tell_jobs
 from tsd.cluster.leftovers import end_leftovers, work_alone
 from tsd.cluster.mps import start_mps
@@ -115,6 +116,12 @@ if GPUS is not None:
 
 # The MPS that this workflow has started, if it has.
 MPS = []
+
+
+def tell_mlflow_what_it_missed():
+    """Bring in what could not be brought in while its store was away, and what failed or was interrupted."""
+    if any(untracked(GRID)) or summaries_are_untracked(GRID):
+        shell("python -m tsd track-missing {options}", options=GRID_OPTIONS)
 
 
 # Run → its jobs, of the runs that the targets turn out to need as the workflow is planned.
