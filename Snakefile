@@ -80,6 +80,6 @@ onsuccess:
 
 onerror:
     close_gpus()
-    tell_mlflow_what_it_missed()
     print("Some jobs failed; the report is written with what there is.")
     shell("python -m tsd report {options}", options=options_of_what_there_is())
+    tell_mlflow_what_it_missed()

@@ -1,5 +1,6 @@
 """Data that several tests share, the order of the files, and signals as a terminal has them."""
 
+import os
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,10 @@ import pytest
 from tsd.data.embedded import EmbeddedSpec, make_embedded
 from tsd.experiments.grid import Grid
 from tsd.experiments.settings import open_grid
+
+# What cuBLAS needs to be deterministic, which PyTorch reads once in a process. Without a GPU it is
+# of no meaning.
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 LONGEST = (
     "slurm/test_faults.py",

@@ -3,6 +3,7 @@
 import json
 import operator
 import sys
+import time
 
 import pytest
 
@@ -53,6 +54,7 @@ def test_what_goes_wrong_in_a_row_is_said_in_its_place(monkeypatch, capsys):
         Row("c", "c", 1.0, "×", lambda bench: Measurement([2.0, 3.0, 4.0])),
         Row("d", "d", 5.0, "s", lambda bench: Measurement([2.0], {"one": 0.5})),
         Row("e", "e", 5.0, "", lambda bench: Measurement([2.0]), more_is_better=True),
+        Row("f", "f", 1700.0, "s", lambda bench: Measurement([999.7])),
     )
     monkeypatch.setattr("tsd.bench.run.ROWS", rows)
     found = run_bench(SMALL)
@@ -62,12 +64,15 @@ def test_what_goes_wrong_in_a_row_is_said_in_its_place(monkeypatch, capsys):
         None,
         None,
         None,
+        None,
     ]
+    assert found[2]["rounds"] == 3
     said = capsys.readouterr().out
     assert "a of 8\n    not measured: the values differ" in said
     assert "3 × (2.5 to 3.5), bar 1: missed" in said
     assert "2 s (2 to 2), bar 5: met; one 500.00 ms" in said
     assert "bar at least 5: missed" in said
+    assert "f\n    1,000 s (1,000 to 1,000), bar 1,700: met" in said
 
 
 def test_a_ratio_is_of_the_same_round():
@@ -96,17 +101,32 @@ def test_sides_that_do_not_agree_are_not_timed(monkeypatch):
         row.measure(Bench("cpu", rounds=1, images=7))
 
 
+def of_much(size):
+    """An argument that takes time and memory to make."""
+    until = time.process_time() + 0.3
+    while time.process_time() < until:
+        made = bytearray(size)
+    return (len(made),)
+
+
 def test_a_process_of_its_own_tells_time_and_memory_of_the_call_alone():
     spent = in_own_process(bytearray, 64 * 2**20)
     assert len(spent.value) == 64 * 2**20
     assert 60 < spent.mebibytes < spent.peak
     assert spent.seconds > 0
     assert in_own_process(operator.add, 7, 2, prepare=divmod).value == 3 + 1
+    spent = in_own_process(operator.neg, 64 * 2**20, prepare=of_much)
+    assert spent.value == -64 * 2**20
+    assert spent.mebibytes < 10
+    assert spent.seconds < 0.1
 
 
 def test_the_command_takes_names_of_rows(capsys, tmp_path):
     with pytest.raises(SystemExit, match="no row 'plann'; did you mean 'plan'"):
         main(["bench", "--rows", "plann"])
+    with pytest.raises(SystemExit):
+        main(["bench", "--rounds", "0"])
+    assert "--rounds: not a whole number above 0: '0'" in capsys.readouterr().err
     main(["bench", "--rows", "pooling-mmcv", "--out", str(tmp_path / "b.json")])
     assert "not measured: it is for cuda" in capsys.readouterr().out
     assert [row["id"] for row in json.loads((tmp_path / "b.json").read_text())] == ["pooling-mmcv"]

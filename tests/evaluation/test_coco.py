@@ -230,6 +230,16 @@ def test_ids_of_annotations_do_not_matter(tmp_path):
     assert measure(annotation_file, detections) == expected
 
 
+@pytest.mark.parametrize(
+    "kind", [tuple, lambda box: [*map(int, box)], lambda box: [*map(np.float64, box)]]
+)
+def test_boxes_may_be_of_any_kind_of_number(tmp_path, kind):
+    annotation_file, detections = synthetic(tmp_path, 2)
+    whole = [{**one, "bbox": [float(round(value)) for value in one["bbox"]]} for one in detections]
+    other = [{**one, "bbox": kind(one["bbox"])} for one in whole]
+    assert measure(annotation_file, other) == measure(annotation_file, whole)
+
+
 GOOD = detection(1, 10, (0, 0, 5, 5), 0.5)
 
 

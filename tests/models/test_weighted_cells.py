@@ -3,6 +3,7 @@
 import gc
 import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -88,11 +89,37 @@ def test_memory_that_was_first_needed_in_inference_serves_a_training():
         plain.extend(torch.autograd.grad(plainly.sum(), weights))
 
     kept_in_inference, found, plain = [], [], []
-    thread = threading.Thread(target=infer_and_train)  # whose memory is empty at first
-    thread.start()
-    thread.join()
+    with ThreadPoolExecutor() as pool:  # whose thread has no memory at first
+        pool.submit(infer_and_train).result()
     assert kept_in_inference == [False]
+    assert len(found) == 1
     torch.testing.assert_close(found, plain)
+
+
+def test_a_table_of_which_only_a_part_was_copied_is_made_again(monkeypatch):
+    earlier, (rows, weights) = pyramid(2), reads(3)
+    pooled = weighted_cells(earlier, rows, weights)
+    weighted_cells(pyramid(4), *reads(5))
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.Tensor, "permute", broken_at(2, torch.Tensor.permute))
+        with pytest.raises(KeyboardInterrupt):
+            pooled.sum().backward(retain_graph=True)
+    (found,) = torch.autograd.grad(pooled.sum(), weights)
+    (plain,) = torch.autograd.grad(summed_plainly(earlier, rows, weights).sum(), weights)
+    torch.testing.assert_close(found, plain)
+
+
+def broken_at(number, function):
+    """A function that somebody interrupts at its so many-th call."""
+    calls = []
+
+    def broken(*arguments):
+        calls.append(arguments)
+        if len(calls) == number:
+            raise KeyboardInterrupt
+        return function(*arguments)
+
+    return broken
 
 
 def test_no_features_are_kept_alive():

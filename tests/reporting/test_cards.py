@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tests.reporting.conftest import make_results, run, training
 from tsd.reporting.cards import begun, file_links, has_card, line, with_cards, without_cards
+from tsd.reporting.page import MARKDOWN, PAGE, render
 from tsd.run_folder import RunFolder
 
 
@@ -28,6 +29,19 @@ def test_a_card_is_told_in_a_line(results):
     assert line(results, "going") == "0 of 1 seed evaluated, 1 running"
     broken = run().model_copy(update={"mistake": "no"})
     assert line(make_results([], {"broken": broken}), "broken") == "cannot be made"
+
+
+def test_a_run_that_cannot_be_made_has_a_card_without_a_table(collected, results):
+    broken = run(training("not run")).model_copy(update={"mistake": "no such layer"})
+    results.runs["broken"] = broken
+    results.write(collected)
+    pages = render(collected, is_published=True, carries=False)
+    card = pages[PAGE].partition('id="run-broken"')[2].partition("</article>")[0]
+    assert "no such layer" in card
+    assert "<table" not in card
+    text = pages[MARKDOWN].partition("### broken\n")[2].partition("###")[0]
+    assert "no such layer" in text
+    assert "seed" not in text
 
 
 def test_files_are_links_only_where_they_lie_beside_the_page(tmp_path, monkeypatch):

@@ -39,7 +39,7 @@ def test_the_interval_of_a_look_says_its_level():
     made = results(measured(a=BETTER, b=BASE), claims=[claim(UP)])
     (found,) = judge(made, error=0.01)
     assert "(99%: +2." in measured_text(found.evidence[0], METRICS)
-    assert "their 99% interval" in interval_note([found]).replace("its", "their")
+    assert "their 99% interval" in interval_note(made, [found]).replace("its", "their")
 
 
 def test_an_effect_that_can_be_found_is_a_difference_or_a_factor():
@@ -115,25 +115,30 @@ def test_pairs_are_told_together():
     text = pooled_text(found, METRICS)
     assert text.startswith("Together, the 2 measured pairs have +1.0 (95%: ")
     assert "In 1 of them the run is above its baseline" in text
-    assert "with a probability of 50%." in text
+    assert "and so it is in 50% of the pairs that its trainings make" in text
     assert text.endswith("This does not change the verdict.")
     assert pooled_text(verdict(results(measured(a=BETTER, b=BASE)), UP), METRICS) == ""
 
 
 def test_what_the_intervals_rest_on_is_told():
     def note(**runs):
-        return interval_note(judge(results(measured(**runs), claims=[claim(UP)])))
+        found = results(measured(**runs), claims=[claim(UP)])
+        return interval_note(found, judge(found))
 
     assert "which are Welch’s" in note(a=BETTER, b=BASE)
-    assert "use the spread of all runs" in note(a=BETTER, b=BASE, **OTHERS)
-    assert note(a=[33.0], b=[30.0]).endswith("with a chance of 80%.")
-    mixed = judge(
-        results(
-            measured(a=BETTER, b=BASE, **OTHERS) | measured("AP50", x=BETTER, y=BASE),
-            claims=[claim(UP), claim(gain("x/y", metrics=["AP50"], direction="up"))],
-        )
+    lent = note(a=BETTER, b=BASE, **OTHERS)
+    assert lent.endswith("use the spread of all runs that have several seeds.")
+    alone = note(a=[33.0], b=[30.0], x=[33.0], **OTHERS)
+    assert alone.endswith(
+        "That spread is of c, d, e and f. 3 other runs were trained once, and that they scatter as "
+        "much is taken for granted."
     )
-    assert "Of 2 intervals, 1 use" in interval_note(mixed)
+    assert note(a=[33.0], b=[30.0]).endswith("with a chance of 80%.")
+    mixed = results(
+        measured(a=BETTER, b=BASE, **OTHERS) | measured("AP50", x=BETTER, y=BASE),
+        claims=[claim(UP), claim(gain("x/y", metrics=["AP50"], direction="up"))],
+    )
+    assert "Of 2 intervals, 1 use" in interval_note(mixed, judge(mixed))
 
 
 @pytest.mark.parametrize("suffix", ["html", "md"])

@@ -5,7 +5,14 @@ import pytest
 from tests.reporting.claims import BASE, BETTER, UP, WORSE, claim, gain, measured, results
 from tests.reporting.conftest import row, table
 from tsd.experiments.metrics import METRICS
-from tsd.reporting.findings import MOST, limit, named, papers_value, value_text
+from tsd.reporting.findings import (
+    MOST,
+    direction_note,
+    limit,
+    named,
+    papers_value,
+    value_text,
+)
 from tsd.reporting.verdicts import judge
 
 PUBLISHED = table("table1", row("b", "b", AP=36.1), row("a", "a", "b", AP=38.2), metrics=["AP"])
@@ -75,6 +82,11 @@ def test_nothing_is_written_where_nothing_was_measured():
         (
             {"direction": "up", "size": {"about": 9, "within": 1}},
             False,
+            "judged by its direction alone; the size that it states was not found",
+        ),
+        (
+            {"direction": "up", "size": {"about": 3, "within": 1}},
+            False,
             "judged by its direction alone",
         ),
         ({"direction": "up", "size": {"about": 9, "within": 1}}, True, ""),
@@ -85,3 +97,29 @@ def test_a_line_says_what_of_the_sentence_was_not_judged(expected, is_paper, tex
     runs = measured(a=BETTER, b=BASE)
     (verdict,) = judged(runs, claim(gain("a/b", **expected)), is_paper=is_paper)
     assert limit(verdict) == text
+
+
+def test_claims_that_hold_in_their_direction_alone_are_counted():
+    sizes = [{"about": 9, "within": 1}, {"about": 3, "within": 1}]
+    claims = [claim(gain("a/b", direction="up", size=size)) for size in sizes]
+    found = judged(measured(a=BETTER, b=BASE), claim(UP), *claims)
+    assert direction_note(found) == (
+        "Of the claims that hold, 2 were judged by their direction alone; in 1 of these all "
+        "intervals lie outside of the size that the claim states."
+    )
+    assert direction_note(found[:1]) == ""
+    (one,) = judged(measured(a=BETTER, b=BASE), claims[1])
+    assert direction_note([one]) == (
+        "Of the claims that hold, 1 was judged by its direction alone."
+    )
+
+
+def test_of_comparisons_without_a_mean_one_that_refutes_is_shown():
+    runs = measured(a=BETTER, b=BASE)
+    for name, one in runs.items():
+        for training in one.seeds.values():
+            training.metrics["AP75"] = 30.0 + training.metrics["AP"] * (1 if name == "b" else -1)
+    test = gain("a/b", metrics=["AP", "AP75"], direction="up")
+    (verdict,) = judged(runs, claim(test))
+    assert verdict.outcome == "does not hold"
+    assert "against it: AP.75" in value_text(verdict, METRICS)

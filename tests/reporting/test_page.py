@@ -14,6 +14,8 @@ from tsd.reporting.wording import number, signed, width
 from tsd.results.collected import State
 from tsd.results.records import LatencyRecord, TrackingRecord
 
+PRINTED = {"base": 36.0, "up": 38.0, "down": 38.0, "also": 39.0}
+
 TEMPLATES = Path("tsd/reporting/templates")
 
 
@@ -179,7 +181,7 @@ def test_a_card_names_the_device_of_a_runtime(collected, results):
 
 def test_a_gain_that_stands_in_two_tables_counts_once(results):
     before = summary.agreement(results)
-    assert before == "3 of 4 measured gains point the same way as the paper’s."
+    assert before == "Of 4 measured gains none is beyond the noise."
     results.tables.append(results.tables[0].model_copy(update={"id": "again"}))
     assert summary.agreement(results) == before
 
@@ -200,10 +202,31 @@ def test_runs_of_one_training_give_one_gain(results):
     assert gain_over_base(results, "again") is None
     assert gain_over_base(results, "better").tables == ("options", "more")
     assert gain_over_base(results, "better").published == (2.5, 4.0)
-    assert "of 4 measured gains" in summary.agreement(results)
+    assert "Of 4 measured gains" in summary.agreement(results)
     results.runs["again"].digest = "another"
     assert gain_over_base(results, "again").published == (4.0,)
-    assert "of 5 measured gains" in summary.agreement(results)
+    assert "Of 5 measured gains" in summary.agreement(results)
+
+
+def test_gains_point_somewhere_where_their_intervals_leave_out_zero():
+    rows = [
+        make_table("options", *[row(name, name, "base", AP=AP) for name, AP in PRINTED.items()])
+    ]
+
+    def said(**gains):
+        runs = {"base": run(*[training(AP=30.0 + noise) for noise in (0, 0.2, 0.4)])}
+        for name, gain in gains.items():
+            runs[name] = run(*[training(AP=30.0 + gain + noise) for noise in (0, 0.2, 0.4)])
+        return summary.agreement(make_results(rows, runs))
+
+    assert said(up=3.0) == "1 of 1 measured gain points the paper’s way."
+    assert said(up=3.0, down=-3.0, also=2.0) == (
+        "2 of 3 measured gains point the paper’s way and 1 the other way."
+    )
+    assert said(up=3.0, down=-3.0, also=0.1) == (
+        "1 of 3 measured gains points the paper’s way, 1 the other way and 1 is within the noise."
+    )
+    assert said(up=0.03) == "Of 1 measured gain none is beyond the noise."
 
 
 @pytest.mark.parametrize(("value", "agrees"), [(30.52, False), (30.58, True)])

@@ -1,5 +1,6 @@
 """Published reports: made by a command, whole, small, and in step with their numbers."""
 
+import base64
 import re
 import shutil
 import subprocess
@@ -107,12 +108,14 @@ PAGES = {"options.csv", "others.csv", "index.html", "report.md"}
         (spoil("tables/options.csv", "33.0", "33.1"), {"options.csv"}),
         (spoil("index.html", ">33.0</a>", ">33.1</a>"), {"index.html"}),
         (spoil("report.md", "33.0 ±", "33.1 ±"), {"report.md"}),
+        (spoil("index.html", ">+2.5", ">+7.5"), {"index.html"}),
+        (spoil("report.md", "Of 4 measured gains", "Of 5 measured gains"), {"report.md"}),
         (
             spoil_results,
             {"README.md", "provenance.json", *PAGES},
         ),
     ],
-    ids=["readme", "provenance", "csv", "html", "md", "json"],
+    ids=["readme", "provenance", "csv", "html", "md", "gain", "prose", "json"],
 )
 def test_a_number_that_is_not_that_of_the_results_is_found(here, change, named):
     publish()
@@ -144,13 +147,32 @@ def test_figures_of_trained_networks_are_copied_where_they_are(here, results):
     folder = Path("reports/mini/figures")
     folder.mkdir()
     for suffix in ("svg", "pdf", "png", "txt"):
-        (folder / f"copied.{suffix}").write_text("as it was (seed 0; 0123456789)")
+        (folder / f"copied.{suffix}").write_text(f"as it was as {suffix} (seed 0; 0123456789)")
     publish()
     of_published = PUBLISHED / "mini" / "figures"
     assert (of_published / "copied.png").read_text().startswith("as it was")
     assert Image.open(of_published / "absent.png").size > (100, 100)
-    assert "as it was" in (PUBLISHED / "mini" / "index.html").read_text()
+    page = (PUBLISHED / "mini" / "index.html").read_text()
+    assert "as it was as txt" in page
+    pictures = re.findall(r"data:image/svg\+xml;base64,([^\"]+)", page)
+    assert b"as it was as svg" in b"".join(map(base64.b64decode, pictures))
     assert {path.suffix for path in of_published.iterdir()} == {".png", ".txt"}
+
+
+@pytest.mark.parametrize("missing", ["svg", "txt"])
+def test_what_was_published_is_not_published_again_with_figures_that_cannot_be_drawn(
+    here, results, missing
+):
+    copied = figure("copied", "sensitivity", {"label": "A", "run": "base"})
+    results.figures = [copied.model_copy(update={"id": "copied"})]
+    results.write(Path("reports/mini", COLLECTED))
+    folder = Path("reports/mini/figures")
+    folder.mkdir()
+    for suffix in {"svg", "pdf", "png", "txt"} - {missing}:
+        (folder / f"copied.{suffix}").write_text("as it was (seed 0; 0123456789)")
+    with pytest.raises(SystemExit, match=rf"copied\.{missing}: no such file, and only the machine"):
+        publish()
+    assert not (PUBLISHED / "mini").exists()
 
 
 def test_a_large_picture_is_stored_with_fewer_colours(here):
@@ -194,8 +216,12 @@ def test_weights_from_a_file_cost_no_hours(results):
 
 def test_the_command_that_trains_the_same_is_told(results):
     assert reproduce_command(results) == (
-        "make reproduce SCALE=mini ONLY=base,better,single,half SEEDS=2"
+        "make reproduce SCALE=mini ONLY=single,half SEEDS=1 && "
+        "make reproduce SCALE=mini ONLY=base,better SEEDS=2 && "
+        "python -m tsd report --scale mini --only base,better,single,half --seeds 2"
     )
+    results.runs = {name: results.runs[name] for name in ("base", "better")}
+    assert reproduce_command(results) == "make reproduce SCALE=mini ONLY=base,better SEEDS=2"
     results.name, results.protocol = "mini-embedded-released", "released"
     assert " DATASET=embedded PROTOCOL=released " in reproduce_command(results)
     results.name = "mini-released"

@@ -7,7 +7,7 @@ import pytest
 from tests.reporting.conftest import train_record
 from tsd.experiments.costs import load_costs
 from tsd.experiments.settings import open_grid
-from tsd.reporting.training_hours import Prices, Source, measured_price
+from tsd.reporting.training_hours import Price, Prices, Source, measured_price
 
 COSTS = load_costs(Path("experiments"))
 
@@ -60,6 +60,17 @@ def test_other_runs_tell_it_where_nothing_better_does(mini):
     finish(mini.job("r50", 0))
     price = Prices(mini.jobs_of("r50"), COSTS).of(job)
     assert (price.hours, price.source) == (0.5, Source.OTHER_RUNS)
+
+
+def test_the_same_training_of_a_published_report_is_surer_than_other_runs(mini):
+    job = mini.job("tsd_pc", 0)
+    finish(mini.job("r50", 0))
+    price = Price(2.0, "core", Source.PUBLISHED)
+    published = {("tsd_pc", job.digest): price}
+    assert Prices(mini.jobs_of("r50"), COSTS, published).of(job) == price
+    declared_otherwise = {("tsd_pc", "0123456789"): price}
+    found = Prices(mini.jobs_of("r50"), COSTS, declared_otherwise).of(job)
+    assert found.source is Source.OTHER_RUNS
 
 
 def test_the_declared_costs_are_surer_than_other_runs(tmp_path):

@@ -204,6 +204,8 @@ def test_runs_are_compared_by_the_same_parameters(pages, tmp_path):
     ):
         assert f" {name} {values} " in text, name
     assert f" {VALUES['tsd_joint']} {VALUES['tsd_pc']} " in text
+    if os.environ.get("TSD_SCREENSHOTS"):
+        photograph(address, tmp_path, "mlflow-compare.png")
     # Artifacts are found where the project is now.
     uri = runs["tsd_pc · seed 0"]["artifact_uri"]
     place = uri.removeprefix("mlflow-artifacts:/")

@@ -76,6 +76,15 @@ def test_what_is_no_longer_known_is_no_longer_there(uri, client, experiment):
     assert client.get_run(first).info.lifecycle_stage == "deleted"
 
 
+def test_folders_that_write_to_one_store_leave_each_others_summaries(uri, client, experiment):
+    (here,) = sync_summaries(uri, experiment, HERE, [summary("a", x=1.0)], never).values()
+    (there,) = sync_summaries(uri, experiment, "another", [summary("a", x=2.0)], always).values()
+    assert here != there
+    again = sync_summaries(uri, experiment, HERE, [summary("a", x=1.0)], always)
+    assert list(again.values()) == [here]
+    assert {run.info.run_id for run in entries(client, experiment)} == {here, there}
+
+
 def test_a_summary_whose_trainings_are_gone_is_deleted_by_the_folder_that_wrote_it(
     uri, client, experiment
 ):

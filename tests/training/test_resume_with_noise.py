@@ -114,10 +114,7 @@ def test_images_and_learning_rates_are_the_same_and_the_weights_are_near(
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
-def test_where_pytorch_is_deterministic_the_bits_are_the_same_on_a_gpu(
-    smoke_grid, tmp_path, monkeypatch
-):
-    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+def test_where_pytorch_is_deterministic_the_bits_are_the_same_on_a_gpu(smoke_grid, tmp_path):
     torch.use_deterministic_algorithms(True)
     try:
         straight = job_with(smoke_grid, tmp_path / "straight", BY_ITERATION)

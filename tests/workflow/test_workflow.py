@@ -14,8 +14,10 @@ import yaml
 from mlflow import MlflowClient
 
 from tests.projects import ROOT, blocks, copy_project, dry_run, run, snakemake
+from tsd.cli.summary_step import summaries_record
+from tsd.experiments.settings import open_grid
 from tsd.results.collected import Results
-from tsd.results.records import TrackingRecord
+from tsd.results.records import SummariesRecord, TrackingRecord
 from tsd.run_folder import read_json
 
 
@@ -180,6 +182,20 @@ def test_what_mlflow_was_away_for_is_brought_in_when_the_workflow_has_done_somet
     TrackingRecord(error="the store is away").write(path)
     snakemake(project, "all")  # collects anew, since the record is another one
     assert TrackingRecord.read(path) == record
+
+
+def test_what_cannot_be_told_to_mlflow_fails_no_workflow(project):
+    record = summaries_record(open_grid({"scale": "smoke"}, project / "results"))
+    told, collected = record.read_text(), project / "reports/smoke/results.json"
+    before = collected.read_text()
+    SummariesRecord(error="the store is away").write(record)
+    collected.write_text('{"version": 1}')
+    (project / "reports/smoke/tables/table2.md").unlink()
+    output = snakemake(project, "table2")
+    assert "MLflow was not told what it has missed: " in output
+    assert (project / "reports/smoke/tables/table2.md").exists()
+    record.write_text(told)
+    collected.write_text(before)
 
 
 def test_other_parameters_of_the_embedded_data_make_other_data_and_train(project):

@@ -73,10 +73,11 @@ def _measure(row: Row, bench: Bench) -> dict[str, Any]:
         return {**told, "not_measured": f"it is for {' or '.join(row.devices)}"}
     try:
         found = row.measure(bench)
-    except (NotMeasuredError, RuntimeError, ImportError) as error:
+    except (NotMeasuredError, RuntimeError, ImportError, OSError) as error:
         return {**told, "not_measured": str(error).splitlines()[0] if str(error) else repr(error)}
     low, high = found.spread
-    return {**told, "value": found.median, "from": low, "to": high, "seconds": found.seconds}
+    values = {"value": found.median, "from": low, "to": high, "rounds": len(found.values)}
+    return {**told, **values, "seconds": found.seconds}
 
 
 def _where(bench: Bench) -> dict[str, str]:
@@ -110,11 +111,11 @@ def _line(row: Row, measured: dict[str, Any]) -> str:
     told = f"{written} {row.unit} ({low} to {high})"
     if row.bar is not None:
         at = "at least " * row.more_is_better
-        told += f", bar {at}{row.bar:g}: {'met' if row.meets(value) else 'missed'}"
+        told += f", bar {at}{_written(row.bar)}: {'met' if row.meets(value) else 'missed'}"
     times = ", ".join(f"{name} {1e3 * s:.2f} ms" for name, s in measured["seconds"].items())
     return f"{title}\n    {told}" + (f"; {times}" if times else "")
 
 
 def _written(value: float) -> str:
     """A number with three digits, or with all before the point if these are more."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"

@@ -3,6 +3,7 @@
 MLflow itself is fed by another process from these files, so that nothing else is paid in the step.
 """
 
+import statistics
 import tempfile
 import time
 from collections.abc import Callable
@@ -44,8 +45,8 @@ def _share(bench: Bench) -> Measurement:
             if turn:
                 values.append(100 * tracks[-1] / steps[-1])
         medians = {
-            "step": sorted(steps[1:])[bench.rounds // 2],
-            "tracking": sorted(tracks[1:])[bench.rounds // 2],
+            "step": statistics.median(steps[1:]),
+            "tracking": statistics.median(tracks[1:]),
         }
         return Measurement(values, medians)
 

@@ -74,6 +74,13 @@ on the validation set are measured too.
 """
 
 
+def _positive(text: str) -> int:
+    """A whole number above zero."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"not a whole number above 0: {text!r}")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tsd",
@@ -280,7 +287,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     bench = add("bench", questions.bench, [], "Measure speed and memory, as ratios.")
     bench.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="It runs there.")
-    bench.add_argument("--rounds", type=int, default=7, help="Each side is timed so often.")
+    bench.add_argument(
+        "--rounds",
+        type=_positive,
+        default=7,
+        help="Each side is timed so often, but what takes a CPU long at most three times.",
+    )
     bench.add_argument("--rows", help="These rows are measured, with commas between their names.")
     bench.add_argument("--out", type=Path, help="What is measured goes to this JSON file too.")
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 import shutil
 import sys
 from argparse import Namespace
@@ -111,8 +112,8 @@ def open_tracking(options: Namespace) -> None:
     except Exception as error:
         print(
             f"MLflow cannot be used, and the workflow goes on without it: {error}. Once that is "
-            "mended, `make reproduce` brings in what is missing, and so does `python -m tsd "
-            "track-missing` with the same --scale and --dataset."
+            "mended, this brings in what is missing: python -m tsd track-missing "
+            f"{shlex.join(grid.target_options)}"
         )
 
 
@@ -192,12 +193,22 @@ def track_missing(options: Namespace) -> None:
     get no record, which is for the workflow to write once there are results. The runs over their
     seeds are brought in too if they could not be.
     """
+    from tsd.tracking.store import prepare_store
+
     grid = grid_of(options)
-    for job, refused in untracked(grid):
+    waiting, summaries = list(untracked(grid)), summaries_are_untracked(grid)
+    if not waiting and not summaries:
+        return
+    try:  # once, since each of many trainings would wait for a store that is silent
+        prepare_store(tracking_uri(), [grid.experiment])
+    except Exception as error:
+        print(f"MLflow cannot be used, and nothing is brought in: {error}")
+        return
+    for job, refused in waiting:
         record = _into_mlflow(job, print)
         for place in refused:
             record.write(place)
-    if summaries_are_untracked(grid):
+    if summaries:
         collected = grid.report_folder / "results.json"
         bring_in(grid, collected, print).write(summaries_record(grid))
 

@@ -295,9 +295,14 @@ def _box_entry(entry: Any, quantity: str, where: str) -> dict:
     return {
         "image_id": int(entry["image_id"]),
         "category_id": int(entry["category_id"]),
-        "bbox": box if set(map(type, box)) == {float} else [float(value) for value in box],
+        "bbox": box if _are_floats(box) else [float(value) for value in box],
         quantity: float(entry[quantity]),
     }
+
+
+def _are_floats(box: Any) -> bool:
+    """Whether a box is as the matcher takes it, a list of Python's own floats."""
+    return type(box) is list and set(map(type, box)) == {float}
 
 
 def _require(entry: Any, keys: tuple[str, ...], where: str) -> None:

@@ -68,7 +68,7 @@ class _KeptMemory(threading.local):
         size = rows * channels * dtype.itemsize
         if self.memory.numel() < size:
             with torch.inference_mode(False):  # else it could not be written to in training
-                self.memory = torch.empty(size, dtype=torch.uint8)
+                self.memory = torch.empty(size, dtype=torch.uint8, device="cpu")
         return self.memory[:size].view(dtype).view(rows, channels)
 
 
@@ -85,16 +85,19 @@ def _table_of(features: Sequence[Tensor], owner: object) -> Tensor:
     channels = features[0].shape[1]
     cells = [feature.numel() // channels for feature in features]
     dtype = torch.promote_types(features[0].dtype, torch.float32)
-    if features[0].device.type == "cpu":
+    is_kept = features[0].device.type == "cpu"
+    if is_kept:
         table = _kept.table(sum(cells), channels, dtype)
         if _kept.owner is owner:
             return table
-        _kept.owner = owner
+        _kept.owner = None  # until all of it is there
     else:
         table = features[0].new_empty(sum(cells), channels, dtype=dtype)
     for part, feature in zip(table.split(cells), features, strict=True):
         batch, _, height, width = feature.shape
         part.view(batch, height, width, channels).copy_(feature.permute(0, 2, 3, 1))
+    if is_kept:
+        _kept.owner = owner
     return table
 
 

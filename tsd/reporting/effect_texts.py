@@ -10,12 +10,14 @@ from tsd.reporting.moderation import FEWEST
 from tsd.reporting.pooled import Pooled
 from tsd.reporting.verdicts import Evidence, Outcome, Verdict
 from tsd.reporting.wording import count, level, listed, number, signed
+from tsd.results.collected import Results
 
 
-def interval_note(verdicts: Sequence[Verdict]) -> str:
+def interval_note(results: Results, verdicts: Sequence[Verdict]) -> str:
     """Say what the numbers after a measured one mean, and on what the intervals rest.
 
     Args:
+        results: What was collected.
         verdicts: The claims, judged.
     """
     found = [
@@ -32,13 +34,28 @@ def interval_note(verdicts: Sequence[Verdict]) -> str:
     if not found:
         return said
     lent = sum(estimate.is_moderated for estimate in found)
-    if lent == len(found):
-        return f"{said} The intervals use the spread of all runs, as far as the runs are alike."
     if not lent:
         return f"{said} Each run’s own spread makes the intervals, which are Welch’s."
+    if lent == len(found):
+        said = f"{said} The intervals use the spread of all runs that have several seeds."
+    else:
+        said = (
+            f"{said} Of {len(found)} intervals, {lent} use the spread of all runs that have "
+            "several seeds; the others are Welch’s."
+        )
+    return f"{said} {_borrowed_text(results)}".rstrip()
+
+
+def _borrowed_text(results: Results) -> str:
+    """Say which runs the spread is of, and that the others only take it over."""
+    repeated = [name for name, run in results.runs.items() if run.evaluated > 1]
+    alone = sum(run.evaluated == 1 for run in results.runs.values())
+    if not alone or not repeated:
+        return ""
     return (
-        f"{said} Of {len(found)} intervals, {lent} use the spread of all runs, as far as the runs "
-        "are alike; the others are Welch’s."
+        f"That spread is of {listed(repeated)}. {count(alone, 'other run')} "
+        f"{'was' if alone == 1 else 'were'} trained once, and that "
+        f"{'it scatters' if alone == 1 else 'they scatter'} as much is taken for granted."
     )
 
 
@@ -146,7 +163,7 @@ def pooled_text(verdict: Verdict, metrics: Mapping[str, Metric]) -> str:
     average = mean_text(pooled, metrics) + (f" {unit}" if unit else "")
     return (
         f"Together, the {pooled.pairs} measured pairs have {average} "
-        f"on average. In {pooled.above} of them the run is above its baseline, and a training of a "
-        f"run is above one of its baseline with a probability of {pooled.probability:.0%}. "
-        "This does not change the verdict."
+        f"on average. In {pooled.above} of them the run is above its baseline, and so it is in "
+        f"{pooled.probability:.0%} of the pairs that its trainings make with those of the "
+        "baseline. This does not change the verdict."
     )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from tsd.reporting.effort import Effort, cost_of_training
+from tsd.reporting.intervals import POWER
 from tsd.reporting.provenance_file import DeviceUse, device_uses
 from tsd.reporting.verdicts import Outcome, Verdict
 from tsd.reporting.wording import count, number
@@ -30,7 +31,7 @@ def _use_text(use: DeviceUse) -> str:
 
 
 def to_decide(results: Results, verdicts: Sequence[Verdict]) -> str:
-    """Say what further trainings would decide the undecided claims, as far as that can be told.
+    """Say what further trainings may decide the undecided claims, as far as that can be told.
 
     A training that several claims need counts once.
 
@@ -56,10 +57,11 @@ def to_decide(results: Results, verdicts: Sequence[Verdict]) -> str:
         )
     more = {run: seeds - results.runs[run].evaluated for run, seeds in wanted.items()}
     text = (
-        f"{len(planned)} of {count(len(undecided), 'undecided claim')} by "
+        f"{len(planned)} of {count(len(undecided), 'undecided claim')} may be by "
         f"{count(sum(more.values()), 'further training')}"
     )
-    return text + _price(results, more)
+    chance = f"each with a chance of {POWER:.0%} if the present estimates are right"
+    return f"{text}{_price(results, more)}, {chance}"
 
 
 def _is_planned(effort: Effort | None) -> bool:

@@ -11,7 +11,7 @@ from tsd.experiments.comparisons import Comparison
 from tsd.experiments.metrics import Metric
 from tsd.reporting.effect_texts import mean_text
 from tsd.reporting.verdict_texts import measured_text, published_text, quantity
-from tsd.reporting.verdicts import Evidence, Verdict
+from tsd.reporting.verdicts import Evidence, Outcome, Verdict
 from tsd.reporting.wording import NOTHING
 
 MOST = 5
@@ -58,8 +58,16 @@ def value_text(verdict: Verdict, metrics: Mapping[str, Metric]) -> str:
         return _alone(measured[0], metrics)
     words = [_together(verdict, metrics), _votes(verdict, measured)]
     if not verdict.pooled:
-        words.append(f"the first: {_alone(measured[0], metrics)}")
+        words.append(_one_of_several(measured, metrics))
     return "; ".join(word for word in words if word)
+
+
+def _one_of_several(measured: Sequence[Evidence], metrics: Mapping[str, Metric]) -> str:
+    """Write one comparison of those that have no mean: one that refutes, or else the first."""
+    for one in measured:
+        if one.speaks_against:
+            return f"against it: {_alone(one, metrics)}"
+    return f"the first: {_alone(measured[0], metrics)}"
 
 
 def limit(verdict: Verdict) -> str:
@@ -76,7 +84,31 @@ def limit(verdict: Verdict) -> str:
         return ""
     if all(one.expected is None for one in verdict.counted):
         return "only the paper’s conditions can decide it"
+    if verdict.is_of_another_size:
+        return "judged by its direction alone; the size that it states was not found"
     return "judged by its direction alone"
+
+
+def direction_note(verdicts: Sequence[Verdict]) -> str:
+    """Say how many of the claims that hold do so in their direction alone.
+
+    Args:
+        verdicts: The claims, judged.
+
+    Returns:
+        The empty text where there are none.
+    """
+    alone = [one for one in verdicts if one.outcome is Outcome.HOLDS and one.is_of_direction]
+    if not alone:
+        return ""
+    others = sum(one.is_of_another_size for one in alone)
+    text = f"Of the claims that hold, {len(alone)} {'was' if len(alone) == 1 else 'were'} judged "
+    text += f"by {'its' if len(alone) == 1 else 'their'} direction alone"
+    if others:
+        text += (
+            f"; in {others} of these all intervals lie outside of the size that the claim states"
+        )
+    return f"{text}."
 
 
 def papers_value(verdict: Verdict, metrics: Mapping[str, Metric]) -> str:

@@ -1,7 +1,6 @@
 """What a report found, in one sentence, and its place in the README."""
 
 import re
-from collections import Counter
 
 from tsd.experiments.metrics import MAIN
 from tsd.reporting.escaping import markdown
@@ -45,18 +44,29 @@ def headline(results: Results) -> str:
         f"{where}, {markdown(row_name(lead.row))} (`{lead.row.run}`) differs from "
         f"`{lead.row.baseline}` by "
         f"{signed(lead.measured, decimals)} AP{error}, for which the paper prints "
-        f"{signed(lead.published[0], decimals)}; {agreement(results).removesuffix('.')} "
+        f"{signed(lead.published[0], decimals)}; {_in_a_sentence(agreement(results))} "
         f"({made})."
     )
 
 
 def _verdicts(results: Results) -> str:
     """Say how many of the paper's claims are decided, and how; nothing where none is declared."""
-    outcomes = Counter(verdict.outcome for verdict in judge_by_look(results))
-    if not outcomes:
+    verdicts = judge_by_look(results)
+    if not verdicts:
         return ""
-    holds, does_not = outcomes[Outcome.HOLDS], outcomes[Outcome.DOES_NOT]
-    return f"; of {count(outcomes.total(), 'claim')} {holds} hold and {does_not} do not"
+    holding = [verdict for verdict in verdicts if verdict.outcome is Outcome.HOLDS]
+    alone = sum(verdict.is_of_direction for verdict in holding)
+    does_not = sum(verdict.outcome is Outcome.DOES_NOT for verdict in verdicts)
+    in_direction = f" ({alone} of them in direction alone)" if alone else ""
+    return (
+        f"; of {count(len(verdicts), 'claim')} {len(holding)} hold{in_direction} and {does_not} "
+        "do not"
+    )
+
+
+def _in_a_sentence(text: str) -> str:
+    """A sentence as a part of another one."""
+    return text[:1].lower() + text[1:].removesuffix(".")
 
 
 def _leading(results: Results, gains: list[ComparedGain]) -> ComparedGain:

@@ -51,6 +51,9 @@ from tsd.reporting.provenance_file import reproduce_command
 from tsd.reporting.sample_sheet import draw_samples
 from tsd.results.collected import Results, State
 
+PAGE, MARKDOWN = "index.html", "report.md"
+"""Names of the pages."""
+
 ARCHIVE = "report.zip"
 """Name of the file that holds what lies beside the page."""
 
@@ -87,7 +90,7 @@ def write_parts(collected: Path, leave_out: Collection[str] = ()) -> None:
 
 
 def write_pages(collected: Path, is_published: bool = False) -> Path:
-    """Write ``index.html`` and ``report.md``, the tables and figures being there already.
+    """Store ``index.html`` and ``report.md``, the tables and figures being there already.
 
     Args:
         collected: The file with the results; the pages go beside it.
@@ -97,6 +100,26 @@ def write_pages(collected: Path, is_published: bool = False) -> Path:
 
     Returns:
         The path of the HTML page.
+    """
+    folder = collected.parent
+    for name, text in render(collected, is_published).items():
+        (folder / name).write_text(text, encoding="utf-8")
+    if not is_published:
+        write_archive(folder)
+    return folder / PAGE
+
+
+def render(collected: Path, is_published: bool, carries: bool = True) -> dict[str, str]:
+    """Write the pages without storing them.
+
+    Args:
+        collected: The file with the results; captions of figures lie beside it.
+        is_published: Whether the pages are kept in the repository, as for :func:`write_pages`.
+        carries: Whether the HTML page carries its figures and the tables for download, which then
+            lie beside the results.
+
+    Returns:
+        The file's name → its text.
     """
     folder = collected.parent
     results = selection.about(Results.read(collected))
@@ -118,18 +141,16 @@ def write_pages(collected: Path, is_published: bool = False) -> Path:
         "gains": GainIntervals(results),
         "shown": shown,
         "filled": {table.id: cells.fill(results, table) for table in shown},
-        "picture": lambda file: embedding.picture(folder / file),
-        "downloads": lambda *files: embedding.downloads(folder, *files),
+        "picture": lambda file: embedding.picture(folder / file) if carries else "",
+        "downloads": lambda *files: embedding.downloads(folder, *files) if carries else [],
         "archive": None if is_published else ARCHIVE,
         "page_folder": None if is_published else folder,
         "cost": expense,
     }
-    for name in ("index.html", "report.md"):
-        text = environment.get_template(f"report.{name.split('.')[1]}.j2").render(content)
-        (folder / name).write_text(text, encoding="utf-8")
-    if not is_published:
-        write_archive(folder)
-    return folder / "index.html"
+    return {
+        name: environment.get_template(f"report.{name.split('.')[1]}.j2").render(content)
+        for name in (PAGE, MARKDOWN)
+    }
 
 
 def write_archive(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """``provenance.json`` of a published report: what made its numbers, and at what expense."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
@@ -129,20 +130,39 @@ def _counts(names: Any) -> dict[str, int]:
 
 
 def reproduce_command(results: Results) -> str:
-    """The command that trains what was evaluated, with as many seeds as the run with most has.
+    """The command that trains what was evaluated, and reports all of it.
+
+    It has a part for the runs of each number of seeds, and where there are several, one that writes
+    their common report.
 
     Args:
         results: The content of ``results.json``.
     """
-    evaluated = {name: run.evaluated for name, run in results.runs.items()}
-    runs = [name for name, seeds in evaluated.items() if seeds]
+    by_seeds: dict[int, list[str]] = {}
+    for name, run in results.runs.items():
+        if run.evaluated:
+            by_seeds.setdefault(run.evaluated, []).append(name)
+    parts = []
+    for seeds, names in sorted(by_seeds.items()):
+        settings = _settings(results, names, seeds)
+        words = [f"{key}={value}" for key, value in settings.items()]
+        parts.append(" ".join(["make reproduce", *words]))
+    if len(parts) > 1:
+        everything = [name for names in by_seeds.values() for name in names]
+        options = _settings(results, everything, max(by_seeds))
+        words = [f"--{key.lower()} {value}" for key, value in options.items()]
+        parts.append(" ".join(["python -m tsd report", *words]))
+    return " && ".join(parts) or f"make reproduce SCALE={results.scale.id}"
+
+
+def _settings(results: Results, runs: Sequence[str], seeds: int) -> dict[str, str]:
+    """What a command is given, for some runs with so many seeds."""
     own = results.grid_name == results.scale.id
     settings = {
         "SCALE": results.scale.id,
         "DATASET": None if own else results.dataset.id,
         "PROTOCOL": results.protocol,
-        "ONLY": ",".join(runs) or None,
-        "SEEDS": max(evaluated.values(), default=0) or None,
+        "ONLY": ",".join(runs),
+        "SEEDS": str(seeds),
     }
-    said = [f"{name}={value}" for name, value in settings.items() if value is not None]
-    return " ".join(["make reproduce", *said])
+    return {name: value for name, value in settings.items() if value is not None}

@@ -51,8 +51,9 @@ def publish(
         announce: Called with what was written and what is worth knowing.
 
     Raises:
-        PublishingError: There is no report, the folder holds something else, or the document does
-            not say where headlines belong. Nothing was changed.
+        PublishingError: There is no report, or a part of a figure that cannot be drawn here is
+            missing; the folder holds something else, or the document does not say where headlines
+            belong. Nothing was changed.
     """
     collected = source / COLLECTED if source.is_dir() else source
     if not collected.is_file():
@@ -151,10 +152,18 @@ def _copy_figures(results: Results, source: Path, target: Path) -> list[str]:
     copied = []
     for figure in results.figures:
         files = [source / f"{figure.id}.{suffix}" for suffix in ("svg", "pdf", "png", "txt")]
-        if figure.kind in extractions() and all(file.is_file() for file in files):
-            for file in files:
-                shutil.copyfile(file, target / file.name)
-            copied.append(figure.id)
+        there = [file for file in files if file.is_file()]
+        if figure.kind not in extractions() or not there:
+            continue
+        if len(there) < len(files):
+            absent = next(file for file in files if file not in there)
+            raise PublishingError(
+                f"{absent}: no such file, and only the machine with the networks can draw the "
+                "figure; publish the report itself and not what was published of it"
+            )
+        for file in files:
+            shutil.copyfile(file, target / file.name)
+        copied.append(figure.id)
     for name in ("samples.png", "samples.txt"):
         if (source / name).is_file():
             shutil.copyfile(source / name, target / name)

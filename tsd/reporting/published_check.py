@@ -1,19 +1,18 @@
 """Whether a published report still says what its ``results.json`` says."""
 
 import csv
+import html
 import io
 import re
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 
-from tsd.experiments.schema import Table
 from tsd.reporting import provenance_file, tables
-from tsd.reporting.cells import fill
 from tsd.reporting.headline import headline, read_headline
+from tsd.reporting.page import render
 from tsd.reporting.provenance_file import Provenance
 from tsd.reporting.published import COLLECTED, line
-from tsd.reporting.wording import number
+from tsd.reporting.verdict_texts import SYMBOLS
 from tsd.results.collected import Results
 
 NUMBERS = ("run", "digest", "metric", "measured", "sd", "published", "gain", "gain_sd", "seeds")
@@ -23,7 +22,8 @@ NUMBERS = ("run", "digest", "metric", "measured", "sd", "published", "gain", "ga
 def disagreements(folder: Path, readme: Path) -> Iterator[str]:
     """Yield what a published report, or the README, says otherwise than the collected results.
 
-    Words may change with the code that writes them, numbers may not.
+    Both pages are written anew and compared. Words may change with the code that writes them,
+    numbers and verdicts may not.
 
     Args:
         folder: The published report.
@@ -39,69 +39,25 @@ def disagreements(folder: Path, readme: Path) -> Iterator[str]:
     said = Provenance.model_validate_json((folder / provenance_file.FILE).read_bytes())
     if said != Provenance.of(results, said.published_by):
         yield f"{folder / provenance_file.FILE}: is not that of {COLLECTED}"
-    page = _Cells()
-    page.feed((folder / "index.html").read_text(encoding="utf-8"))
-    text = (folder / "report.md").read_text(encoding="utf-8")
+    for name, anew in render(folder / COLLECTED, is_published=True, carries=False).items():
+        if told_in((folder / name).read_text(encoding="utf-8")) != told_in(anew):
+            yield f"{folder / name}: has other numbers or verdicts than {COLLECTED}"
     for table in results.tables:
         of_file = folder / "tables" / f"{table.id}.csv"
         if _columns(of_file.read_text(encoding="utf-8")) != _columns(tables.to_csv(results, table)):
             yield f"{of_file}: has other numbers than {COLLECTED}"
-        expected = sorted(_measured(results, table))
-        if sorted(page.measured.get(table.id, [])) != expected:
-            yield f"{folder / 'index.html'}: table {table.id} has other numbers than {COLLECTED}"
-        if sorted(_measured_in(text, table)) != expected:
-            yield f"{folder / 'report.md'}: table {table.id} has other numbers than {COLLECTED}"
+
+
+def told_in(page: str) -> list[str]:
+    """All numbers and the marks of verdicts that a page shows, in their order.
+
+    Args:
+        page: Its text, in HTML or Markdown.
+    """
+    shown = re.sub(r"<(style|script)>.*?</\1>|<[^>]*>", " ", page, flags=re.S)
+    marks = "".join(SYMBOLS.values()).replace("?", "")  # which stands in sentences too
+    return re.findall(rf"[+−-]?\d[\d,.]*|[{re.escape(marks)}]", html.unescape(shown))
 
 
 def _columns(text: str) -> list[list[str | None]]:
     return [[row.get(name) for name in NUMBERS] for row in csv.DictReader(io.StringIO(text))]
-
-
-def _measured(results: Results, table: Table) -> Iterator[str]:
-    """Every measured mean of a table, as it is written."""
-    for filled in fill(results, table):
-        for cell in filled.cells:
-            if cell.measured.mean is not None:
-                yield number(cell.measured.mean, results.metrics[cell.metric].decimals)
-
-
-def _measured_in(text: str, table: Table) -> Iterator[str]:
-    """The numbers in the columns of measured values of a table in Markdown."""
-    section = text.partition(f"### {table.title}")[2].partition("\n###")[0]
-    place = None
-    for line_ in section.splitlines():
-        if not line_.startswith("|"):
-            place = None
-            continue
-        words = [word.strip() for word in re.split(r"(?<!\\)\|", line_)[1:-1]]
-        if tables.MEASURED in words:
-            place = words.index(tables.MEASURED)
-        elif place is not None and (found := re.match(r"−?\d[\d.]*", words[place])):
-            yield found[0]
-
-
-class _Cells(HTMLParser):
-    """Finds the links of measured values in the page, by table."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.measured: dict[str, list[str]] = {}
-        self._table = ""
-        self._in_cell = self._in_link = False
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
-        if tag == "section":
-            self._table = given.get("id", "").removeprefix("table-")
-        elif tag == "td":
-            self._in_cell = given.get("class", "").startswith("first measured")
-        elif tag == "a":
-            self._in_link = self._in_cell and "word" not in given.get("class", "")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in ("a", "td"):
-            self._in_link = False
-
-    def handle_data(self, data: str) -> None:
-        if self._in_link:
-            self.measured.setdefault(self._table, []).append(data)

@@ -11,9 +11,10 @@ from tsd.experiments.schema import Row, Table
 from tsd.reporting.cells import FilledRow, fill, training_id
 from tsd.reporting.comparability import data_remark, networks_text
 from tsd.reporting.convergence import length_phrase
+from tsd.reporting.gain_intervals import GainIntervals
 from tsd.reporting.moderation import FEWEST
 from tsd.reporting.selection import tables
-from tsd.reporting.wording import commit_text, is_zero
+from tsd.reporting.wording import commit_text, count, is_zero, listed
 from tsd.results.collected import CollectedRun, Results, State
 
 INTRODUCTION = (
@@ -91,15 +92,35 @@ def _gains_of(results: Results, table: Table, filled: FilledRow) -> Iterator[Com
 
 
 def agreement(results: Results) -> str:
-    """Count the gains that point the paper's way, each pair of trainings once; empty for none."""
-    return _agreement_of(compared_gains(results))
+    """Count the gains that point the paper's way, each pair of trainings once; empty for none.
+
+    A gain whose interval holds zero, or is not known, points nowhere.
+    """
+    return _agreement_of(results, compared_gains(results))
 
 
-def _agreement_of(gains: list[ComparedGain]) -> str:
+def _agreement_of(results: Results, gains: list[ComparedGain]) -> str:
     if not gains:
         return ""
-    agreeing = sum(gain.agrees for gain in gains)
-    return f"{agreeing} of {len(gains)} measured gains point the same way as the paper’s."
+    intervals = GainIntervals(results)
+    clear = [
+        gain
+        for gain in gains
+        if intervals.tone(gain.row, MAIN) and not is_zero(gain.measured, METRICS[MAIN].decimals)
+    ]
+    if not clear:
+        return f"Of {count(len(gains), 'measured gain')} none is beyond the noise."
+    agreeing = sum(gain.agrees for gain in clear)
+    noisy = len(gains) - len(clear)
+    words = [
+        f"{agreeing} of {count(len(gains), 'measured gain')} point{'s' * (agreeing == 1)} the "
+        "paper’s way"
+    ]
+    if agreeing < len(clear):
+        words.append(f"{len(clear) - agreeing} the other way")
+    if noisy:
+        words.append(f"{noisy} {'is' if noisy == 1 else 'are'} within the noise")
+    return f"{listed(words)}."
 
 
 def gains_caption(results: Results) -> str:
@@ -114,7 +135,7 @@ def gains_caption(results: Results) -> str:
         f"The first {MOST_GAINS} of {len(gains)} gains are drawn."
         if len(gains) > MOST_GAINS
         else "",
-        _agreement_of(gains),
+        _agreement_of(results, gains),
         seed_caveat(results),
     ]
     return " ".join(text for text in said if text)

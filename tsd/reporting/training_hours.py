@@ -2,9 +2,9 @@
 
 The surest source that there is says what a training costs: its own record once it has ended; other
 seeds of the same run, which are the same work; the declared costs, for trainings that are counted
-in epochs; and the mean over what else of the selection is trained. Where nothing is trained yet,
-what the trainings of a published report took is better than no number, though they may have run on
-another machine. Hours are those of one CPU core, or of one GPU where a training ran on GPUs.
+in epochs; what the same training took for a published report, though perhaps on another machine;
+and the mean over what else of the selection is trained. Hours are those of one CPU core, or of one
+GPU where a training ran on GPUs.
 """
 
 import statistics
@@ -26,8 +26,8 @@ class Source(StrEnum):
     MEASURED = "measured"
     OTHER_SEEDS = "measured with other seeds"
     DECLARED = "declared costs"
-    OTHER_RUNS = "measured of other runs"
     PUBLISHED = "measured for the published report"
+    OTHER_RUNS = "measured of other runs"
     UNKNOWN = "unknown"
 
 
@@ -52,11 +52,14 @@ class Prices:
     Args:
         jobs: Trainings of the grid, from which the others' hours are estimated.
         costs: The declared costs; None where there are none.
-        published: Id of a run → what it took where a report was published of it.
+        published: Id and digest of a run → what it took where a report was published of it.
     """
 
     def __init__(
-        self, jobs: Iterable[Job], costs: Costs | None, published: Mapping[str, Price] | None = None
+        self,
+        jobs: Iterable[Job],
+        costs: Costs | None,
+        published: Mapping[tuple[str, str], Price] | None = None,
     ):
         self._costs = costs
         self._published = published or {}
@@ -78,8 +81,8 @@ class Prices:
         return (
             self._of_run[job.run.id]
             or self._declared(job)
+            or self._published.get((job.run.id, job.digest))
             or _mean(self._others, Source.OTHER_RUNS)
-            or self._published.get(job.run.id)
             or Price(None, "", Source.UNKNOWN)
         )
 
@@ -94,8 +97,8 @@ class Prices:
         return Price(hours, "GPU", Source.DECLARED)
 
 
-def published_prices(report: Path) -> dict[str, Price]:
-    """What the trainings of a published report took, the mean over the seeds of each run.
+def published_prices(report: Path) -> dict[tuple[str, str], Price]:
+    """What the trainings of a published report took: id and digest of a run → mean over its seeds.
 
     Args:
         report: The folder of the report. Nothing is known where it is not there, or where another
@@ -108,13 +111,13 @@ def published_prices(report: Path) -> dict[str, Price]:
         results = Results.read(path)
     except ResultsError:
         return {}
-    prices = {
-        name: _mean(
-            [price for one in run.seeds.values() if (price := _price(one.train))], Source.PUBLISHED
-        )
-        for name, run in results.runs.items()
-    }
-    return {name: price for name, price in prices.items() if price is not None}
+    found = {}
+    for name, run in results.runs.items():
+        prices = [price for one in run.seeds.values() if (price := _price(one.train))]
+        price = _mean(prices, Source.PUBLISHED)
+        if run.digest is not None and price is not None:
+            found[name, run.digest] = price
+    return found
 
 
 def measured_price(job: Job) -> Price | None:

@@ -98,6 +98,12 @@ class Evidence:
         interval = self.measured and self.measured.wide
         return bool(self.expected and interval and self.expected.misses(*interval))
 
+    @property
+    def is_of_another_size(self) -> bool:
+        """Whether the interval lies wholly outside of where the claim itself puts the number."""
+        interval = self.measured and self.measured.interval
+        return bool(self.claimed and interval and self.claimed.misses(*interval))
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -127,6 +133,16 @@ class Verdict:
     def counted(self) -> list[Evidence]:
         """The evidence that the outcome rests on: each pair of trainings counts once."""
         return [evidence for evidence in self.evidence if evidence.repeats is None]
+
+    @property
+    def is_of_direction(self) -> bool:
+        """Whether less was judged than the claim says: of a size, its direction alone."""
+        return any(one.expected not in (None, one.claimed) for one in self.counted)
+
+    @property
+    def is_of_another_size(self) -> bool:
+        """Whether the direction alone was judged, and nothing that was measured has the size."""
+        return self.is_of_direction and all(one.is_of_another_size for one in self.counted)
 
 
 def judge(results: Results, error: float = ERROR) -> list[Verdict]:

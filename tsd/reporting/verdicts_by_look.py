@@ -18,6 +18,13 @@ from tsd.reporting.verdicts import Verdict, judge
 from tsd.reporting.wording import level
 from tsd.results.collected import CollectedRun, Results, State
 
+UNDECLARED = (
+    "Some runs have more seeds than others, and no looks were declared. If seeds were added to the "
+    "runs of open claims after a look at their results, the verdicts on these claims err more "
+    "often than their intervals say; seeds=auto has looks that are accounted for."
+)
+"""What is said where the numbers of seeds may have followed from the results."""
+
 
 def judge_by_look(results: Results) -> list[Verdict]:
     """Judge the collected claims by the looks, or all at once where the number of seeds is fixed.
@@ -104,14 +111,18 @@ def remark(results: Results, verdict: Verdict) -> str:
 
 
 def overview(results: Results) -> str:
-    """Say how the looks chose the seeds and how far they are; empty where seeds are fixed.
+    """Say how the looks chose the seeds and how far they are, or that nothing says how.
 
     Args:
         results: What was collected.
+
+    Returns:
+        The empty text where all runs have as many seeds as each other, without looks.
     """
     looks = results.looks
     if looks is None:
-        return ""
+        seeds = {run.evaluated for run in results.runs.values() if run.evaluated}
+        return UNDECLARED if len(seeds) > 1 else ""
     plan = ", ".join(
         f"look {number} with {seeds} seeds at {level(error)}"
         for number, (seeds, error) in enumerate(zip(looks.seeds, looks.errors, strict=True), 1)

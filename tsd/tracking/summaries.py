@@ -94,7 +94,11 @@ def sync_summaries(
             stored.setdefault(run.data.tags.get("tsd.key", ""), []).append(run)
         ids = {}
         for key, summary in wanted.items():
-            entries = stored.pop(key, [])
+            entries = [
+                run
+                for run in stored.pop(key, [])
+                if run.data.tags.get(RESULTS_TAG) == summary.tags[RESULTS_TAG]
+            ]
             same = [run for run in entries if run.data.tags.get(DIGEST_TAG) == summary.digest]
             kept = same[0].info.run_id if same else _create(client, number, summary)
             for run in entries:
@@ -141,8 +145,8 @@ def _stored(client: MlflowClient, experiment: str) -> Iterator[Run]:
 def _create(client: MlflowClient, experiment: str, summary: Summary) -> str:
     """Write a summary as a new entry, and return its id."""
     now = round(time.time() * 1000)
-    # The kind goes in with the creation: whatever is left of an attempt that breaks off is found.
-    tags = {"tsd.key": summary.key, "kind": summary.tags["kind"]}
+    # These go in with the creation: whatever is left of an attempt that breaks off is found.
+    tags = {"tsd.key": summary.key, **{tag: summary.tags[tag] for tag in ("kind", RESULTS_TAG)}}
     run_id: str = client.create_run(experiment, now, tags, summary.name).info.run_id
     for batch in pair_batches(summary.params, PAIRS_PER_BATCH, BYTES_PER_BATCH):
         client.log_batch(run_id, params=[Param(*pair) for pair in batch])

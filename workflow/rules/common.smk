@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 from functools import cache
+from subprocess import CalledProcessError
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,7 +42,9 @@ from tsd.experiments.planning import (
     unused_weights,
 )
 from tsd.data.version import GENERATOR_VERSION
+from tsd.results.collected import ResultsError
 from tsd.results.data_check import CHECK_VERSION
+from tsd.results.records import RecordError
 from tsd.liveness import name_workflow
 from tsd.tracking.uri import redact, tracking_uri
 
@@ -119,9 +122,16 @@ MPS = []
 
 
 def tell_mlflow_what_it_missed():
-    """Bring in what could not be brought in while its store was away, and what failed or was interrupted."""
-    if any(untracked(GRID)) or summaries_are_untracked(GRID):
-        shell("python -m tsd track-missing {options}", options=GRID_OPTIONS)
+    """Bring in what could not be brought in while its store was away; it never fails the workflow."""
+    try:
+        grid = asked_grid()
+        if any(refused for _, refused in untracked(grid)) or summaries_are_untracked(
+            grid
+        ):
+            options = shlex.join(grid.report_options)
+            shell("python -m tsd track-missing {options}", options=options)
+    except (CalledProcessError, DeclarationError, RecordError, ResultsError) as error:
+        warn(f"MLflow was not told what it has missed: {error}")
 
 
 # Run → its jobs, of the runs that the targets turn out to need as the workflow is planned.

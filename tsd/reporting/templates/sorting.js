@@ -71,6 +71,8 @@ for (const [number, table] of document.querySelectorAll("table.results:not(.text
       else column.head.removeAttribute("aria-sort");
   });
   for (const { head, place } of columns) {
+    head.classList.add("sortable");
+    head.title = "Sort by this column";
     head.addEventListener("click", () => {
       choice.value = `${place} ${choice.value === `${place} -1` ? 1 : -1}`;
       choice.dispatchEvent(new Event("change"));
