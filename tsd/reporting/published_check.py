@@ -49,12 +49,13 @@ def disagreements(folder: Path, readme: Path) -> Iterator[str]:
 
 
 def told_in(page: str) -> list[str]:
-    """All numbers and the marks of verdicts that a page shows, in their order.
+    """All numbers and the marks of verdicts that a page shows, in their order, less its downloads.
 
     Args:
         page: Its text, in HTML or Markdown.
     """
-    shown = re.sub(r"<(style|script)>.*?</\1>|<[^>]*>", " ", page, flags=re.S)
+    unread = r'<(style|script|p class="files")>.*?</(style|script|p)>'
+    shown = re.sub(rf"{unread}|<[^>]*>", " ", page, flags=re.S)
     marks = "".join(SYMBOLS.values()).replace("?", "")  # which stands in sentences too
     return re.findall(rf"[+−-]?\d[\d,.]*|[{re.escape(marks)}]", html.unescape(shown))
 
