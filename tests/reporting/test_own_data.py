@@ -14,6 +14,7 @@ from tsd.experiments.metrics import EVALUATION_VERSION
 from tsd.experiments.settings import open_grid
 from tsd.reporting.collect import collect
 from tsd.reporting.page import headline, write_pages, write_parts
+from tsd.reporting.provenance_file import reproduce_command
 from tsd.reporting.wording import width
 from tsd.results.collected import Results, State
 from tsd.results.records import EvaluationRecord
@@ -78,6 +79,12 @@ def page(report):
 @pytest.fixture(scope="module")
 def results(report):
     return Results.read(report / "results.json")
+
+
+def test_the_command_names_the_file_of_the_data_set(results, grid):
+    (option,) = (one for one in grid.command_line_options if one.startswith("--dataset="))
+    command = reproduce_command(results)
+    assert f" DATASET={option.removeprefix('--dataset=')} ONLY=r50,tsd_pc SEEDS=1" in command
 
 
 def lines(report, table):

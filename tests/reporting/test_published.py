@@ -128,6 +128,7 @@ def test_what_is_true_of_the_machine_alone_is_left_out(here, results):
     seed = results.runs["base"].seeds[0]
     seed.folder = "/home/somebody/project/results/mini/base/ab12cd34ef/seed0"
     seed.tracking = seed.tracking.model_copy(update={"uri": "sqlite:////home/somebody/mlflow.db"})
+    results.options = {"scale": "mini", "dataset": "/home/somebody/mine.yaml"}
     results.dataset = results.dataset.model_copy(update={"root": "/home/somebody/data"})
     results.data["embedded"].dataset = results.dataset
     results.write(Path("reports/mini", COLLECTED))
@@ -226,6 +227,8 @@ def test_the_command_that_trains_the_same_is_told(results):
     assert " DATASET=embedded PROTOCOL=released " in reproduce_command(results)
     results.name = "mini-released"
     assert "DATASET" not in reproduce_command(results)
+    results.options = {"scale": "mini", "dataset": "my data.yaml"}
+    assert " SCALE=mini DATASET='my data.yaml' ONLY=base" in reproduce_command(results)
 
 
 def test_what_cannot_be_published_changes_nothing(here):

@@ -122,6 +122,7 @@ def collect(grid: Grid, jobs: Iterable[Job], not_run: Collection[str] = ()) -> R
         inconsistencies=list(grid.inconsistencies),
         runs=in_order,
         golden=grid.golden,
+        options=_options(grid),
         lengths=collect_lengths(grid, in_order),
         looks=_looks(grid),
     )
@@ -237,6 +238,12 @@ def _not_run(grid: Grid, run: Run) -> CollectedRun:
     declared = _declared(grid, run)
     not_run = {job.seed: Training(state=State.NOT_RUN) for job in grid.jobs_of(run.id)}
     return declared.model_copy(update={"at_scale": True, "seeds": not_run})
+
+
+def _options(grid: Grid) -> dict[str, str]:
+    """The settings that a grid was opened with: name → value."""
+    pairs = (option.removeprefix("--").split("=", 1) for option in grid.command_line_options)
+    return {name: value for name, value in pairs if name != "experiments"}
 
 
 def _declared(grid: Grid, run: Run, job: Job | None = None) -> CollectedRun:

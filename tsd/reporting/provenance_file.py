@@ -1,5 +1,6 @@
 """``provenance.json`` of a published report: what made its numbers, and at what expense."""
 
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Self
@@ -157,12 +158,16 @@ def reproduce_command(results: Results) -> str:
 
 def _settings(results: Results, runs: Sequence[str], seeds: int) -> dict[str, str]:
     """What a command is given, for some runs with so many seeds."""
+    options = {name.upper(): shlex.quote(value) for name, value in results.options.items()}
+    return {**(options or _names(results)), "ONLY": ",".join(runs), "SEEDS": str(seeds)}
+
+
+def _names(results: Results) -> dict[str, str]:
+    """By what the grid can be opened whose options were not collected, as far as that is known."""
     own = results.grid_name == results.scale.id
-    settings = {
+    names = {
         "SCALE": results.scale.id,
         "DATASET": None if own else results.dataset.id,
         "PROTOCOL": results.protocol,
-        "ONLY": ",".join(runs),
-        "SEEDS": str(seeds),
     }
-    return {name: value for name, value in settings.items() if value is not None}
+    return {name: value for name, value in names.items() if value is not None}

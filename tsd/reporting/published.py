@@ -101,6 +101,10 @@ def portable(results: Results) -> Results:
         if training.tracking is not None:
             training.tracking = training.tracking.model_copy(update={"uri": None})
     content.dataset = _portable_root(content.dataset)
+    content.options = {
+        name: Path(value).name if value.startswith("/") else value
+        for name, value in content.options.items()
+    }
     for data in content.data.values():
         data.dataset = _portable_root(data.dataset)
         if data.check is not None:

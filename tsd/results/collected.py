@@ -254,7 +254,9 @@ class Results(_Part):
     where nobody has written any down. ``lengths`` has the results of the scale and of its variants
     with longer or shorter trainings, the shortest first; it is empty where there are no variants.
     ``image_noise`` says of the compared numbers how much they hang on the images of the val split.
-    ``selection`` is None where all that is declared was asked for.
+    ``selection`` is None where all that is declared was asked for. ``options`` are the settings
+    that the grid was opened with, as they were typed, less its seeds and what of it was asked for:
+    name → value; a file of a scale or of a data set stands there as its path.
     """
 
     version: Literal[3]
@@ -280,6 +282,7 @@ class Results(_Part):
     lengths: list[CollectedLength] = []
     image_noise: list[ImageNoise] = []
     selection: CollectedSelection | None = None
+    options: dict[str, str] = {}
     _noise_index: tuple[list[ImageNoise], int, dict[NoiseKey, ImageNoise]] | None = PrivateAttr(
         None
     )
