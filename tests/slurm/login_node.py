@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+SNAKEMAKE = (sys.executable, str(Path(__file__).with_name("often.py")))
 PROFILE = ("--profile", "slurm", "--slurm-init-seconds-before-status-checks", "2")
 
 
@@ -19,7 +20,7 @@ def environment(cluster):
 
 
 def command(*targets, scale="smoke", options=()):
-    return ["snakemake", *PROFILE, *options, "--config", f"scale={scale}", "--", *targets]
+    return [*SNAKEMAKE, *PROFILE, *options, "--config", f"scale={scale}", "--", *targets]
 
 
 def snakemake(cluster, project, *targets, fails=False, **settings):

@@ -76,14 +76,21 @@ def on_cluster(cluster, folder, processes, nodes, command, timeout=300):
     environment = {**cluster.environment, "PYTHONPATH": str(Path.cwd())}
     environment.pop("MLFLOW_TRACKING_URI", None)
     done = subprocess.run(
-        ["sbatch", "--wait", "--parsable", f"--output={folder}/job.log", *options],
+        ["sbatch", "--parsable", f"--output={folder}/job.log", *options],
         input=f"#!/bin/bash\n{script}\n",
         env=environment,
         capture_output=True,
         text=True,
-        timeout=timeout,
+        check=True,
     )
-    return done.returncode, (folder / "job.log").read_text(), int(done.stdout.split(";")[0])
+    job = int(done.stdout.split(";")[0])
+    cluster.wait_until(
+        lambda: cluster.state_of(job) not in ("PENDING", "RUNNING", "COMPLETING"),
+        timeout,
+        "the job has ended",
+    )
+    status = int(cluster.show(job)["ExitCode"].split(":")[0])
+    return status, (folder / "job.log").read_text(), job
 
 
 def alone(folder, command):
