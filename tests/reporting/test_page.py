@@ -181,7 +181,7 @@ def test_a_card_names_the_device_of_a_runtime(collected, results):
 
 def test_a_gain_that_stands_in_two_tables_counts_once(results):
     before = summary.agreement(results)
-    assert before == "Of 4 measured gains none is beyond the noise."
+    assert before == "Of 4 measured gains 1 is within the noise and 3 have no interval."
     results.tables.append(results.tables[0].model_copy(update={"id": "again"}))
     assert summary.agreement(results) == before
 
@@ -227,6 +227,14 @@ def test_gains_point_somewhere_where_their_intervals_leave_out_zero():
         "1 of 3 measured gains points the paper’s way, 1 the other way and 1 is within the noise."
     )
     assert said(up=0.03) == "Of 1 measured gain none is beyond the noise."
+
+
+def test_gains_without_an_interval_are_told_apart_from_noise():
+    rows = [make_table("options", row("up", "up", "base", AP=38.0), row("base", "base", AP=36.0))]
+    runs = {"base": run(training(AP=30.0)), "up": run(training(AP=33.0))}
+    assert summary.agreement(make_results(rows, runs)) == (
+        "Of 1 measured gain none has an interval."
+    )
 
 
 @pytest.mark.parametrize(("value", "agrees"), [(30.52, False), (30.58, True)])

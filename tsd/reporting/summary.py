@@ -108,19 +108,24 @@ def _agreement_of(results: Results, gains: list[ComparedGain]) -> str:
         for gain in gains
         if intervals.tone(gain.row, MAIN) and not is_zero(gain.measured, METRICS[MAIN].decimals)
     ]
-    if not clear:
-        return f"Of {count(len(gains), 'measured gain')} none is beyond the noise."
-    agreeing = sum(gain.agrees for gain in clear)
-    noisy = len(gains) - len(clear)
-    words = [
-        f"{agreeing} of {count(len(gains), 'measured gain')} point{'s' * (agreeing == 1)} the "
-        "paper’s way"
-    ]
-    if agreeing < len(clear):
-        words.append(f"{len(clear) - agreeing} the other way")
+    unknown = sum(intervals.of(gain.row, MAIN) is None for gain in gains)
+    noisy = len(gains) - len(clear) - unknown
+    total = count(len(gains), "measured gain")
+    for part, words in ((unknown, "none has an interval"), (noisy, "none is beyond the noise")):
+        if part == len(gains):
+            return f"Of {total} {words}."
+    rest = []
     if noisy:
-        words.append(f"{noisy} {'is' if noisy == 1 else 'are'} within the noise")
-    return f"{listed(words)}."
+        rest.append(f"{noisy} {'is' if noisy == 1 else 'are'} within the noise")
+    if unknown:
+        rest.append(f"{unknown} {'has' if unknown == 1 else 'have'} no interval")
+    if not clear:
+        return f"Of {total} {listed(rest)}."
+    agreeing = sum(gain.agrees for gain in clear)
+    first = [f"{agreeing} of {total} point{'s' * (agreeing == 1)} the paper’s way"]
+    if agreeing < len(clear):
+        first.append(f"{len(clear) - agreeing} the other way")
+    return f"{listed([*first, *rest])}."
 
 
 def gains_caption(results: Results) -> str:
