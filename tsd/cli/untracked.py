@@ -1,4 +1,4 @@
-"""What the store of MLflow's was away for, and is to be told later."""
+"""What MLflow could not be told while its store was away, and is to be told later."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +14,8 @@ from tsd.run_folder import read_json
 def untracked(grid: Grid) -> Iterator[tuple[Job, list[Path]]]:
     """Trainings that MLflow has to be told of, each with the records that say why it was not.
 
-    Of a training without results, one that failed or was interrupted is among them, with no record:
-    that one is for the workflow to write once there are results.
+    Trainings that failed or were interrupted are among them, with no record: the workflow writes
+    one once there are results.
 
     Args:
         grid: The grid; trainings that nobody asks for now are looked at too.
