@@ -101,6 +101,27 @@ def test_sides_that_do_not_agree_are_not_timed(monkeypatch):
         row.measure(Bench("cpu", rounds=1, images=7))
 
 
+def test_sides_that_agree_in_the_first_round_alone_are_not_timed(monkeypatch):
+    found = iter([1.0, 1.0, 1.0, 0.5])
+    monkeypatch.setattr(
+        "tsd.bench.coco_evaluation.in_own_process",
+        lambda *_files, **_options: Spent(next(found), 1.0, 1.0, 1.0),
+    )
+    (row,) = (row for row in ROWS if row.id == "coco-memory")
+    with pytest.raises(NotMeasuredError, match=r"AP is 1\.0, and 0\.5 by pycocotools"):
+        row.measure(Bench("cpu", rounds=2, images=8))
+
+
+def test_memory_that_does_not_grow_is_not_compared(monkeypatch):
+    monkeypatch.setattr(
+        "tsd.bench.coco_evaluation.in_own_process",
+        lambda *_files, **_options: Spent(1.0, 1.0, 0.1, 1.0),
+    )
+    (row,) = (row for row in ROWS if row.id == "coco-memory")
+    with pytest.raises(NotMeasuredError, match="9 images are too few"):
+        row.measure(Bench("cpu", rounds=1, images=9))
+
+
 def of_much(size):
     """An argument that takes time and memory to make."""
     until = time.process_time() + 0.3
