@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.warm.start import steps_start_at_once
 from tsd.data.embedded import EmbeddedSpec, make_embedded
 from tsd.experiments.grid import Grid
 from tsd.experiments.settings import open_grid
@@ -57,6 +58,13 @@ def ctrl_c_works():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="session")
+def warm():
+    """Have the commands of a project find a `python` that has imported what the steps import."""
+    with steps_start_at_once():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -67,18 +67,33 @@ def change_yaml(path: Path, change) -> None:
     path.write_text(yaml.safe_dump(content))
 
 
-def run(project, *command, fails=False):
-    """Run a command in a project; its output."""
-    path = [str(Path(sys.executable).parent), os.environ["PATH"]]
+def programs() -> list[str]:
+    """Folders for PATH: the tests' own Python, and before it the one that starts at once."""
+    warm = [f"{os.environ[WARM_VARIABLE]}/bin"] if WARM_VARIABLE in os.environ else []
+    return [*warm, str(Path(sys.executable).parent)]
+
+
+def environment_of(project: Path) -> dict[str, str]:
+    """This process's environment, for a command in a project."""
     environment = {**os.environ}
+    path = programs()
     if (project / "tsd").exists():
         environment["PYTHONPATH"] = str(project)
-    elif WARM_VARIABLE in os.environ:
-        path.insert(0, f"{os.environ[WARM_VARIABLE]}/bin")
-    environment["PATH"] = ":".join(path)
+        path = path[-1:]
+    environment["PATH"] = ":".join([*path, os.environ["PATH"]])
     environment.pop("MLFLOW_TRACKING_URI", None)
+    return environment
+
+
+def run(project, *command, fails=False):
+    """Run a command in a project; its output."""
     done = subprocess.run(
-        command, cwd=project, env=environment, capture_output=True, text=True, timeout=900
+        command,
+        cwd=project,
+        env=environment_of(project),
+        capture_output=True,
+        text=True,
+        timeout=900,
     )
     output = done.stdout + done.stderr
     assert (done.returncode != 0) == fails, output

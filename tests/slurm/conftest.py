@@ -106,14 +106,14 @@ class Cluster:
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
+def cluster(warm) -> Iterator[Cluster]:
     """Two nodes, four GPUs each, no accounting."""
     with start() as started:
         yield started
 
 
 @pytest.fixture(scope="session")
-def accounting_cluster() -> Iterator[Cluster]:
+def accounting_cluster(warm) -> Iterator[Cluster]:
     """The same with slurmdbd: accounts are enforced, sacct answers."""
     with start(SLURMLAB_ACCT="dbd", SLURMLAB_GPU_TYPE="h200") as started:
         yield started

@@ -8,15 +8,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.projects import programs
+
 SNAKEMAKE = (sys.executable, str(Path(__file__).with_name("often.py")))
 PROFILE = ("--profile", "slurm", "--slurm-init-seconds-before-status-checks", "2")
 
 
 def environment(cluster):
+    """A login node's environment. Steps start at once there (``tests/warm``), but not in jobs."""
     kept = {k: v for k, v in cluster.environment.items() if k != "MLFLOW_TRACKING_URI"}
     clients, _, rest = kept["PATH"].partition(":")
-    path = f"{clients}:{Path(sys.executable).parent}:{rest}"
-    return {**kept, "PATH": path, "PYTHONPATH": str(Path.cwd())}
+    path = [clients, *programs(), rest]
+    return {**kept, "PATH": ":".join(path), "PYTHONPATH": str(Path.cwd())}
 
 
 def command(*targets, scale="smoke", options=()):

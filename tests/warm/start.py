@@ -1,16 +1,23 @@
-"""Starts the Python that has imported everything, and writes a `python` that leads to it."""
+"""Starts the Python that has imported everything, and writes a `python` that leads to it.
 
+Within a job of SLURM that `python` is the usual one: what a job starts has to be SLURM's to end.
+"""
+
+import os
 import shlex
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.projects import WARM_VARIABLE
+
 HERE = Path(__file__).parent
 
 PYTHON = """#!/bin/sh
-if [ "$1 $2" = "-m tsd" ]; then
+if [ "$1 $2" = "-m tsd" ] && [ -z "$SLURM_JOB_ID" ]; then
     exec {python} -I -S {client} {socket} "$@"
 fi
 exec {python} "$@"
@@ -46,3 +53,13 @@ def warm_python(folder: Path) -> Iterator[Path]:
     finally:
         server.kill()
         server.wait()
+
+
+@contextmanager
+def steps_start_at_once() -> Iterator[None]:
+    """Have ``tests.projects.programs`` name a `python` that has imported what the steps import."""
+    # Not pytest's own folder, as the path of a socket has to be short.
+    with tempfile.TemporaryDirectory() as folder, warm_python(Path(folder)) as environment:
+        os.environ[WARM_VARIABLE] = str(environment)
+        yield
+        del os.environ[WARM_VARIABLE]

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests.cluster.fake_gpus import FIRST, MPS, executable, nvidia_smi
-from tests.projects import copy_project, run, started
+from tests.projects import copy_project, environment_of, run, started
 from tsd.experiments.settings import open_grid
 from tsd.run_folder import read_json
 
@@ -135,11 +135,9 @@ def test_latency_is_measured_on_the_same_gpu_without_mps(project, gpu):
 def test_ctrl_c_ends_mps_too(project, gpu):
     files = targets(project, "train.json", "long")
     config = ("--config", "scale=long")
-    environment = {**os.environ, "PYTHONPATH": str(project)}
-    environment.pop("MLFLOW_TRACKING_URI", None)
     command = ["snakemake", "--cores", "2", *config, "--", *files]
     log = project / "long.log"
-    with started(project, *command, log=log, environment=environment) as process:
+    with started(project, *command, log=log, environment=environment_of(project)) as process:
         deadline = time.monotonic() + 300
         while not all(is_training(project, name) for name in RUNS):
             assert process.poll() is None, log.read_text()
