@@ -21,7 +21,15 @@ import socket
 import sys
 
 IMPORTS = (
+    "fontTools.subset",
+    "matplotlib.backends.backend_pdf",
+    "mlflow.store.tracking.sqlalchemy_store",
     "mlflow.tracking",
+    "mmdet.engine",
+    "mmdet.evaluation",
+    "torch._dynamo",
+    "torch.onnx",
+    "torchvision",
     "tsd.cli.data_check_step",
     "tsd.cli.main",
     "tsd.data.embedded",
@@ -34,6 +42,7 @@ IMPORTS = (
     "tsd.training.detect",
     "tsd.training.taken_weights",
     "tsd.training.train",
+    "yapf.yapflib.yapf_api",
 )
 
 LARGEST_REQUEST = 1 << 20
