@@ -76,7 +76,7 @@ FAULTS = {
     "a run at a margin that is not its own": (
         "figure4",
         {"series": [{"label": "a", "points": {0.2: "tsd_pc_cls", 0.3: "tsd_pc"}}]},
-        r"key series: 'a' has the run tsd_pc at 0.3, .* m_c: unset, m_r: unset; its set has to give",
+        r"key series: 'a' has the run tsd_pc at 0.3, .* m_c: unset, m_r: unset; its set has",
     ),
     "a run at another margin": (
         "figure4",
@@ -91,7 +91,7 @@ FAULTS = {
     "a curve over two terms": (
         "figure4",
         {"series": [{"label": "a", "points": {0.2: "tsd_pc_cls", 0.3: "tsd_pc_loc_03"}}]},
-        r"key series: 'a' is over m_c at some of its points, over m_r at others",
+        r"key series: 'a' is over m_c at some points, over m_r at others",
     ),
     "several metrics": (
         "figure4",

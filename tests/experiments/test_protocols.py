@@ -156,15 +156,15 @@ def test_warm_up_lasts_for_an_epoch_whatever_the_batch(grids, name):
         if not job.run.base.startswith("mmdet::"):
             warm_up = job.config.param_scheduler[0]
             assert (warm_up.type, warm_up.begin, warm_up.end) == ("LinearLR", 0, 1), job.run.id
-            assert warm_up.by_epoch and warm_up.convert_to_iter_based, job.run.id
+            assert (warm_up.by_epoch, warm_up.convert_to_iter_based) == (True, True), job.run.id
 
 
 def test_the_released_warm_up_is_nearly_an_epoch_of_its_batches(grids):
-    """The share that the protocol gives in words follows from the numbers of training images."""
-    does = grids["released"].experiments.protocol("released").parts["schedule"].does
+    """The shares that the decision gives in words follow from the numbers of training images."""
+    why = grids["released"].experiments.decisions["schedule"].why
     coco, open_images = 117_266, 1_674_979  # images with a box; Section 3
     shares = [round(100 * 3600 * 32 / coco), round(100 * 26000 * 64 / open_images)]
-    assert f"which are {shares[0]} % and {shares[1]} % of an epoch" in does
+    assert f"which are {shares[0]} % and on OpenImages {shares[1]} % of an epoch" in why
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
@@ -184,7 +184,7 @@ def test_every_point_over_margins_has_its_margin(grids, name):
 
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_what_a_run_is_about_is_not_overruled(grids, name):
-    """Section 3.6's margins and the long schedules are the runs' own, and so is having no constraint."""
+    """Section 3.6's margins, the long schedules and having no constraint are the runs' own."""
     grid = grids[name]
     assert config(grid, "tsd_joint").model.roi_head.progressive_constraint is None
     assert config(grid, "bells_r101_dcn_tsd").train_cfg.max_epochs == 36

@@ -35,7 +35,7 @@ RELEASED = {
     "cascade_r50": "cascade_r50_tsd",
     "cascade_r101": "cascade_r101_tsd",
 }
-"""What follows ``released_`` in the name of a run of the authors' weights → the run that is trained."""
+"""What follows ``released_`` in the name of a run → the run that trains such a network."""
 
 
 def transcript():

@@ -1,7 +1,8 @@
 """What kinds of figure may require of a declared figure.
 
-Each function takes the figure, some of them the declared runs too, and returns what is wrong, or None
-where nothing is. The text begins with the key at fault, as in ``key series: expected 2, found 3``.
+Each function takes the figure, some of them the declared runs too, and returns what is wrong, or
+None where nothing is. The text begins with the key at fault, as in ``key series: expected 2,
+found 3``.
 :mod:`tsd.experiments.figure_kinds` names those of each kind.
 """
 
@@ -119,11 +120,11 @@ def margins_of_their_own(figure: Figure, runs: Mapping[str, Run]) -> str | None:
                     f"{key}: {'null' if value is None else value}" for key, value in own.items()
                 )
                 return (
-                    f"key series: {series.label!r} has the run {name} at {margin:g}, whose own margins are "
-                    f"{said}; its set has to give {margin:g} to {CONSTRAINT}.m_c or to that of m_r, and "
-                    "null to the other"
+                    f"key series: {series.label!r} has the run {name} at {margin:g}, whose own "
+                    f"margins are {said}; its set has to give {margin:g} to {CONSTRAINT}.m_c or "
+                    f"{CONSTRAINT}.m_r, and null to the other"
                 )
             terms.add(used[0])
         if len(terms) > 1:
-            return f"key series: {series.label!r} is over m_c at some of its points, over m_r at others"
+            return f"key series: {series.label!r} is over m_c at some points, over m_r at others"
     return None

@@ -8,8 +8,8 @@ def use_tuples(transform: dict[str, Any]) -> None:
 
     Args:
         transform: Settings such as those of ``Resize``, whose ``scale`` is a size in pixels, width
-            and height in either order; of ``RandomResize``, whose ``scale`` may be two sizes, between
-            which it draws; and of ``RandomChoiceResize``, whose ``scales`` are several.
+            and height in either order; of ``RandomResize``, whose ``scale`` may be two sizes,
+            between which it draws; and of ``RandomChoiceResize``, whose ``scales`` are several.
     """
     for key in ("scale", "scales"):
         sizes = transform.get(key)

@@ -151,8 +151,8 @@ def _check(
 ) -> None:
     if norm_cfg is not None and not _is_usable(norm_cfg):
         raise ValueError(
-            "SENet154: norm_cfg is of type BN or SyncBN, with requires_grad true or false if at all, "
-            f"and no more, not {norm_cfg}"
+            "SENet154: norm_cfg is of type BN or SyncBN, with requires_grad true or false if at "
+            f"all, and no more, not {norm_cfg}"
         )
     if not set(out_indices) <= set(range(STAGES)):
         raise ValueError(f"SENet154: out_indices are among 0 … {STAGES - 1}, not {out_indices}")
