@@ -18,6 +18,8 @@ SAMPLE = st.lists(st.integers(10, 1000).map(lambda n: n / 10), min_size=2, max_s
         ([33.0], [30.0], Outcome.UNDECIDED),
         ([33.0, 33.1], [30.0], Outcome.UNDECIDED),
         ([0.0, 0.0, 0.0], [0.0, 0.0, 0.0], Outcome.UNDECIDED),
+        ([30.3, 30.2, 30.25], [30.0, 30.0, 30.0], Outcome.UNDECIDED),
+        ([0.50, 0.51], [0.0, 0.0], Outcome.UNDECIDED),
         ([], [30.0, 30.1], Outcome.NO_RESULTS),
     ],
 )
@@ -56,6 +58,19 @@ def test_noise_does_not_pass_for_hardly_any_difference():
     same = gain("a/b", size={"about": 0, "within": 0.5})
     runs = measured(a=[28.0, 32.0, 30.0], b=[30.0, 27.0, 33.0])
     assert verdict(results(runs, is_paper=True), same).outcome is Outcome.UNDECIDED
+
+
+def test_a_run_whose_seeds_agree_borrows_all_of_its_spread():
+    """It is as uncertain as a run with a single training, but for the number of its trainings."""
+    others = {name: [x, x + 1.0, x + 0.4] for name, x in zip("cdef", range(30, 34), strict=True)}
+    agreeing, single = (
+        verdict(results(measured(a=[31.0] * count, b=BASE, **others)), UP).evidence[0].measured
+        for count in (3, 1)
+    )
+    assert agreeing.prior == single.prior
+    assert agreeing.interval[0] < 1 < agreeing.interval[1]
+    low, high = (one.interval[1] - one.interval[0] for one in (agreeing, single))
+    assert 0.4 * high < low < high
 
 
 EACH = gain("a/b", "c/b", direction="up")

@@ -9,6 +9,7 @@ import statistics
 from dataclasses import dataclass
 
 from tsd.experiments.schema import Row, Table
+from tsd.reporting.intervals import variance_of
 from tsd.results.collected import UNFINISHED, CollectedRun, Results, State
 
 
@@ -48,7 +49,8 @@ class Cell:
         elsewhere: Id of another source → what it published.
         is_comparable: Whether what was measured may be set against what the paper printed.
         gain: Measured mean minus that of the row's baseline run.
-        gain_sd: Standard error of the gain; None unless run and baseline have two seeds each.
+        gain_sd: Standard error of the gain; None unless run and baseline have two different values
+            each, or where there is no chance in the metric.
         published_gain: The same difference between the paper's values.
     """
 
@@ -159,10 +161,23 @@ def training_id(results: Results, run: str) -> str:
 
 
 def gain_sd(run: Measured, baseline: Measured) -> float | None:
-    """Return the standard error of a difference of means over independent seeds."""
-    if run.sd is None or baseline.sd is None:
-        return None
-    return math.sqrt(run.sd**2 / len(run.values) + baseline.sd**2 / len(baseline.values))
+    """Return the standard error of a difference of means over independent seeds.
+
+    Args:
+        run: The values of a run.
+        baseline: Those of the run that is subtracted.
+
+    Returns:
+        None where a spread is unknown, because one of the two has fewer than two different values:
+        that all seeds agree does not show that there is no spread.
+    """
+    parts = []
+    for one in (run, baseline):
+        variance = variance_of(list(one.values.values())) if one.values else None
+        if variance is None:
+            return None
+        parts.append(variance / len(one.values))
+    return math.sqrt(math.fsum(parts))
 
 
 Printed = dict[tuple[str, str], float]
@@ -201,7 +216,7 @@ def fill_cell(results: Results, row: Row, metric: str, printed: Printed) -> Cell
         elsewhere,
         is_comparable,
         gain=minus(measured.mean, baseline.mean),
-        gain_sd=gain_sd(measured, baseline),
+        gain_sd=None if results.metrics[metric].exact else gain_sd(measured, baseline),
         published_gain=minus(published, printed.get((row.baseline, metric))),
     )
 
