@@ -159,9 +159,24 @@ def test_a_larger_gain_is_compared_within_each_training():
         "b": run(*(training(AP=x, AP50=x + 10 + e) for x, e in ((20, 0), (40, 0.1), (0, 0.1)))),
     }
     test = {"kind": "larger_gain", "pairs": pairs("a/b"), "quantities": [["AP50"]], "than": ["AP"]}
+    difference, gained = verdict(results(runs), test).evidence
+    assert difference.speaks_for
+    assert difference.measured.value == pytest.approx(2.0)
+    assert gained.measured.value == pytest.approx(13.0)
+    assert not gained.speaks_for
+
+
+def test_a_smaller_loss_is_no_larger_gain():
+    """AP loses less than AP.5 does, and that is clear, but neither gains anything."""
+    runs = {
+        "a": run(*(training(AP=27 + e, AP50=42 - e) for e in (0.1, 0, -0.1))),
+        "b": run(*(training(AP=30 + e, AP50=50 - e) for e in (0.1, 0, -0.1))),
+    }
+    test = {"kind": "larger_gain", "pairs": pairs("a/b"), "quantities": [["AP"]], "than": ["AP50"]}
     found = verdict(results(runs), test)
-    assert found.outcome is Outcome.HOLDS
-    assert found.evidence[0].measured.value == pytest.approx(2.0)
+    difference, gained = found.evidence
+    assert (difference.speaks_for, gained.speaks_against) == (True, True)
+    assert found.outcome is Outcome.DOES_NOT
 
 
 def at_three(*values):
@@ -175,7 +190,9 @@ def at_three(*values):
         ([[51.0, 43.0, 25.0], [51.1, 43.2, 25.1]], Outcome.HOLDS),
         ([[51.0, 43.0, 20.0], [51.1, 43.2, 20.1]], Outcome.DOES_NOT),
         ([[51.0, 43.0, None], [51.1, 43.2, None]], Outcome.PARTIAL_RESULTS),
+        ([[45.0, 38.0, 19.0], [45.1, 38.2, 19.1]], Outcome.DOES_NOT),
     ],
+    ids=["grows", "falls at last", "not measured at last", "a loss that shrinks"],
 )
 def test_a_growing_gain_grows_at_every_step(values, outcome):
     runs = {"a": at_three(*values), "b": at_three([50.0, 40.0, 20.0], [50.1, 40.0, 20.1])}

@@ -219,10 +219,13 @@ def _pooled(
     results: Results, claim: Claim, evidence: list[Evidence], families: Families, error: float
 ) -> Pooled | None:
     """Take the pairs of a claim together that have results; None where no chance is in them."""
+    wanted = claim.test.averaged()
     found = [
         one.comparison
         for one in evidence
-        if one.measured and not one.comparison.is_exact(results.metrics)
+        if one.measured
+        and one.comparison in wanted
+        and not one.comparison.is_exact(results.metrics)
     ]
     if not found:
         return None
