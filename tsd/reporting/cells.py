@@ -50,7 +50,7 @@ class Cell:
         is_comparable: Whether what was measured may be set against what the paper printed.
         gain: Measured mean minus that of the row's baseline run.
         gain_sd: Standard error of the gain; None unless run and baseline have two different values
-            each, or where there is no chance in the metric.
+            each.
         published_gain: The same difference between the paper's values.
     """
 
@@ -171,13 +171,11 @@ def gain_sd(run: Measured, baseline: Measured) -> float | None:
         None where a spread is unknown, because one of the two has fewer than two different values:
         that all seeds agree does not show that there is no spread.
     """
-    parts = []
-    for one in (run, baseline):
-        variance = variance_of(list(one.values.values())) if one.values else None
-        if variance is None:
-            return None
-        parts.append(variance / len(one.values))
-    return math.sqrt(math.fsum(parts))
+    if run.sd is None or baseline.sd is None:
+        return None
+    if any(variance_of(list(one.values.values())) is None for one in (run, baseline)):
+        return None
+    return math.sqrt(run.sd**2 / len(run.values) + baseline.sd**2 / len(baseline.values))
 
 
 Printed = dict[tuple[str, str], float]
@@ -216,7 +214,7 @@ def fill_cell(results: Results, row: Row, metric: str, printed: Printed) -> Cell
         elsewhere,
         is_comparable,
         gain=minus(measured.mean, baseline.mean),
-        gain_sd=None if results.metrics[metric].exact else gain_sd(measured, baseline),
+        gain_sd=gain_sd(measured, baseline),
         published_gain=minus(published, printed.get((row.baseline, metric))),
     )
 
