@@ -70,7 +70,7 @@ class Compared:
             return 0.0
         counts = [max(seeds[run], one.count) for run, one in zip(runs, samples, strict=True)]
         known = uncertainty(samples, WEIGHTS[: len(runs)], self.measured.prior, counts)
-        if known is None:
+        if known is None:  # a number of unknown spread may be anywhere
             return float(len(distances))
         return math.fsum(known.missed(distance, error) for distance in distances)
 
