@@ -84,6 +84,8 @@ def of(*metrics):
             [
                 Difference("a", Quantity(("APm",), ("APs",)), "b"),
                 Difference("a", Quantity(("APl50", "APl60"), ("APs",)), "b"),
+                Difference("a", of("APm"), "b"),
+                Difference("a", of("APl50", "APl60"), "b"),
             ],
         ),
         (
@@ -91,6 +93,7 @@ def of(*metrics):
             [
                 Difference("a", Quantity(("AP60",), ("AP50",)), "b"),
                 Difference("a", Quantity(("AP90",), ("AP60",)), "b"),
+                Difference("a", of("AP50"), "b"),
             ],
         ),
         (ABOVE, [Alone("a", of("AP"))]),
@@ -99,6 +102,12 @@ def of(*metrics):
 def test_what_a_kind_compares(test, comparisons):
     assert test.comparisons() == comparisons
     assert [type(one) for one in test.comparisons()] == [type(one) for one in comparisons]
+
+
+def test_the_mean_over_pairs_is_of_what_the_sentence_is_about():
+    assert LARGER.averaged() == LARGER.comparisons()[:2]
+    assert INCREASING.averaged() == INCREASING.comparisons()[:2]
+    assert gain(direction="up").averaged() == gain(direction="up").comparisons()
 
 
 @pytest.mark.parametrize(

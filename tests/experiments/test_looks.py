@@ -37,9 +37,9 @@ def test_claims_that_the_scale_cannot_tell_are_not_decidable():
 
 def test_a_claim_about_runtimes_needs_a_table_that_has_them():
     runs = "r50,tsd_pc,r101,r101_tsd,r101_dcn,r101_dcn_tsd,r152,r152_tsd,x101,x101_tsd"
-    assert "ten_percent_time" in ids(decidable(auto(only="table5")))
-    assert "ten_percent_time" not in ids(decidable(auto(only=runs)))
-    assert "three_to_five" in ids(decidable(auto(only=runs)))
+    assert "ten_percent_time" in ids(decidable(auto(scale="paper", only="table5")))
+    assert "ten_percent_time" not in ids(decidable(auto(scale="paper", only=runs)))
+    assert "three_to_five" in ids(decidable(auto(scale="paper", only=runs)))
 
 
 def test_a_claim_about_another_protocol_is_not_decidable():

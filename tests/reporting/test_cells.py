@@ -180,8 +180,17 @@ def test_statistics_agree_with_numpy(a, b):
         assert found.measured.sd is None
     else:
         assert found.measured.sd == pytest.approx(np.std(a, ddof=1), **close)
-    if len(a) < 2 or len(b) < 2:
+    if len(set(a)) < 2 or len(set(b)) < 2:
         assert found.gain_sd is None
     else:
         variance = np.var(a, ddof=1) / len(a) + np.var(b, ddof=1) / len(b)
         assert found.gain_sd == pytest.approx(np.sqrt(variance), **close)
+
+
+def test_seeds_that_agree_do_not_show_that_there_is_no_spread():
+    runs = {"a": run(*(training(AP=x, params=3.0) for x in (30.3, 30.2, 30.25)))}
+    runs["b"] = run(*(training(AP=30.0, params=2.0) for _ in range(3)))
+    found = make_results([table("t", row("a", "a", "b"), metrics=["AP", "params"])], runs)
+    assert cell(found, "a", "AP", "t").gain_sd is None
+    assert cell(found, "a", "AP", "t").gain == pytest.approx(0.25)
+    assert cell(found, "a", "params", "t").gain_sd is None

@@ -2,15 +2,18 @@
 
 import itertools
 import json
+import math
 import re
 from pathlib import Path
 
 import pytest
 
+from tests.reporting.claims import measured, results, verdict
 from tests.reporting.conftest import make_results
 from tsd.experiments.claims_schema import load_claims
 from tsd.experiments.inconsistencies import load_inconsistencies
 from tsd.experiments.load import load_experiments
+from tsd.experiments.metrics import METRICS
 from tsd.reporting.disagreements import disagreements, paper_number
 from tsd.reporting.verdict_texts import expectation, title
 from tsd.reporting.verdicts import Outcome, judge
@@ -54,7 +57,7 @@ def test_the_claim_of_figure_6_is_put_to_the_numbers_of_figure_6(declared):
     (found,) = (v for v in judge(declared) if v.claim.id == "gain_grows_with_iou")
     gains = [61.7 - 58.1, 57.3 - 53.3, 49.9 - 45, 36.8 - 30.8, 15.2 - 8.1]
     steps = [later - earlier for earlier, later in itertools.pairwise(gains)]
-    assert [e.published for e in found.evidence] == pytest.approx(steps)
+    assert [e.published for e in found.evidence] == pytest.approx([*steps, gains[0]])
     assert found.paper is Outcome.HOLDS
 
 
@@ -64,6 +67,30 @@ def test_what_the_paper_claims_of_its_tables_follows_from_them_or_is_listed(decl
     text = json.dumps([entry.model_dump() for entry in declared.inconsistencies])
     assert refuted
     assert not {name for name in refuted if name not in text}
+
+
+def test_no_claim_holds_in_direction_by_what_its_author_would_call_a_failure(declared):
+    """A direction is that in which the metric is the better, but for the claim about a loss."""
+    about_losses = {"backbone_split_degrades"}
+    for one in declared.claims:
+        expected = one.test.expected_range()
+        if expected is None or one.id in about_losses:
+            continue
+        neutral, rises = (
+            (expected.low, True) if math.isfinite(expected.low) else (expected.high, False)
+        )
+        assert math.isfinite(neutral), one.id
+        better = {METRICS[name].higher_is_better for name in one.test.metrics_compared}
+        assert better == {rises}, one.id
+
+
+def test_a_doubled_runtime_does_not_confirm_that_it_is_a_tenth_more(declared):
+    (test,) = (one.test for one in declared.claims if one.id == "ten_percent_time")
+    slow, fast = [200.0, 202.0, 201.0], [100.0, 100.5, 99.5]
+    runs = {pair.run: slow for pair in test.pairs} | {pair.baseline: fast for pair in test.pairs}
+    for is_paper, outcome in ((False, Outcome.UNDECIDED), (True, Outcome.DOES_NOT)):
+        found = results(measured("runtime", **runs), is_paper)
+        assert verdict(found, test.model_dump()).outcome is outcome
 
 
 def test_numbers_that_are_said_to_disagree_do(declared):

@@ -22,9 +22,10 @@ def found(metric="AP", **values):
         ("dAP_cls", WORSE, "better"),
         ("AP", [30.2, 30.9, 29.5], ""),
         ("AP", [33.0], ""),
+        ("AP", [33.0, 33.0], ""),
         ("params", BETTER, ""),
     ],
-    ids=["better", "worse", "less is better", "within the noise", "one seed", "exact"],
+    ids=["better", "worse", "less is better", "within the noise", "one seed", "equal", "exact"],
 )
 def test_a_gain_is_coloured_where_its_interval_leaves_out_zero(metric, values, tone):
     assert found(metric, a=values, b=BASE).tone(ROW, metric) == tone

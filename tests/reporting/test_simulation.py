@@ -168,14 +168,16 @@ def test_the_simulation_judges_as_claims_are_judged(kind, is_moderated):
     for seed, rates in enumerate(once):
         values = train(world, 3, 1, numpy.random.default_rng(seed))
         for effect, chance in zip(EFFECTS, rates.holds[0], strict=True):
-            lift = effect * typical(world.comparisons[0].quantity)
+            lifts = {"AP": effect}
+            if kind == "larger_gain":  # as far as the difference of the two is to be lifted less
+                lifts["AP50"] = effect * (1 - typical(Quantity(("AP",), ("AP50",))))
             made = {
                 name: run(
                     *(
                         training(
                             **{
                                 metric: float(values[metric][0, number, n])
-                                + (lift if name == "a" and metric == "AP" else 0.0)
+                                + (lifts.get(metric, 0.0) if name == "a" else 0.0)
                                 for metric in world.metrics
                             }
                         )

@@ -45,13 +45,39 @@ def test_the_page_has_the_numbers_of_todays_intervals(made):
     """
     declared, today = cells(DOCS), cells(made)
     assert declared.keys() == today.keys()
-    assert len(declared) == 30
+    assert len(declared) == 40
     for key, rates in declared.items():
         for number, (rate, found) in enumerate(zip(rates, today[key], strict=True)):
             if number in (1, 3):  # the worst of the claims, which depends on the replications
                 continue
             low, high = (stats.binom.ppf(p, 100, rate) / 100 for p in (1e-6, 1 - 1e-6))
             assert low - 0.01 <= found <= high + 0.01, (key, number)
+
+
+@pytest.mark.parametrize("where", ["in docs", "made anew"])
+def test_the_bounds_that_are_told_are_the_largest_cells_of_the_tables(made, where):
+    """Two tables with spreads as alike as is expected, and two with less alike ones."""
+    folder = DOCS if where == "in docs" else made
+    found = cells(folder)
+    block = (folder / PAGE).read_text().split(BEGIN)[1].split(END)[0]
+    sentences = block.strip().splitlines()[-1]
+    told = [float(text) / 100 for text in re.findall(r"at most ([\d.]+)%", sentences)]
+    numbers = sorted({table for table, *_ in found})
+    assert len(numbers) == 4
+    largest = []
+    for pair in (numbers[:2], numbers[2:]):
+        rates = [rates for (table, *_), rates in found.items() if table in pair]
+        held, held_worst, refuted, refuted_worst, missed = zip(*(r[:5] for r in rates), strict=True)
+        largest += [max(missed), max(held + refuted), max(held_worst + refuted_worst)]
+    assert told == largest
+
+
+def test_the_prose_gives_no_bound_of_its_own():
+    """What is written by hand would stay when the simulation finds something else."""
+    text = (DOCS / PAGE).read_text()
+    before, after = text.split(BEGIN)[0], text.split(END)[1]
+    assert not re.search(r"at most about|less than [\d.]+%|errs in|misses .* in \w+ of \w+", after)
+    assert not re.search(r"at most about|less than [\d.]+%", before)
 
 
 def test_what_is_outside_the_marks_stays(made):

@@ -18,6 +18,8 @@ SAMPLE = st.lists(st.integers(10, 1000).map(lambda n: n / 10), min_size=2, max_s
         ([33.0], [30.0], Outcome.UNDECIDED),
         ([33.0, 33.1], [30.0], Outcome.UNDECIDED),
         ([0.0, 0.0, 0.0], [0.0, 0.0, 0.0], Outcome.UNDECIDED),
+        ([30.3, 30.2, 30.25], [30.0, 30.0, 30.0], Outcome.UNDECIDED),
+        ([0.50, 0.51], [0.0, 0.0], Outcome.UNDECIDED),
         ([], [30.0, 30.1], Outcome.NO_RESULTS),
     ],
 )
@@ -56,6 +58,19 @@ def test_noise_does_not_pass_for_hardly_any_difference():
     same = gain("a/b", size={"about": 0, "within": 0.5})
     runs = measured(a=[28.0, 32.0, 30.0], b=[30.0, 27.0, 33.0])
     assert verdict(results(runs, is_paper=True), same).outcome is Outcome.UNDECIDED
+
+
+def test_a_run_whose_seeds_agree_borrows_all_of_its_spread():
+    """It is as uncertain as a run with a single training, but for the number of its trainings."""
+    others = {name: [x, x + 1.0, x + 0.4] for name, x in zip("cdef", range(30, 34), strict=True)}
+    agreeing, single = (
+        verdict(results(measured(a=[31.0] * count, b=BASE, **others)), UP).evidence[0].measured
+        for count in (3, 1)
+    )
+    assert agreeing.prior == single.prior
+    assert agreeing.interval[0] < 1 < agreeing.interval[1]
+    low, high = (one.interval[1] - one.interval[0] for one in (agreeing, single))
+    assert 0.4 * high < low < high
 
 
 EACH = gain("a/b", "c/b", direction="up")
@@ -144,9 +159,24 @@ def test_a_larger_gain_is_compared_within_each_training():
         "b": run(*(training(AP=x, AP50=x + 10 + e) for x, e in ((20, 0), (40, 0.1), (0, 0.1)))),
     }
     test = {"kind": "larger_gain", "pairs": pairs("a/b"), "quantities": [["AP50"]], "than": ["AP"]}
+    difference, gained = verdict(results(runs), test).evidence
+    assert difference.speaks_for
+    assert difference.measured.value == pytest.approx(2.0)
+    assert gained.measured.value == pytest.approx(13.0)
+    assert not gained.speaks_for
+
+
+def test_a_smaller_loss_is_no_larger_gain():
+    """AP loses less than AP.5 does, and that is clear, but neither gains anything."""
+    runs = {
+        "a": run(*(training(AP=27 + e, AP50=42 - e) for e in (0.1, 0, -0.1))),
+        "b": run(*(training(AP=30 + e, AP50=50 - e) for e in (0.1, 0, -0.1))),
+    }
+    test = {"kind": "larger_gain", "pairs": pairs("a/b"), "quantities": [["AP"]], "than": ["AP50"]}
     found = verdict(results(runs), test)
-    assert found.outcome is Outcome.HOLDS
-    assert found.evidence[0].measured.value == pytest.approx(2.0)
+    difference, gained = found.evidence
+    assert (difference.speaks_for, gained.speaks_against) == (True, True)
+    assert found.outcome is Outcome.DOES_NOT
 
 
 def at_three(*values):
@@ -160,7 +190,9 @@ def at_three(*values):
         ([[51.0, 43.0, 25.0], [51.1, 43.2, 25.1]], Outcome.HOLDS),
         ([[51.0, 43.0, 20.0], [51.1, 43.2, 20.1]], Outcome.DOES_NOT),
         ([[51.0, 43.0, None], [51.1, 43.2, None]], Outcome.PARTIAL_RESULTS),
+        ([[45.0, 38.0, 19.0], [45.1, 38.2, 19.1]], Outcome.DOES_NOT),
     ],
+    ids=["grows", "falls at last", "not measured at last", "a loss that shrinks"],
 )
 def test_a_growing_gain_grows_at_every_step(values, outcome):
     runs = {"a": at_three(*values), "b": at_three([50.0, 40.0, 20.0], [50.1, 40.0, 20.1])}

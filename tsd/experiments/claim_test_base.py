@@ -85,6 +85,10 @@ class ClaimTest(Declaration):
     def comparisons(self) -> list[Comparison]:
         """List the numbers that the test looks at."""
 
+    def averaged(self) -> list[Comparison]:
+        """List those of the numbers whose mean over the pairs says what the claim is about."""
+        return self.comparisons()
+
     @abstractmethod
     def expected_range(self) -> Range | None:
         """Return where each number should lie at every scale, however small.

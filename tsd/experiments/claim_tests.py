@@ -7,6 +7,7 @@ here and name it in :data:`AnyTest`.
 """
 
 import itertools
+from abc import abstractmethod
 from collections.abc import Iterable
 from typing import Annotated, ClassVar, Literal, get_args
 
@@ -128,8 +129,25 @@ class Level(ClaimTest):
 class ComparesGains(ClaimTest):
     """Base of the tests that ask of one gain to be larger than another.
 
-    Their numbers are differences of gains, which should be positive at every scale.
+    Two losses of which one is smaller than the other are no such gains. Therefore the gain that is
+    said to be there is compared with zero besides. All numbers should be positive at every scale.
     """
+
+    @abstractmethod
+    def differences(self) -> list[Comparison]:
+        """List how much larger each gain is than the one that it is compared with."""
+
+    @abstractmethod
+    def gains(self) -> list[Comparison]:
+        """List the gains that have to be there for the sentence to be about gains at all."""
+
+    def comparisons(self) -> list[Comparison]:
+        """List the differences of gains, and then the gains themselves."""
+        return [*self.differences(), *self.gains()]
+
+    def averaged(self) -> list[Comparison]:
+        """List the differences of gains: a gain by itself is another quantity."""
+        return self.differences()
 
     def expected_range(self) -> Range | None:
         """Return the positive numbers."""
@@ -141,7 +159,7 @@ class ComparesGains(ClaimTest):
 
 
 class LargerGain(ComparesGains):
-    """For each pair, the gain in some quantities is larger than that in another.
+    """For each pair, the gain in some quantities is larger than that in another, and is a gain.
 
     A quantity is written as a list of metrics, of which the mean is taken.
     """
@@ -156,22 +174,29 @@ class LargerGain(ComparesGains):
         list[Annotated[list[str], Field(min_length=1)]],
         Field(min_length=1, examples=[[["APm50", "APm60"], ["APl50", "APl60"]]]),
     ]
-    """The gain in each of these quantities should be the larger one."""
+    """The gain in each of these quantities should be the larger one, and above zero."""
 
     than: Annotated[list[str], Field(min_length=1, examples=[["APs50", "APs60"]])]
-    """The gain in this quantity should be the smaller one."""
+    """The gain in this quantity should be the smaller one; it may be a loss."""
 
-    def comparisons(self) -> list[Comparison]:
+    def differences(self) -> list[Comparison]:
         """List, for each pair and quantity, how much larger its gain is than the other one."""
+        return self._of_each(tuple(self.than))
+
+    def gains(self) -> list[Comparison]:
+        """List, for each pair and quantity, its gain."""
+        return self._of_each(())
+
+    def _of_each(self, less: tuple[str, ...]) -> list[Comparison]:
         return [
-            Difference(pair.run, Quantity(tuple(metrics), tuple(self.than)), pair.baseline)
+            Difference(pair.run, Quantity(tuple(metrics), less), pair.baseline)
             for pair in self.pairs
             for metrics in self.quantities
         ]
 
 
 class Increasing(ComparesGains):
-    """For each pair, the gain grows from each metric to the next."""
+    """For each pair, there is a gain that grows from each metric to the next."""
 
     kind: Annotated[Literal["increasing"], Field(examples=["increasing"])]
     """The test looks at how gains grow."""
@@ -180,15 +205,21 @@ class Increasing(ComparesGains):
     """The gain of each of these runs over its baseline counts."""
 
     metrics: Annotated[list[str], Field(min_length=2, examples=[["AP50", "AP75"]])]
-    """The gain should grow from each of these metrics to the next."""
+    """The gain should be above zero in the first of these metrics, and grow from each to the
+    next."""
 
-    def comparisons(self) -> list[Comparison]:
+    def differences(self) -> list[Comparison]:
         """List, for each pair and step, how much larger the gain is after the step."""
         return [
             Difference(pair.run, Quantity((later,), (earlier,)), pair.baseline)
             for pair in self.pairs
             for earlier, later in itertools.pairwise(self.metrics)
         ]
+
+    def gains(self) -> list[Comparison]:
+        """List the gain of each pair in the first metric, from which it grows."""
+        quantity = Quantity((self.metrics[0],))
+        return [Difference(pair.run, quantity, pair.baseline) for pair in self.pairs]
 
     def check(self, place: str, experiments: Experiments) -> None:
         """Refuse also a metric that stands twice, from which nothing can grow to itself."""

@@ -9,6 +9,7 @@ import statistics
 from dataclasses import dataclass
 
 from tsd.experiments.schema import Row, Table
+from tsd.reporting.intervals import variance_of
 from tsd.reporting.runtimes import is_of_runtimes, timed_alike
 from tsd.results.collected import UNFINISHED, CollectedRun, Results, State
 
@@ -49,7 +50,8 @@ class Cell:
         elsewhere: Id of another source → what it published.
         is_comparable: Whether what was measured may be set against what the paper printed.
         gain: Measured mean minus that of the row's baseline run.
-        gain_sd: Standard error of the gain; None unless run and baseline have two seeds each.
+        gain_sd: Standard error of the gain; None unless run and baseline have two different values
+            each.
         published_gain: The same difference between the paper's values.
     """
 
@@ -165,8 +167,19 @@ def training_id(results: Results, run: str) -> str:
 
 
 def gain_sd(run: Measured, baseline: Measured) -> float | None:
-    """Return the standard error of a difference of means over independent seeds."""
+    """Return the standard error of a difference of means over independent seeds.
+
+    Args:
+        run: The values of a run.
+        baseline: Those of the run that is subtracted.
+
+    Returns:
+        None where a spread is unknown, because one of the two has fewer than two different values:
+        that all seeds agree does not show that there is no spread.
+    """
     if run.sd is None or baseline.sd is None:
+        return None
+    if any(variance_of(list(one.values.values())) is None for one in (run, baseline)):
         return None
     return math.sqrt(run.sd**2 / len(run.values) + baseline.sd**2 / len(baseline.values))
 

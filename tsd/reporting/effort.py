@@ -2,19 +2,23 @@
 
 The answer goes by the present estimate. If each number keeps its value and each run its spread, so
 many trainings decide the claim with a chance of 80%. A claim of which every number lies where it
-should is on its way to hold, and each of its comparisons that does not speak for it yet needs its
-seeds. As soon as a number lies elsewhere, the claim is on its way to be refuted, and the comparison
-that takes the fewest seeds for that is enough. The present estimate is itself uncertain, so that
+should is on its way to hold. Then all of its comparisons have to speak for it at once, so that the
+chances with which each of them fails to do so are added up, and together they may not be above 20%.
+Where a range has two ends, an interval may reach either of them, and both chances count. To add
+them up errs on the safe side, whatever the comparisons have in common.
+
+As soon as a number lies elsewhere, the claim is on its way to be refuted, and the comparison that
+takes the fewest further seeds for that is enough. The present estimate is itself uncertain, so that
 the answer is an order of magnitude and not a promise.
 """
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tsd.experiments.comparisons import Comparison, Range
-from tsd.reporting.intervals import WEIGHTS, Estimate, uncertainty
+from tsd.reporting.intervals import POWER, WEIGHTS, Estimate, uncertainty
 from tsd.results.collected import CollectedRun, Results
 
 MOST = 20
@@ -22,8 +26,8 @@ MOST = 20
 
 
 @dataclass(frozen=True)
-class Open:
-    """A comparison that does not decide anything yet.
+class Compared:
+    """A comparison of a claim that is undecided.
 
     Args:
         comparison: What is compared.
@@ -34,6 +38,41 @@ class Open:
     comparison: Comparison
     expected: Range
     measured: Estimate
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether the number lies where the claim puts it."""
+        return self.expected.contains(self.measured.value, self.measured.value)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known how much the number scatters."""
+        return self.measured.interval is not None
+
+    @property
+    def distances(self) -> list[float]:
+        """How far the number is from each end of the range, on the scale of subtraction."""
+        value = self.comparison.scaled(self.measured.value)
+        ends = [end for end in (self.expected.low, self.expected.high) if math.isfinite(end)]
+        scaled = [self.comparison.scaled(end) for end in ends]
+        return [math.inf if value is None or end is None else abs(value - end) for end in scaled]
+
+    def missed(self, seeds: Mapping[str, int], error: float, distances: Sequence[float]) -> float:
+        """Return how often the interval reaches a bound, with so many seeds; at most 1 per bound.
+
+        Args:
+            seeds: Id of a run → how many seeds it has, at least.
+            error: How often the interval may miss the truth.
+            distances: How far the number is from each of the bounds.
+        """
+        samples, runs = self.measured.samples, self.comparison.runs
+        if not samples:  # there is no chance in it
+            return 0.0
+        counts = [max(seeds[run], one.count) for run, one in zip(runs, samples, strict=True)]
+        known = uncertainty(samples, WEIGHTS[: len(runs)], self.measured.prior, counts)
+        if known is None:  # a number of unknown spread may be anywhere
+            return float(len(distances))
+        return math.fsum(known.missed(distance, error) for distance in distances)
 
 
 @dataclass(frozen=True)
@@ -56,75 +95,90 @@ class Effort:
     gpu_hours: float | None = None
 
 
-def effort(results: Results, undecided: Sequence[Open], comparisons: int) -> Effort | None:
+def effort(results: Results, compared: Sequence[Compared]) -> Effort | None:
     """Say what it would take to decide a claim.
 
     Args:
         results: What was collected; the trainings' times come from there.
-        undecided: Those comparisons of the claim that do not speak for it.
-        comparisons: How many comparisons the claim makes.
+        compared: All comparisons of the claim, at least one of which does not speak for it.
 
     Returns:
         None where it cannot be said, because a spread is unknown.
     """
-    outside = [one for one in undecided if not _is_inside(one)]
-    error = undecided[0].measured.error
-    have = {
-        run: count
-        for one in undecided
-        for run, count in zip(one.comparison.runs, one.measured.seeds, strict=True)
-    }
+    error = compared[0].measured.error
+    have: dict[str, int] = {}
+    for one in compared:
+        for run, count in zip(one.comparison.runs, one.measured.seeds, strict=True):
+            have[run] = min(count, have.get(run, count))
+    outside = [one for one in compared if not one.is_inside]
     if outside:
-        known = [one for one in outside if one.measured.interval is not None]
-        plans = [_seeds(one, error / comparisons) for one in known]
+        known = [one for one in outside if one.is_known]
+        plans = [
+            _fewest([one], have, error / len(compared), lambda one: [min(one.distances)])
+            for one in known
+        ]
         reachable = [plan for plan in plans if plan is not None]
         if reachable:
-            fewest = min(reachable, key=lambda plan: sum(plan.values()))
+            fewest = min(
+                reachable, key=lambda plan: sum(count - have[run] for run, count in plan.items())
+            )
             return _priced(results, False, fewest, have)
         return Effort(False, None) if len(known) == len(outside) else None
-    if any(one.measured.interval is None for one in undecided):
+    if not all(one.is_known for one in compared):
         return None
-    merged: dict[str, int] = {}
-    for one in undecided:
-        plan = _seeds(one, error)
-        if plan is None:
-            return Effort(True, None)
-        merged |= {run: max(count, merged.get(run, 0)) for run, count in plan.items()}
-    return _priced(results, True, merged, have)
+    plan = _fewest(compared, have, error, lambda one: one.distances)
+    return Effort(True, None) if plan is None else _priced(results, True, plan, have)
 
 
-def _is_inside(one: Open) -> bool:
-    return one.expected.contains(one.measured.value, one.measured.value)
+def _fewest(
+    compared: Sequence[Compared],
+    have: Mapping[str, int],
+    error: float,
+    bounds: Callable[[Compared], Sequence[float]],
+) -> dict[str, int] | None:
+    """Find the seeds with which no interval reaches a bound in 80% of the cases.
+
+    Seeds are added one by one where they are needed most: to the comparison that fails most often,
+    and there to the run with the fewest.
+
+    Args:
+        compared: What is compared.
+        have: Id of a run → how many seeds it has.
+        error: How often an interval may miss the truth.
+        bounds: Gives the distances of a comparison's number from the bounds that its interval may
+            not reach.
+
+    Returns:
+        Id of a run → how many seeds it needs in all; None where one would need more than
+        :data:`MOST`.
+    """
+    runs = {run for one in compared for run in one.comparison.runs}
+    seeds = {run: count for run, count in have.items() if run in runs}
+    distances = [bounds(one) for one in compared]
+    missed = [one.missed(seeds, error, its) for one, its in zip(compared, distances, strict=True)]
+    while math.fsum(missed) > 1 - POWER:
+        worst = compared[max(range(len(missed)), key=missed.__getitem__)].comparison.runs
+        fewest = min(seeds[run] for run in worst)
+        if fewest >= MOST:
+            return None
+        changed = {run for run in worst if seeds[run] == fewest}
+        seeds |= dict.fromkeys(changed, fewest + 1)
+        for number, one in enumerate(compared):
+            if changed & {*one.comparison.runs}:
+                missed[number] = one.missed(seeds, error, distances[number])
+    return seeds
 
 
-def _seeds(one: Open, error: float) -> dict[str, int] | None:
-    """Count the seeds that a comparison needs; None where they are more than :data:`MOST`."""
-    measured, runs = one.measured, one.comparison.runs
-    distance = _distance(one)
-    for wanted in range(2, MOST + 1):
-        counts = [max(wanted, sample.count) for sample in measured.samples]
-        known = uncertainty(measured.samples, WEIGHTS[: len(runs)], measured.prior, counts)
-        if known is not None and known.detectable(error) <= distance:
-            return dict(zip(runs, counts, strict=True))
-    return None
-
-
-def _distance(one: Open) -> float:
-    """Return how far a number is from the nearest bound, on the scale of subtraction."""
-    bounds = [
-        math.copysign(math.inf, bound) if scaled is None else scaled
-        for bound in (one.expected.low, one.expected.high)
-        for scaled in [one.comparison.scaled(bound) if math.isfinite(bound) else None]
-    ]
-    value = one.comparison.scaled(one.measured.value)
-    return math.inf if value is None else min(abs(value - bound) for bound in bounds)
+def _more(seeds: Mapping[str, int], have: Mapping[str, int]) -> dict[str, int]:
+    """Leave out the runs that have enough seeds."""
+    return {run: count for run, count in seeds.items() if count > have[run]}
 
 
 def _priced(
     results: Results, would_hold: bool, seeds: dict[str, int], have: dict[str, int]
 ) -> Effort:
     """Leave out the runs that have enough, and add what the further trainings cost."""
-    more = {run: count for run, count in seeds.items() if count > have[run]}
+    more = _more(seeds, have)
     costs = {run: cost_of_training(results.runs[run]) for run in more if run in results.runs}
     hours = {run: cost[1] for run, cost in costs.items() if cost is not None}
     devices = {cost[0] for cost in costs.values() if cost is not None}

@@ -61,7 +61,8 @@ def to_decide(results: Results, verdicts: Sequence[Verdict]) -> str:
             f"for none of the {count(len(undecided), 'undecided claim')} can it be said how many "
             "seeds would decide it"
         )
-    more = {run: seeds - results.runs[run].evaluated for run, seeds in wanted.items()}
+    # A claim may be judged by fewer seeds than its runs have by now, which may be enough for it.
+    more = {run: max(seeds - results.runs[run].evaluated, 0) for run, seeds in wanted.items()}
     text = (
         f"{len(planned)} of {count(len(undecided), 'undecided claim')} may be by "
         f"{count(sum(more.values()), 'further training')}"

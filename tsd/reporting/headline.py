@@ -1,12 +1,18 @@
 """What a report found, in one sentence, and its place in the README."""
 
+import math
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+from tsd.experiments.comparisons import Difference, Quantity
 from tsd.experiments.metrics import MAIN
+from tsd.experiments.schema import Row
 from tsd.reporting.escaping import markdown
+from tsd.reporting.intervals import Sample
 from tsd.reporting.selection import about, only_asked
 from tsd.reporting.summary import ComparedGain, agreement, compared_gains, seeds_phrase
-from tsd.reporting.verdicts import Outcome
+from tsd.reporting.verdicts import Outcome, Verdict
 from tsd.reporting.verdicts_by_look import judge_by_look
 from tsd.reporting.wording import count, number, row_name, signed
 from tsd.results.collected import Results, State
@@ -14,11 +20,33 @@ from tsd.results.collected import Results, State
 END = "<!-- /headline -->"
 
 
+@dataclass(frozen=True)
+class Lead:
+    """The gain in the main metric that a headline names.
+
+    Args:
+        name: What a table calls the run; None where it stands in none.
+        run: Id of the run.
+        baseline: Id of the run that it is compared with.
+        measured: The gain.
+        error: Its standard error; None where a spread is unknown.
+        published: What the paper prints for the gain; None where it prints nothing.
+    """
+
+    name: str | None
+    run: str
+    baseline: str
+    measured: float
+    error: float | None
+    published: float | None
+
+
 def headline(results: Results) -> str:
     """Say in one sentence of Markdown what was measured.
 
-    The gain that it names is that of the first comparison of the first claim, which is what the
-    paper is about; where that was not measured, it is the first measured gain of the tables. What
+    The gain that it names is the first one in the main metric that a claim is about and that was
+    measured, in the order of the claims, with the number that the verdict on that claim rests on.
+    Where no claim has one, it is the first measured gain of the tables that the paper prints. What
     nobody asked for is not counted.
 
     Args:
@@ -33,25 +61,25 @@ def headline(results: Results) -> str:
         where += ", whose AP is not the paper’s"
     if not evaluated:
         return f"{where}, no training is evaluated yet."
-    made = f"{count(evaluated, 'training')}, {seeds_phrase(counted)}{_verdicts(results)}"
-    gains = compared_gains(results)
-    if not gains:
+    verdicts = judge_by_look(results)
+    made = f"{count(evaluated, 'training')}, {seeds_phrase(counted)}{_tally(verdicts)}"
+    lead = _leading(results, verdicts)
+    if lead is None:
         return f"{where}, {made}, no gain was measured that the paper prints."
-    lead = _leading(results, gains)
     decimals = results.metrics[MAIN].decimals
-    error = "" if lead.sd is None else f" (standard error {number(lead.sd, decimals)})"
+    name = f"`{lead.run}`" if lead.name is None else f"{markdown(lead.name)} (`{lead.run}`)"
+    error = "" if lead.error is None else f" (standard error {number(lead.error, decimals)})"
+    prints = "no number" if lead.published is None else signed(lead.published, decimals)
+    gains = agreement(results)
     return (
-        f"{where}, {markdown(row_name(lead.row))} (`{lead.row.run}`) differs from "
-        f"`{lead.row.baseline}` by "
-        f"{signed(lead.measured, decimals)} AP{error}, for which the paper prints "
-        f"{signed(lead.published[0], decimals)}; {_in_a_sentence(agreement(results))} "
-        f"({made})."
+        f"{where}, {name} differs from `{lead.baseline}` by "
+        f"{signed(lead.measured, decimals)} AP{error}, for which the paper prints {prints}"
+        f"{f'; {_in_a_sentence(gains)}' if gains else ''} ({made})."
     )
 
 
-def _verdicts(results: Results) -> str:
+def _tally(verdicts: Sequence[Verdict]) -> str:
     """Say how many of the paper's claims are decided, and how; nothing where none is declared."""
-    verdicts = judge_by_look(results)
     if not verdicts:
         return ""
     holding = [verdict for verdict in verdicts if verdict.outcome is Outcome.HOLDS]
@@ -69,13 +97,55 @@ def _in_a_sentence(text: str) -> str:
     return text[:1].lower() + text[1:].removesuffix(".")
 
 
-def _leading(results: Results, gains: list[ComparedGain]) -> ComparedGain:
-    for claim in results.claims[:1]:
-        for comparison in claim.test.comparisons()[:1]:
-            for gain in gains:
-                if (gain.row.run, gain.row.baseline) == tuple(comparison.runs):
-                    return gain
-    return gains[0]
+def _leading(results: Results, verdicts: Sequence[Verdict]) -> Lead | None:
+    """Choose the gain of the headline; None where there is none."""
+    gains = compared_gains(results)
+    for evidence in (one for verdict in verdicts for one in verdict.counted):
+        comparison, measured = evidence.comparison, evidence.measured
+        is_gain = isinstance(comparison, Difference) and comparison.quantity == Quantity((MAIN,))
+        if is_gain and comparison.baseline is not None and measured is not None:
+            return Lead(
+                _name_of(results, gains, comparison.run, comparison.baseline),
+                comparison.run,
+                comparison.baseline,
+                measured.value,
+                _standard_error(measured.samples),
+                evidence.published,
+            )
+    for gain in gains:
+        if gain.row.run is not None and gain.row.baseline is not None:
+            return Lead(
+                _name_of(results, gains, gain.row.run, gain.row.baseline),
+                gain.row.run,
+                gain.row.baseline,
+                gain.measured,
+                gain.sd,
+                gain.published[0],
+            )
+    return None
+
+
+def _name_of(
+    results: Results, gains: Sequence[ComparedGain], run: str, baseline: str
+) -> str | None:
+    """Name a run as the row of its gain does, or as the first row does that it has in a table.
+
+    A label that begins with a plus goes on from the row above it, and is no name by itself.
+    """
+    of_pair = [gain.row for gain in gains if (gain.row.run, gain.row.baseline) == (run, baseline)]
+    of_run: list[Row] = [row for table in results.tables for row in table.rows if row.run == run]
+    rows = [row for row in (*of_pair, *of_run) if not row.label.startswith("+")]
+    return next(map(row_name, rows), None)
+
+
+def _standard_error(samples: Sequence[Sample]) -> float | None:
+    """Return the standard error of a difference of means; None where a spread is unknown."""
+    variances = [one.variance for one in samples]
+    known = [variance for variance in variances if variance is not None]
+    if len(known) < len(samples):
+        return None
+    parts = (variance / one.count for variance, one in zip(known, samples, strict=True))
+    return math.sqrt(math.fsum(parts))
 
 
 def begin(name: str) -> str:

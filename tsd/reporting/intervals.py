@@ -14,8 +14,9 @@ different heads. What they share is too little to be worth pairing, which would 
 freedom (with three seeds and each run's own variance, t would be 4.3 rather than 2.8). If they do
 share something, the interval is too wide rather than too narrow.
 
-**No interval.** If nothing can be borrowed, the spread of a run with one seed is unknown, and two
-seeds with the very same value do not show that it is zero: there is a number then, but no interval.
+**No interval.** If nothing can be borrowed, the spread of a run with one seed is unknown, and seeds
+that all have the very same value do not show that it is zero: there is a number then, but no
+interval, however much the other run scatters.
 Where there is no chance in a metric, such as a count of parameters, one training settles it, and
 the interval is the number itself.
 
@@ -34,6 +35,7 @@ import numpy
 from scipy.special import stdtrit
 
 from tsd.experiments.comparisons import Comparison
+from tsd.reporting import power
 from tsd.reporting.moderation import Array, Prior
 
 ERROR = 0.05
@@ -87,7 +89,7 @@ class Uncertainty:
         Args:
             error: How often the interval may miss.
         """
-        return float(stdtrit(self.freedom, 1 - error / 2)) * self.standard_error
+        return self._reach(error) * self.standard_error
 
     def detectable(self, error: float) -> float:
         """Return how far the truth has to lie from a bound to be seen to with a chance of 80%.
@@ -95,7 +97,20 @@ class Uncertainty:
         Args:
             error: How often the interval may miss.
         """
-        return self.half_width(error) + float(stdtrit(self.freedom, POWER)) * self.standard_error
+        return power.needed(POWER, self.freedom, self._reach(error)) * self.standard_error
+
+    def missed(self, distance: float, error: float) -> float:
+        """Return how often an interval reaches a bound on one side.
+
+        Args:
+            distance: How far the truth lies from the bound.
+            error: How often the interval may miss.
+        """
+        return power.missed(distance / self.standard_error, self.freedom, self._reach(error))
+
+    def _reach(self, error: float) -> float:
+        """Return how far the interval reaches to either side, in standard errors."""
+        return float(stdtrit(self.freedom, 1 - error / 2))
 
 
 @dataclass(frozen=True)
@@ -224,15 +239,15 @@ def uncertainty(
         counts: As many trainings of each run as if there were; None for those that there are.
 
     Returns:
-        None where a spread is unknown: there is nothing to borrow, and a sample has fewer than two
-        values, or no value differs from the others of its sample. None also where no mean counts.
+        None where a spread is unknown: there is nothing to borrow, and some sample has fewer than
+        two different values. None also where no mean counts.
     """
     have = numpy.array([one.count for one in samples])
     then = have if counts is None else numpy.array(counts)
     squares = numpy.array(weights) ** 2 / then
     own = numpy.array([0.0 if one.variance is None else one.variance for one in samples])
     if prior is None:
-        if min(have) < 2:
+        if any(one.variance is None for one in samples):
             return None
         parts = squares * own
         if not parts.any():
@@ -274,7 +289,7 @@ def sample(comparison: Comparison, look_up: LookUp, run: str) -> Sample | None:
     found = values_of(comparison, look_up, run)
     if not found:
         return None
-    return Sample(len(found), statistics.fmean(found), _variance(found))
+    return Sample(len(found), statistics.fmean(found), variance_of(found))
 
 
 def values_of(comparison: Comparison, look_up: LookUp, run: str) -> list[float]:
@@ -299,8 +314,15 @@ def values_of(comparison: Comparison, look_up: LookUp, run: str) -> list[float]:
     return found
 
 
-def _variance(values: Sequence[float]) -> float | None:
-    """Return the sample variance; None where the values differ by nothing but rounding."""
+def variance_of(values: Sequence[float]) -> float | None:
+    """Return the sample variance of some values.
+
+    Args:
+        values: At least one.
+
+    Returns:
+        None where it says nothing, because the values differ by nothing but rounding.
+    """
     rounding = 1e-9 * max(map(abs, values))
     if max(values) - min(values) <= rounding:
         return None

@@ -112,22 +112,40 @@ def write(
     tables = (experiments.tables[name] for name in SMALL)
     runs = {row.run for table in tables for row in table.rows if row.run is not None}
     small = world_of(claims, experiments, runs)
-    found = rows(large, replications)
-    draw(found, folder / PICTURE)
+    alike = [rows(world, replications) for world in (large, small)]
+    unlike = [rows(replace(world, unlikeness=UNLIKE), replications) for world in (large, small)]
+    draw(alike[0], folder / PICTURE)
+    differing = f"if the logarithms of their spreads differed by {UNLIKE:g}:"
     parts = [
         _made_of(large, replications),
         f"![The chance of a verdict at each effect]({PICTURE})",
         f"All {count(len(large.runs), 'run')} of these claims:",
-        _table(found),
+        _table(alike[0]),
         f"The {count(len(small.runs), 'run')} of {_listed(SMALL)} alone, of which "
         f"{count(len(small.questions), 'verdict')} are asked:",
-        _table(rows(small, replications)),
-        f"All runs again, if the logarithms of their spreads differed by {UNLIKE:g}:",
-        _table(rows(replace(large, unlikeness=UNLIKE), replications)),
+        _table(alike[1]),
+        f"All {count(len(large.runs), 'run')} again, {differing}",
+        _table(unlike[0]),
+        f"The {count(len(small.runs), 'run')} alone again, {differing}",
+        _table(unlike[1]),
+        f"In the first two tables, {_most(alike)}. In the last two, {_most(unlike)}.",
     ]
     block = "\n\n".join([BEGIN, *parts, END])
     pattern = re.escape(BEGIN) + ".*?" + re.escape(END)
     page.write_text(re.sub(pattern, lambda _: block, text, flags=re.S), encoding="utf-8")
+
+
+def _most(tables: list[list[Row]]) -> str:
+    """Say how often intervals and outcomes err at most in some tables."""
+    rates = [row.rates for table in tables for row in table]
+    missed = max(one.missed.mean() for one in rates)
+    outcomes = [outcome for one in rates for outcome in (one.held_falsely, one.refuted_falsely)]
+    mean, worst = max(one.mean() for one in outcomes), max(one.max() for one in outcomes)
+    return (
+        f"the {1 - ERROR:.0%} interval misses the truth in at most {missed:.1%} of the cases, and "
+        f"an outcome errs in at most {mean:.1%} of them on average over the claims and in at most "
+        f"{worst:.1%} of them for the worst claim"
+    )
 
 
 def _listed(tables: tuple[str, ...]) -> str:

@@ -39,7 +39,7 @@ class ComparedGain:
         trainings: What is trained for the run and for its baseline, so that gains can be told
             apart.
         measured: The gain over the row's baseline run.
-        sd: Its standard error; None unless run and baseline have two each.
+        sd: Its standard error; None unless run and baseline have two different values each.
         published: The gain that is printed for it; several where tables print different ones.
     """
 

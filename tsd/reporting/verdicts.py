@@ -41,7 +41,7 @@ from enum import StrEnum
 from tsd.experiments.claims_schema import Claim
 from tsd.experiments.comparisons import Comparison, Range
 from tsd.reporting.cells import measure, training_id
-from tsd.reporting.effort import Effort, Open, effort
+from tsd.reporting.effort import Compared, Effort, effort
 from tsd.reporting.families import Families
 from tsd.reporting.intervals import ERROR, Estimate, LookUp, estimate
 from tsd.reporting.paper_numbers import paper_numbers
@@ -207,24 +207,25 @@ def _evidence(
 
 def _effort(results: Results, evidence: list[Evidence]) -> Effort | None:
     """Say what it would take to decide a claim; None where this scale cannot decide it."""
-    undecided = [
-        Open(one.comparison, one.expected, one.measured)
+    compared = [
+        Compared(one.comparison, one.expected, one.measured)
         for one in evidence
-        if one.expected and one.measured and not one.speaks_for
+        if one.expected and one.measured
     ]
-    if any(one.expected is None for one in evidence) or not undecided:
-        return None
-    return effort(results, undecided, len(evidence))
+    return effort(results, compared) if len(compared) == len(evidence) else None
 
 
 def _pooled(
     results: Results, claim: Claim, evidence: list[Evidence], families: Families, error: float
 ) -> Pooled | None:
     """Take the pairs of a claim together that have results; None where no chance is in them."""
+    wanted = claim.test.averaged()
     found = [
         one.comparison
         for one in evidence
-        if one.measured and not one.comparison.is_exact(results.metrics)
+        if one.measured
+        and one.comparison in wanted
+        and not one.comparison.is_exact(results.metrics)
     ]
     if not found:
         return None
