@@ -92,7 +92,9 @@ def require_box_head(head: BBoxHead, setting: str, features: int, example: str) 
     name = type(head).__name__
     if not _takes(head, features):
         wanted = "two RoI features, F̂_c and F̂_r" if features == 2 else "one RoI feature, F"
-        raise ValueError(f"{setting} is {name}; expected a head that takes {wanted}, such as {example}")
+        raise ValueError(
+            f"{setting} is {name}; expected a head that takes {wanted}, such as {example}"
+        )
     if not head.with_cls or not head.with_reg:
         raise ValueError(
             f"{setting}: with_cls and with_reg have to be true, because {name} is to classify and "
