@@ -58,7 +58,9 @@ def test_every_setting_of_layers_is_tried():
 
 @pytest.mark.parametrize("name", OWN_LAYERS)
 def test_layers_that_are_never_called_are_refused(name):
-    with pytest.raises(ValueError, match=rf"TSDBBoxHead: {name}=.* would not be honoured: .*leave"):
+    with pytest.raises(
+        ValueError, match=rf"TSDBBoxHead: {name}=.* would not be honoured; leave it out"
+    ):
         TSDBBoxHead(**{name: OWN_LAYERS[name]})
     TSDBBoxHead(**{name: LAYERS[name]})
 
@@ -82,7 +84,7 @@ REFUSED = {
     ),
     "a shared head": (
         {"shared_head": RESNET_STAGE},
-        r"TSDRoIHead: shared_head=.* would not be honoured: .*leave it out",
+        r"TSDRoIHead: shared_head=.* would not be honoured; leave it out, or set shared_head=None",
     ),
     "a head that takes one feature": (
         {"bbox_head__type": "Shared2FCBBoxHead"},

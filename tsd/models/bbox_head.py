@@ -57,7 +57,7 @@ class TSDBBoxHead(ConvFCBBoxHead):
             kwargs,
             LAYERS,
             "each task has two fully connected layers of its own on all bins of its RoI feature, "
-            "and no others; leave the setting out, or write a head that derives from this one",
+            "and no others",
         )
         super().__init__(**{**kwargs, **LAYERS}, fc_out_channels=fc_out_channels)
 

@@ -15,10 +15,8 @@ from typing import Any
 from mmdet.models.roi_heads.bbox_heads import BBoxHead
 from torch import nn
 
-NO_SHARED_HEAD = (
-    "the box heads read what the extractor pools; leave it out, and pool from a neck such as FPN"
-)
-"""Why a RoI head of ours takes no ``shared_head``, and what to do."""
+NO_SHARED_HEAD = "the box heads read what is pooled as it is, from the levels of a neck such as FPN"
+"""Why a RoI head of ours takes no ``shared_head``."""
 
 
 def require_settings(
@@ -30,14 +28,17 @@ def require_settings(
         owner: Name of the class.
         given: All settings that it was given.
         required: Name of a setting → the only value that the class can honour.
-        why: Reason and remedy, which end the message.
+        why: The reason, which ends the message.
 
     Raises:
         ValueError: If a setting has another value.
     """
     for name, value in required.items():
         if given.get(name, value) != value:
-            raise ValueError(f"{owner}: {name}={given[name]!r} would not be honoured: {why}")
+            raise ValueError(
+                f"{owner}: {name}={given[name]!r} would not be honoured; leave it out, or set "
+                f"{name}={value!r} where a base config has it, because {why}"
+            )
 
 
 def require_extractor(extractor: nn.Module, head: BBoxHead) -> None:

@@ -45,7 +45,7 @@ class ReleasedCascadeBBoxHead(ReleasedTSDBBoxHead):
     """
 
     def __init__(self, **kwargs: Any) -> None:
-        why = "boxes are regressed by a linear layer, as in the released code; leave it out"
+        why = "boxes are regressed by a linear layer, as in the released code"
         require_settings(
             type(self).__name__, kwargs, {"reg_predictor_cfg": {"type": "Linear"}}, why
         )

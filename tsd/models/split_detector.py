@@ -77,7 +77,7 @@ class SplitRoIHead(StandardRoIHead):
     def __init__(self, **kwargs) -> None:
         owner = type(self).__name__
         require_settings(owner, kwargs, {"shared_head": None}, NO_SHARED_HEAD)
-        no_masks = "nobody says which of the two pyramids masks are to be read from; leave it out"
+        no_masks = "it is not said which of the two pyramids masks are to be read from"
         require_settings(owner, kwargs, {"mask_head": None, "mask_roi_extractor": None}, no_masks)
         super().__init__(**kwargs)
         require_box_head(self.bbox_head, "bbox_head", features=2, example="TSDBBoxHead")
