@@ -86,6 +86,14 @@ REFUSED = {
         {"shared_head": RESNET_STAGE},
         r"TSDRoIHead: shared_head=.* would not be honoured; leave it out, or set shared_head=None",
     ),
+    "a training of Dynamic R-CNN's": (
+        {"train_cfg__dynamic_rcnn": {"iou_topk": 75}},
+        r"TSDRoIHead\.train_cfg: dynamic_rcnn=.* would not be honoured; .*DynamicRoIHead",
+    ),
+    "a sampler of PISA's": (
+        {"train_cfg__sampler__type": "ScoreHLRSampler"},
+        r"sampler is ScoreHLRSampler, .* such as RandomSampler",
+    ),
     "a head that takes one feature": (
         {"bbox_head__type": "Shared2FCBBoxHead"},
         "bbox_head is Shared2FCBBoxHead; expected .*two RoI features, .* such as TSDBBoxHead",

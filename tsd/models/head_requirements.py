@@ -41,6 +41,29 @@ def require_settings(
             )
 
 
+def require_usual_training(owner: str, train_cfg: Mapping[str, Any] | None) -> None:
+    """Make sure that RoIs are to be sampled and weighed as in mmdet's ``StandardRoIHead``.
+
+    Args:
+        owner: Name of the RoI head.
+        train_cfg: How the RoI head is to be trained; None at inference.
+
+    Raises:
+        ValueError: If there are settings which another RoI head of mmdet's reads alone, or a
+            sampler which needs such a head.
+    """
+    train_cfg = train_cfg or {}
+    why = "it is read by another RoI head of mmdet's alone: DynamicRoIHead or PISARoIHead"
+    require_settings(
+        f"{owner}.train_cfg", train_cfg, dict.fromkeys(("dynamic_rcnn", "isr", "carl")), why
+    )
+    if train_cfg.get("sampler", {}).get("type") == "ScoreHLRSampler":
+        raise ValueError(
+            f"{owner}.train_cfg: sampler is ScoreHLRSampler, which only PISARoIHead can be trained "
+            "with; expected one that samples alone, such as RandomSampler"
+        )
+
+
 def require_extractor(extractor: nn.Module, head: BBoxHead) -> None:
     """Make sure that an extractor pools moved bins, and pools them as the box head reads them.
 

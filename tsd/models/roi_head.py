@@ -53,6 +53,7 @@ from tsd.models.head_requirements import (
     require_extractor,
     require_same_classes,
     require_settings,
+    require_usual_training,
 )
 from tsd.models.lean_box_coder import LeanDeltaXYWHBBoxCoder
 from tsd.models.lean_box_losses import (
@@ -118,7 +119,9 @@ class TSDRoIHead(StandardRoIHead):
         regression_reference: RegressionReference = "derived",
         **kwargs,
     ) -> None:
-        require_settings(type(self).__name__, kwargs, {"shared_head": None}, NO_SHARED_HEAD)
+        owner = type(self).__name__
+        require_settings(owner, kwargs, {"shared_head": None}, NO_SHARED_HEAD)
+        require_usual_training(owner, kwargs.get("train_cfg"))
         super().__init__(bbox_head=bbox_head, **kwargs)
         require_box_head(self.bbox_head, "bbox_head", features=2, example="TSDBBoxHead")
         require_extractor(self.bbox_roi_extractor, self.bbox_head)

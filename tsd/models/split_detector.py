@@ -31,7 +31,12 @@ from mmdet.models.roi_heads import StandardRoIHead
 from mmdet.registry import MODELS
 from torch import Tensor, nn
 
-from tsd.models.head_requirements import NO_SHARED_HEAD, require_box_head, require_settings
+from tsd.models.head_requirements import (
+    NO_SHARED_HEAD,
+    require_box_head,
+    require_settings,
+    require_usual_training,
+)
 
 Task = Literal["cls", "reg"]
 
@@ -77,6 +82,7 @@ class SplitRoIHead(StandardRoIHead):
     def __init__(self, **kwargs) -> None:
         owner = type(self).__name__
         require_settings(owner, kwargs, {"shared_head": None}, NO_SHARED_HEAD)
+        require_usual_training(owner, kwargs.get("train_cfg"))
         no_masks = "it is not said which of the two pyramids masks are to be read from"
         require_settings(owner, kwargs, {"mask_head": None, "mask_roi_extractor": None}, no_masks)
         super().__init__(**kwargs)
