@@ -54,13 +54,13 @@ def caption(results, tmp_path):
         ),
         (
             {"m_c": 0.2, "m_r": 0.2, "asks_for_score": False, "asks_for_iou": False},
-            "in the IoU. This training is without the constraint; it would ask for a margin of 0.2 "
+            "in the IoU. This training is without the constraint, which would ask for a margin of 0.2 "
             "in the score and in the IoU.",
         ),
         (
             {"m_c": 0.2, "m_r": 0.4, "asks_for_score": False, "asks_for_iou": True},
             "At all of them the constraint asks for a margin of 0.4 in the IoU. This training is "
-            "without its other term; it would ask for a margin of 0.2 in the score.",
+            "without its other term, which would ask for a margin of 0.2 in the score.",
         ),
         (
             {"m_c": 0.2, "m_r": 0.2},

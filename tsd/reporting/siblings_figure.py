@@ -178,12 +178,12 @@ def _margins(content: SiblingsExtract) -> str:
     asked, lacking = ([name for name in has if has[name] is is_on] for is_on in (True, False))
     if not lacking:
         return f" At all of them the constraint asks for a margin of {_list(asked, at)}."
-    would = f"it would ask for a margin of {_list(lacking, at)}"
+    would = f"which would ask for a margin of {_list(lacking, at)}"
     if not asked:
-        return f" This training is without the constraint; {would}."
+        return f" This training is without the constraint, {would}."
     return (
         f" At all of them the constraint asks for a margin of {_list(asked, at)}. This training is "
-        f"without its other term; {would}."
+        f"without its other term, {would}."
     )
 
 
