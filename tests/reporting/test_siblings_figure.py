@@ -54,8 +54,8 @@ def caption(results, tmp_path):
         ),
         (
             {"m_c": 0.2, "m_r": 0.2, "asks_for_score": False, "asks_for_iou": False},
-            "in the IoU. This training is without the constraint, which would ask for a margin of 0.2 "
-            "in the score and in the IoU.",
+            "in the IoU. This training is without the constraint, which would ask for a margin of "
+            "0.2 in the score and in the IoU.",
         ),
         (
             {"m_c": 0.2, "m_r": 0.4, "asks_for_score": False, "asks_for_iou": True},
