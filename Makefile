@@ -8,11 +8,13 @@ VENV ?= .venv
 export VENV
 unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(abspath $(VENV))/bin:$(PATH)
-GRID_OPTIONS := --scale '$(SCALE)' $(if $(DATASET),--dataset '$(DATASET)') $(if $(PROTOCOL),--protocol '$(PROTOCOL)') $(if $(CHECKPOINT),--checkpoint '$(CHECKPOINT)') $(if $(ONLY),--only '$(ONLY)') $(if $(SEEDS),--seeds '$(SEEDS)')
-GRID_JOB_OPTIONS := --scale '$(SCALE)' $(if $(DATASET),--dataset '$(DATASET)') $(if $(PROTOCOL),--protocol '$(PROTOCOL)')
-CONFIG := 'scale=$(SCALE)' $(if $(DATASET),'dataset=$(DATASET)') $(if $(PROTOCOL),'protocol=$(PROTOCOL)') $(if $(CHECKPOINT),'checkpoint=$(CHECKPOINT)') $(if $(ONLY),'only=$(ONLY)') $(if $(SEEDS),'seeds=$(SEEDS)')
+# The shell takes their values from the environment, so that an apostrophe in a path is one.
+export SCALE DATASET PROTOCOL CHECKPOINT ONLY SEEDS
+GRID_JOB_OPTIONS := --scale "$$SCALE" $${DATASET:+--dataset "$$DATASET"} $${PROTOCOL:+--protocol "$$PROTOCOL"}
+GRID_OPTIONS := $(GRID_JOB_OPTIONS) $${CHECKPOINT:+--checkpoint "$$CHECKPOINT"} $${ONLY:+--only "$$ONLY"} $${SEEDS:+--seeds "$$SEEDS"}
+CONFIG := "scale=$$SCALE" $${DATASET:+"dataset=$$DATASET"} $${PROTOCOL:+"protocol=$$PROTOCOL"} $${CHECKPOINT:+"checkpoint=$$CHECKPOINT"} $${ONLY:+"only=$$ONLY"} $${SEEDS:+"seeds=$$SEEDS"}
 
-.PHONY: help setup reproduce test test-slurm check plan status ui server server-packages bench bench-gpu declarations lock clean
+.PHONY: help setup reproduce unlock test test-slurm check plan status ui server server-packages bench bench-gpu declarations lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -21,9 +23,13 @@ setup: ## .venv with everything pinned; done by the other targets on first use
 	@requirements/install.sh
 
 reproduce: setup ## train the grid, evaluate, write the report (SCALE, DATASET, PROTOCOL, SEEDS=3 or auto, ONLY=table5,r50,pc_ap or all)
-	@status=0; snakemake --cores $(CORES) --config $(CONFIG) -- all || status=$$?; \
+	@status=0; begun=$$(date +%s); snakemake --cores $(CORES) --config $(CONFIG) -- all || status=$$?; \
 	  python -m tsd track-missing $(GRID_OPTIONS); \
-	  python -m tsd headline $(GRID_OPTIONS); exit $$status
+	  [ $$status = 0 ] && begun=0; \
+	  python -m tsd headline $(GRID_OPTIONS) --since $$begun; exit $$status
+
+unlock: setup ## after a snakemake was killed: remove its lock, so that the next call goes on
+	@snakemake --unlock --config $(CONFIG)
 
 test: setup server-packages check ## the whole test suite
 	@OMP_NUM_THREADS=1 python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder

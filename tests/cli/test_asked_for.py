@@ -10,7 +10,9 @@ import pytest
 import yaml
 
 from tests.reporting.conftest import train_record
-from tsd.cli.main import main
+from tsd.cli.job_step import job_of
+from tsd.cli.main import _parser, main
+from tsd.cli.training_step import _follower_of, follow
 from tsd.experiments import job as job_module
 from tsd.experiments.compile import compile_run
 from tsd.experiments.settings import open_grid
@@ -153,6 +155,29 @@ def test_headline_compiles_nothing_and_says_the_reason(project, compiled, capsys
     main(["headline", "--scale=smoke", "--only=all"])
     assert compiled == []
     assert "cannot be made: " in capsys.readouterr().out
+
+
+def test_what_a_report_from_before_said_is_not_said_again(project, capsys):
+    main(["report", "--scale=smoke", "--only=table2"])
+    capsys.readouterr()
+    main(["headline", "--scale=smoke", "--since=0"])
+    assert "Report: reports/smoke.unfinished/index.html" in capsys.readouterr().out
+    (locks := Path(".snakemake", "locks")).mkdir(parents=True)
+    main(["headline", "--scale=smoke", "--since=9999999999"])
+    told = capsys.readouterr().out
+    assert told.startswith("No report was written. An earlier one, of 2")
+    assert "is reports/smoke.unfinished/index.html;" in told
+    assert "make unlock" not in told
+    (locks / "0.output.lock").touch()
+    main(["headline", "--scale=smoke", "--since=9999999999"])
+    assert "`make unlock`, or `snakemake --unlock`, removes" in capsys.readouterr().out
+
+
+def test_who_follows_a_training_looks_into_its_own_folder(project):
+    job = open_grid({"scale": "smoke"}, Path("elsewhere")).job("tsd_pc", 0)
+    options = _parser().parse_args(_follower_of(job)[3:])
+    assert options.command is follow
+    assert job_of(options).folder.path == job.folder.path
 
 
 def test_the_command_for_the_broken_run_itself_ends_with_the_reason(project):

@@ -36,6 +36,7 @@ def packed(tmp_path, monkeypatch):
     job = SimpleNamespace(
         key="mini/r50/0/seed0",
         folder=folder,
+        results="results",
         command_line_options=[],
         scale=SimpleNamespace(resources=resources),
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tsd.experiments.figure_checks import CONSTRAINT
 from tsd.experiments.settings import open_grid
 
 
@@ -30,8 +31,8 @@ def grid(folder, scale):
 
 @pytest.mark.parametrize("scale", ["paper", "midi", "mini", "smoke", "transfer"])
 def test_a_margin_is_a_run_and_a_point(folder, scale):
-    margin = "model.roi_head.progressive_constraint.m_c"
-    declare(folder, id="tsd_pc_cls_06", base="tsd_faster-rcnn_r50_fpn", set={margin: 0.6})
+    own = {f"{CONSTRAINT}.m_c": 0.6, f"{CONSTRAINT}.m_r": None}
+    declare(folder, id="tsd_pc_cls_06", base="tsd_faster-rcnn_r50_fpn", set=own)
     edit(
         folder / "figures" / "figure4.yaml",
         lambda figure: figure["series"][0]["points"].update({0.6: "tsd_pc_cls_06"}),
@@ -39,7 +40,7 @@ def test_a_margin_is_a_run_and_a_point(folder, scale):
     added = grid(folder, scale)
     assert "tsd_pc_cls_06" in {job.run.id for job in added.jobs_for("figure4")}
     constraint = added.job("tsd_pc_cls_06", 0).config.model.roi_head.progressive_constraint
-    assert constraint.m_c == 0.6
+    assert (constraint.m_c, constraint.m_r) == (0.6, None)
 
 
 def test_a_backbone_is_a_file_and_a_run_and_for_small_scales_a_line(folder):

@@ -73,6 +73,26 @@ FAULTS = {
         {"series": [{"label": "a"}]},
         r"key series: 'a' has to have either points or a run",
     ),
+    "a run at a margin that is not its own": (
+        "figure4",
+        {"series": [{"label": "a", "points": {0.2: "tsd_pc_cls", 0.3: "tsd_pc"}}]},
+        r"key series: 'a' has the run tsd_pc at 0.3, .* m_c: unset, m_r: unset; its set has",
+    ),
+    "a run at another margin": (
+        "figure4",
+        {"series": [{"label": "a", "points": {0.2: "tsd_pc_cls_03"}}]},
+        r"key series: 'a' has the run tsd_pc_cls_03 at 0.2, .* m_c: 0.3, m_r: null",
+    ),
+    "a run with both terms": (
+        "figure4",
+        {"series": [{"label": "a", "points": {0.5: "r101_tsd_test"}}]},
+        r"key series: 'a' has the run r101_tsd_test at 0.5, .* m_c: 0.5, m_r: 0.2",
+    ),
+    "a curve over two terms": (
+        "figure4",
+        {"series": [{"label": "a", "points": {0.2: "tsd_pc_cls", 0.3: "tsd_pc_loc_03"}}]},
+        r"key series: 'a' is over m_c at some points, over m_r at others",
+    ),
     "several metrics": (
         "figure4",
         {"metrics": ["AP", "AP50"]},
@@ -113,7 +133,8 @@ def change(folder, name, changes):
 
 @pytest.mark.parametrize("name", FIGURE_KINDS)
 def test_what_a_kind_requires_exists(name):
-    for requirement in FIGURE_KINDS[name].requires:
+    kind = FIGURE_KINDS[name]
+    for requirement in (*kind.requires, *kind.requires_of_runs):
         assert callable(getattr(figure_checks, requirement))
 
 

@@ -95,19 +95,123 @@ def test_the_released_protocol(grids):
     assert {head.reg_class_agnostic for head in cascade.model.roi_head.bbox_head} == {False}
     baseline = config(grids["released"], "cascade_r50")
     assert baseline.model.roi_head.stage_loss_weights == [1, 0.5, 0.25]
-    images = config(grids["released"], "oi_r50_tsd")
-    assert (images.train_cfg.max_epochs, images.optim_wrapper.optimizer.lr) == (12, 0.08)
-    assert images.model.backbone.norm_cfg.type == "SyncBN"
+    assert {head.reg_class_agnostic for head in baseline.model.roi_head.bbox_head} == {False}
 
 
-def test_what_a_run_is_about_is_not_overruled(grids):
-    """The margins of Figure 4 and the long schedules are the runs' own."""
-    released = grids["released"]
-    constraint = config(released, "tsd_pc_cls_05").model.roi_head.progressive_constraint
-    assert (constraint.m_c, constraint.m_r) == (0.5, None)
-    assert config(released, "tsd_joint").model.roi_head.progressive_constraint is None
-    assert config(released, "bells_r101_dcn_tsd").train_cfg.max_epochs == 36
-    assert config(released, "r101_tsd_2x").train_cfg.max_epochs == 25
+def test_the_released_protocol_on_open_images(grids):
+    for run in ("oi_r50", "oi_r50_tsd", "oi_cascade_senet154_dcn_tsd", "oi_x101_dcn"):
+        made = config(grids["released"], run)
+        assert (made.train_cfg.max_epochs, made.optim_wrapper.optimizer.lr) == (12, 0.08)
+        assert made.auto_scale_lr == dict(enable=True, base_batch_size=64)
+        warm_up, steps = made.param_scheduler
+        assert warm_up.start_factor == 1 / 64
+        assert steps.milestones == [8, 11]
+        assert made.model.backbone.norm_cfg.type == "SyncBN"
+        assert made.model.train_cfg.rpn.assigner.min_pos_iou == 0.5
+        for loader in (made.train_dataloader, made.test_dataloader):
+            (resize,) = (t for t in loader.dataset.pipeline if t.type == "Resize")
+            assert resize.scale == (1024, 800)
+    on_coco = config(grids["released"], "tsd_pc")
+    assert on_coco.model.train_cfg.rpn.assigner.min_pos_iou == 0.3
+    assert on_coco.train_dataloader.dataset.pipeline[2].scale == (1333, 800)
+
+
+def test_the_released_protocol_of_its_multi_scale_training(grids):
+    made = config(grids["released"], "bells_x101_64x4d_dcn_tsd")
+    constraint = made.model.roi_head.progressive_constraint
+    assert (constraint.m_c, constraint.m_r) == (0.3, 0.3)
+    assert made.train_cfg.max_epochs == 34
+    assert made.param_scheduler[1].milestones == [24, 33]
+    assert made.model.test_cfg.rcnn.nms == dict(type="nms", iou_threshold=0.5)
+    assert made.model.test_cfg.rcnn.score_thr == 0
+    resize = made.train_dataloader.dataset.pipeline[2]
+    assert (resize.type, resize.scale) == ("RandomResize", [(1600, 400), (1600, 1400)])
+    tested = made.test_time_augmentation
+    assert (sorted(side for _, side in tested.scales), tested.flip) == (
+        [600, 800, 1200, 1400],
+        True,
+    )
+    assert "RandomChoiceResize" in {
+        transform.type
+        for transform in config(
+            grids["released"], "bells_r101_dcn_tsd"
+        ).train_dataloader.dataset.pipeline
+    }
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_the_rate_of_an_image_is_that_of_the_paper_and_the_readme(grids, name):
+    """0.00125, as by 0.04 for 32 images (Section 3.1; Sense-X/TSD, README, Tips)."""
+    for job in grids[name].jobs:
+        if not job.run.base.startswith("mmdet::"):
+            scaling = job.config.auto_scale_lr
+            assert scaling.enable, job.run.id
+            rate = job.config.optim_wrapper.optimizer.lr / scaling.base_batch_size
+            assert rate == pytest.approx(0.00125), job.run.id
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_warm_up_lasts_for_an_epoch_whatever_the_batch(grids, name):
+    for job in grids[name].jobs:
+        if not job.run.base.startswith("mmdet::"):
+            warm_up = job.config.param_scheduler[0]
+            assert (warm_up.type, warm_up.begin, warm_up.end) == ("LinearLR", 0, 1), job.run.id
+            assert (warm_up.by_epoch, warm_up.convert_to_iter_based) == (True, True), job.run.id
+
+
+def test_the_released_warm_up_is_nearly_an_epoch_of_its_batches(grids):
+    """The shares that the decision gives in words follow from the numbers of training images."""
+    why = grids["released"].experiments.decisions["schedule"].why
+    coco, open_images = 117_266, 1_674_979  # images with a box; Section 3
+    shares = [round(100 * 3600 * 32 / coco), round(100 * 26000 * 64 / open_images)]
+    assert f"which are {shares[0]} % and on OpenImages {shares[1]} % of an epoch" in why
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_every_point_over_margins_has_its_margin(grids, name):
+    figures = grids[name].experiments.figures.values()
+    curves = [s for f in figures if f.kind == "margins" for s in f.series if s.points]
+    assert len(curves) >= 2
+    for curve in curves:
+        digests = set()
+        for margin, run in curve.points.items():
+            constraint = config(grids[name], run).model.roi_head.progressive_constraint
+            margins = [m for m in (constraint.m_c, constraint.m_r) if m is not None]
+            assert margins == [margin], run
+            digests.add(grids[name].job(run, 0).digest)
+        assert len(digests) == len(curve.points), curve.label
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_what_a_run_is_about_is_not_overruled(grids, name):
+    """Section 3.6's margins, the long schedules and having no constraint are the runs' own."""
+    grid = grids[name]
+    assert config(grid, "tsd_joint").model.roi_head.progressive_constraint is None
+    assert config(grid, "bells_r101_dcn_tsd").train_cfg.max_epochs == 36
+    assert config(grid, "r101_tsd_2x").train_cfg.max_epochs == 25
+    for run in ("r101_tsd_test", "r101_tsd_2x", "bells_r101_dcn_tsd", "bells_senet154_dcn_tsd"):
+        constraint = config(grid, run).model.roi_head.progressive_constraint
+        assert (constraint.m_c, constraint.m_r) == (0.5, 0.2), run
+
+
+def test_the_readmes_run_has_the_margins_of_the_protocol(grids):
+    margins = {}
+    for name, grid in grids.items():
+        constraint = config(grid, "bells_x101_64x4d_dcn_tsd").model.roi_head.progressive_constraint
+        margins[name] = (constraint.m_c, constraint.m_r)
+    assert margins == {"paper": (0.5, 0.2), "released": (0.3, 0.3), "mmdet3": (0.2, 0.2)}
+
+
+def test_table_3_says_which_margins_both_terms_have_under_which_protocol(grids):
+    note = grids["paper"].experiments.tables["table3"].note
+    for name, grid in grids.items():
+        constraint = config(grid, "tsd_pc").model.roi_head.progressive_constraint
+        assert constraint.m_c == constraint.m_r
+        prefix = "protocol " if name == "paper" else ""
+        assert f"{constraint.m_c} ({prefix}{name})" in note
+        for run, term in (("tsd_pc_cls", "m_c"), ("tsd_pc_loc", "m_r")):
+            alone = config(grid, run).model.roi_head.progressive_constraint
+            assert f"A term alone has a margin of {alone[term]} under every protocol" in note
 
 
 def test_detectors_of_mmdet_follow_no_protocol(grids):
@@ -197,6 +301,7 @@ MISTAKES = {
     "an unknown key": ({"part": {}}, "unknown key 'part'"),
     "nothing to extend": ({"extends": "papers"}, r"unknown protocol 'papers'; did you mean"),
     "no settings": ({"parts": part(settings=[])}, "at least 1 item"),
+    "an unknown backbone": ({"parts": settings(backbone="r011")}, "unknown backbone 'r011'"),
     "unknown data": ({"parts": settings(dataset="coco2071")}, "unknown data set 'coco2071'"),
 }
 

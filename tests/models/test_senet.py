@@ -130,14 +130,29 @@ def test_sync_bn_replaces_every_norm_and_changes_no_weight(shallow):
         torch.testing.assert_close(found, expected)
 
 
+@pytest.mark.parametrize("kind", ["BN", "SyncBN"])
+@pytest.mark.parametrize("trained", [True, False])
+def test_scale_and_shift_are_trained_if_asked_for(shallow, kind, trained):
+    settings = {"type": kind, "requires_grad": trained}
+    backbone = SENet154(norm_cfg=settings, frozen_stages=1, norm_eval=True).train()
+    for stage in (2, 3, 4):
+        layer = getattr(backbone, f"layer{stage}")
+        of_norms = {id(p) for norm in norms(layer) for p in norm.parameters()}
+        assert of_norms
+        for parameter in layer.parameters():
+            assert parameter.requires_grad == (trained or id(parameter) not in of_norms)
+    assert not any(p.requires_grad for p in backbone.layer1.parameters())
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         (
             {"norm_cfg": {"type": "GN", "num_groups": 32}},
-            r"type BN or SyncBN and no more, not .*GN",
+            r"type BN or SyncBN, .* and no more, not .*GN",
         ),
         ({"norm_cfg": {"type": "BN", "eps": 0.1}}, r"no more, not .*eps"),
+        ({"norm_cfg": {"type": "BN", "requires_grad": "no"}}, r"no more, not .*'no'"),
         ({"out_indices": (1, 4)}, r"out_indices are among 0 … 3, not \(1, 4\)"),
         ({"frozen_stages": 5}, r"frozen_stages is among -1 … 4, not 5"),
         ({"stage_with_dcn": (True,)}, r"stage_with_dcn has 4 entries, not \(True,\)"),

@@ -1,7 +1,7 @@
 """What trainings took, and what it would take to decide what is undecided."""
 
 from tests.reporting.claims import BASE, BETTER, UP, claim, gain, measured, results
-from tsd.reporting.expense import spent, to_decide
+from tsd.reporting.expense import HELD, spent, to_decide
 from tsd.reporting.verdicts import judge
 
 UNSURE = {"a": [30.0, 31.0, 32.0], "b": [29.0, 30.0, 31.0]}
@@ -18,13 +18,15 @@ def timed(runs, seconds=3600.0, **changes):
 def test_hours_are_told_by_device():
     runs = timed(measured(a=[1.0, 2.0]), threads=2)
     runs |= timed(measured(b=[1.0]), device="cuda: A GPU", processes=8)
-    assert spent(results(runs)) == "4.0 core-hours on CPU; 8.0 GPU-hours on cuda: A GPU"
+    assert spent(results(runs)) == "4.0 core-hours on CPU; 8.0 GPU-hours on cuda: A GPU" + HELD
 
 
 def test_trainings_without_a_time_are_told():
     runs = timed(measured(a=[1.0, 2.0])) | timed(measured(b=[1.0]), seconds=None)
     text = "2.0 core-hours on CPU, without 1 training whose time was not written down"
-    assert spent(results(runs)) == text
+    assert spent(results(runs)) == text + HELD
+    on_gpu = timed(measured(a=[1.0]), device="cuda: A GPU")
+    assert spent(results(on_gpu)) == "1.0 GPU-hours on cuda: A GPU"
     assert spent(results({})) == ""
 
 

@@ -16,7 +16,12 @@ from pathlib import Path
 
 def main() -> None:
     path, arguments = sys.argv[1], sys.argv[4:]
-    request = {"arguments": arguments, "folder": str(Path.cwd()), "environment": dict(os.environ)}
+    request = {
+        "arguments": arguments,
+        "folder": str(Path.cwd()),
+        "environment": dict(os.environ),
+        "python": str(Path(path).parent / "bin" / "python"),
+    }
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(path)
         socket.send_fds(connection, [json.dumps(request).encode()], [0, 1, 2])

@@ -21,7 +21,15 @@ import socket
 import sys
 
 IMPORTS = (
+    "fontTools.subset",
+    "matplotlib.backends.backend_pdf",
+    "mlflow.store.tracking.sqlalchemy_store",
     "mlflow.tracking",
+    "mmdet.engine",
+    "mmdet.evaluation",
+    "torch._dynamo",
+    "torch.onnx",
+    "torchvision",
     "tsd.cli.data_check_step",
     "tsd.cli.main",
     "tsd.data.embedded",
@@ -34,6 +42,7 @@ IMPORTS = (
     "tsd.training.detect",
     "tsd.training.taken_weights",
     "tsd.training.train",
+    "yapf.yapflib.yapf_api",
 )
 
 LARGEST_REQUEST = 1 << 20
@@ -105,6 +114,8 @@ def become(request: dict) -> None:
     os.environ.clear()
     os.environ.update(request["environment"])
     sys.argv = ["tsd", *request["arguments"]]
+    # What it starts with the Python that it runs in starts at once too.
+    sys.executable = request["python"]
     sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
     sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
     sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)

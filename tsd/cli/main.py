@@ -149,7 +149,6 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     for name, command, parents, text in (
-        ("headline", questions.headline, [wanted], "Print the tables of a report as text."),
         ("cost", questions.cost, [wanted], "Say how many GPU hours the grid takes, by table."),
         ("declarations", declarations, [], "Write the documentation of the YAML files anew."),
         (
@@ -222,6 +221,11 @@ def _parser() -> argparse.ArgumentParser:
     asked.add_argument(
         "targets", nargs="*", help="These tables, figures, claims and runs are meant, as by --only."
     )
+    text = "Print the tables of a report as text."
+    add("headline", questions.headline, [wanted], text).add_argument(
+        "--since", type=int, help="Print those alone that were written since `date +%%s` was this."
+    )
+
     text = "Say how two runs differ, in their compiled configs and in their results."
     differing = add("diff", diff.diff, [seeds], text)
     for name, which in (("first", "one"), ("second", "other")):

@@ -67,7 +67,8 @@ def take_over(options: Namespace) -> None:
 def _train(job: Job, options: Namespace, minutes: float) -> int:
     """Train in a process of its own; its exit status, which is negative after a signal."""
     command = [
-        *(sys.executable, "-m", "tsd", "train", *job.command_line_options),
+        *(sys.executable, "-m", "tsd", "train", f"--results={job.results}"),
+        *job.command_line_options,
         *(f"--threads={options.threads}", f"--attempt={options.attempt}"),
         # 0 would mean that there is no limit.
         f"--minutes={max(minutes, 0.1) if options.minutes else 0}",

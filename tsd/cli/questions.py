@@ -2,12 +2,15 @@
 
 import sys
 from argparse import Namespace
+from datetime import datetime
 from pathlib import Path
 
 from tsd.cli.job_step import grid_of
 from tsd.cli.plan import costs_of
 from tsd.experiments.reading import DeclarationError, suggest
 from tsd.results.collected import Results
+
+LOCKS = Path(".snakemake", "locks")
 
 
 def status(options: Namespace) -> None:
@@ -34,7 +37,8 @@ def status(options: Namespace) -> None:
 def headline(options: Namespace) -> None:
     """Print what was measured of what is asked for, and where the report lies.
 
-    Where nothing is named, that is what the report is about.
+    Where nothing is named, that is what the report is about. Of a report from before ``--since``
+    nothing is printed but where it is: what it says of a training's state may be past.
     """
     from tsd.reporting.page import headline as tables_as_text
     from tsd.reporting.selection import selection_of
@@ -43,6 +47,13 @@ def headline(options: Namespace) -> None:
     for folder in (grid.unfinished_report_folder, grid.report_folder):
         if (folder / "index.html").exists():
             results = Results.read(folder / "results.json")
+            if datetime.fromisoformat(results.generated).timestamp() < (options.since or 0):
+                print(
+                    f"No report was written. An earlier one, of {results.generated}, is "
+                    f"{folder / 'index.html'}; `python -m tsd status` says how far each training "
+                    f"is.{_lock_text()}"
+                )
+                return
             if grid.is_named:
                 results.selection = selection_of(grid)
             print(tables_as_text(results))
@@ -50,7 +61,17 @@ def headline(options: Namespace) -> None:
             return
     sys.exit(
         f"tsd: there is no report in {grid.report_folder} yet; `snakemake` writes one when it has "
-        "trained, and `python -m tsd report` one of what there is"
+        f"trained, and `python -m tsd report` one of what there is.{_lock_text()}"
+    )
+
+
+def _lock_text() -> str:
+    """Say how to go on where a Snakemake was killed, whose locks keep the next one out."""
+    if not any(LOCKS.glob("*")):
+        return ""
+    return (
+        " The folder is locked by a Snakemake. Unless that still works here, it was killed; "
+        "`make unlock`, or `snakemake --unlock`, removes its lock, and the next call goes on."
     )
 
 

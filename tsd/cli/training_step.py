@@ -127,10 +127,15 @@ def _train(grid: Grid, job: Job, options: Namespace) -> None:
             if is_main_process() and finished_training(job) is None:
                 afterwards.callback(_wait_for_scheduler, job, interruption)
                 announce("starts")
-                command = [sys.executable, "-m", "tsd", "follow", f"--pid={os.getpid()}"]
-                follower = subprocess.Popen([*command, *job.command_line_options])  # noqa: S603
+                follower = subprocess.Popen(_follower_of(job))  # noqa: S603 a list, no shell
                 afterwards.callback(_dismiss, follower)
             train_job(job, places_of(job.run.id, grid.experiments), announce, interruption)
+
+
+def _follower_of(job: Job) -> list[str]:
+    """The command that brings a job's files into MLflow while this process trains it."""
+    follow = [sys.executable, "-m", "tsd", "follow", f"--pid={os.getpid()}"]
+    return [*follow, f"--results={job.results}", *job.command_line_options]
 
 
 def _wait_for_scheduler(job: Job, interruption: "Interruption") -> None:

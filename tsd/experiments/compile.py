@@ -31,6 +31,7 @@ from tsd.experiments.protocol_schema import Protocol
 from tsd.experiments.reading import DeclarationError, suggest
 from tsd.experiments.scale_schema import Scale
 from tsd.experiments.schema import Backbone, Run
+from tsd.experiments.sizes import use_tuples
 from tsd.experiments.value_kinds import first_mismatch
 
 MODEL_VERSION = 1
@@ -242,16 +243,13 @@ def _replacement(old: Any, new: Any, path: str, place: str) -> Any:
     mismatch = first_mismatch(old, new, path)
     if mismatch is not None:
         raise DeclarationError(f"{place}: key set: path {mismatch.path!r}: {mismatch}")
-    # YAML has no tuples, and mmcv insists on them for sizes.
+    # YAML has no tuples.
     if isinstance(old, tuple) and isinstance(new, list):
         new = tuple(new)
     new = copy.deepcopy(new)
     if isinstance(new, dict | list):
         for part in dictionaries(new):
-            if isinstance(part.get("scale"), list):
-                part["scale"] = tuple(part["scale"])
-            if isinstance(part.get("scales"), list):
-                part["scales"] = [tuple(s) if isinstance(s, list) else s for s in part["scales"]]
+            use_tuples(part)
     return new
 
 

@@ -1,12 +1,18 @@
 """What kinds of figure may require of a declared figure.
 
-Each function takes the figure and returns what is wrong with it, or None where nothing is. The text
-begins with the key at fault, as in ``key series: expected 2, found 3``.
+Each function takes the figure, some of them the declared runs too, and returns what is wrong, or
+None where nothing is. The text begins with the key at fault, as in ``key series: expected 2,
+found 3``.
 :mod:`tsd.experiments.figure_kinds` names those of each kind.
 """
 
+from collections.abc import Mapping
+
 from tsd.experiments.metrics import METRICS
-from tsd.experiments.schema import Figure
+from tsd.experiments.schema import Figure, Run
+
+CONSTRAINT = "model.roi_head.progressive_constraint"
+"""Path of the settings of the progressive constraint, whose margins are ``m_c`` and ``m_r``."""
 
 
 def one_series(figure: Figure) -> str | None:
@@ -93,4 +99,32 @@ def nothing_published(figure: Figure) -> str | None:
     for series in figure.series:
         if series.published is not None:
             return f"key published: {series.label!r} has values, and they would not be drawn"
+    return None
+
+
+def margins_of_their_own(figure: Figure, runs: Mapping[str, Run]) -> str | None:
+    """Require that the run at each point sets that margin, of one term alone, the same of a curve.
+
+    A run that leaves its margins to its base would be trained with those of another protocol where
+    that is asked for, and would be drawn at a margin that it does not have.
+    """
+    for series in figure.series:
+        terms = set()
+        for margin, name in series.points.items():
+            own = {
+                key: runs[name].set.get(f"{CONSTRAINT}.{key}", "unset") for key in ("m_c", "m_r")
+            }
+            used = [key for key, value in own.items() if value is not None]
+            if len(used) != 1 or own[used[0]] != margin:
+                said = ", ".join(
+                    f"{key}: {'null' if value is None else value}" for key, value in own.items()
+                )
+                return (
+                    f"key series: {series.label!r} has the run {name} at {margin:g}, whose own "
+                    f"margins are {said}; its set has to give {margin:g} to {CONSTRAINT}.m_c or "
+                    f"{CONSTRAINT}.m_r, and null to the other"
+                )
+            terms.add(used[0])
+        if len(terms) > 1:
+            return f"key series: {series.label!r} is over m_c at some points, over m_r at others"
     return None

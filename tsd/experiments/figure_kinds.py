@@ -32,6 +32,7 @@ class FigureKind:
             Their results are then gathered as far as they are there.
         requires: What has to hold of a declared figure of this kind, checked when it is loaded:
             names of functions in :mod:`tsd.experiments.figure_checks`.
+        requires_of_runs: The same of the declared runs that it shows.
     """
 
     shows: str
@@ -40,6 +41,7 @@ class FigureKind:
     follows_trainings: bool = False
     gathers_lengths: bool = False
     requires: tuple[str, ...] = ()
+    requires_of_runs: tuple[str, ...] = ()
 
 
 FIGURE_KINDS: dict[str, FigureKind] = {
@@ -58,6 +60,7 @@ FIGURE_KINDS: dict[str, FigureKind] = {
         shows="a metric over the margins of the progressive constraint",
         draw="tsd.reporting.margin_figure:draw_margins",
         requires=("curves_of_points", "one_metric", "nothing_published", "no_baselines"),
+        requires_of_runs=("margins_of_their_own",),
     ),
     "sensitivity": FigureKind(
         shows="how a network's classification and localisation depend on the position",

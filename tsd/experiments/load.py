@@ -299,6 +299,10 @@ def _check_figure(figure: Figure, experiments: Experiments) -> None:
         mistake = getattr(figure_checks, requirement)(figure)
         if mistake is not None:
             raise DeclarationError(f"{figure.origin}: {mistake}, in a figure of kind {figure.kind}")
+    for requirement in FIGURE_KINDS[figure.kind].requires_of_runs:
+        mistake = getattr(figure_checks, requirement)(figure, experiments.runs)
+        if mistake is not None:
+            raise DeclarationError(f"{figure.origin}: {mistake}, in a figure of kind {figure.kind}")
 
 
 def _check_scale(place: str, scale: Scale, experiments: Experiments) -> None:
@@ -351,11 +355,14 @@ def _check_protocol(protocol: Protocol, experiments: Experiments) -> None:
                 f"{place}: no decision {name!r}" + suggest(name, experiments.decisions)
             )
         for entry in part.settings:
-            if entry.dataset is not None and entry.dataset not in experiments.datasets:
-                raise DeclarationError(
-                    f"{place}: {name}: unknown data set {entry.dataset!r}"
-                    + suggest(entry.dataset, experiments.datasets)
-                )
+            for noun, named, valid in (
+                ("data set", entry.dataset, experiments.datasets),
+                ("backbone", entry.backbone, experiments.backbones),
+            ):
+                if named is not None and named not in valid:
+                    raise DeclarationError(
+                        f"{place}: {name}: unknown {noun} {named!r}" + suggest(named, valid)
+                    )
 
 
 def _check_dataset(dataset: Dataset, experiments: Experiments) -> None:

@@ -16,6 +16,9 @@ class SettingsOfPart(ForBases):
     dataset: Annotated[Identifier | None, Field(examples=["openimages-challenge"])] = None
     """If given, the entry applies only to runs that are about this data set."""
 
+    backbone: Annotated[Identifier | None, Field(examples=["x101-64x4d-dcn"])] = None
+    """If given, the entry applies only to runs that name this backbone."""
+
     set: Annotated[
         Differences,
         Field(examples=[{"model.roi_head.bbox_head.loss_bbox": {"type": "L1Loss"}}]),
@@ -24,7 +27,11 @@ class SettingsOfPart(ForBases):
 
     def applies_to(self, run: Run) -> bool:
         """Whether a run is meant."""
-        return self.is_for(run.base) and self.dataset in (None, run.dataset)
+        return (
+            self.is_for(run.base)
+            and self.dataset in (None, run.dataset)
+            and self.backbone in (None, run.backbone)
+        )
 
 
 class Part(Declaration):
@@ -63,7 +70,7 @@ class Protocol(Declaration):
     title: Annotated[str, Field(examples=["as the authors' released code trains"])]
     """These words say whose protocol it is; the report shows them."""
 
-    note: Annotated[str, Field(examples=["Numbers of the authors' README were made with it."])]
+    note: Annotated[str, Field(examples=["The bases are taken as they are."])]
     """This text says what a reader of the protocol's numbers has to know."""
 
     reference: Annotated[bool, Field(examples=[True])] = False

@@ -41,7 +41,8 @@ class SENet154(BaseModule):
     Args:
         out_indices: The stages whose features are returned. 0 is ``layer1``, of stride 4.
         frozen_stages: Number of stages that do not train. 0 freezes the stem alone, -1 nothing.
-        norm_cfg: ``dict(type="BN")`` or ``dict(type="SyncBN")``; None is the former.
+        norm_cfg: ``dict(type="BN")`` or ``dict(type="SyncBN")``; None is the former. Its key
+            ``requires_grad`` says whether scale and shift are trained, which they are without it.
         norm_eval: Whether the running statistics of batch normalisation stay as they are.
         dcn: Config of the deformable convolution, such as ``dict(type="DCN", deform_groups=1)``,
             or None for ordinary convolutions.
@@ -83,6 +84,10 @@ class SENet154(BaseModule):
             self.add_module(name, layer)
         if norm_cfg is not None and norm_cfg["type"] == "SyncBN":
             nn.SyncBatchNorm.convert_sync_batchnorm(self)
+        if norm_cfg is not None and not norm_cfg.get("requires_grad", True):
+            for module in self.modules():
+                if isinstance(module, _BatchNorm):
+                    module.requires_grad_(False)
         self._freeze()
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
@@ -144,11 +149,21 @@ def _check(
     norm_cfg: dict | None,
     stage_with_dcn: Sequence[bool],
 ) -> None:
-    if norm_cfg is not None and norm_cfg not in ({"type": "BN"}, {"type": "SyncBN"}):
-        raise ValueError(f"SENet154: norm_cfg is of type BN or SyncBN and no more, not {norm_cfg}")
+    if norm_cfg is not None and not _is_usable(norm_cfg):
+        raise ValueError(
+            "SENet154: norm_cfg is of type BN or SyncBN, with requires_grad true or false if at "
+            f"all, and no more, not {norm_cfg}"
+        )
     if not set(out_indices) <= set(range(STAGES)):
         raise ValueError(f"SENet154: out_indices are among 0 … {STAGES - 1}, not {out_indices}")
     if not -1 <= frozen_stages <= STAGES:
         raise ValueError(f"SENet154: frozen_stages is among -1 … {STAGES}, not {frozen_stages}")
     if len(stage_with_dcn) != STAGES:
         raise ValueError(f"SENet154: stage_with_dcn has {STAGES} entries, not {stage_with_dcn}")
+
+
+def _is_usable(norm_cfg: dict) -> bool:
+    """Whether the network has such a normalisation."""
+    others = {name: value for name, value in norm_cfg.items() if name != "requires_grad"}
+    trains = norm_cfg.get("requires_grad", True)
+    return others in ({"type": "BN"}, {"type": "SyncBN"}) and isinstance(trains, bool)

@@ -9,6 +9,7 @@ import statistics
 from dataclasses import dataclass
 
 from tsd.experiments.schema import Row, Table
+from tsd.reporting.runtimes import is_of_runtimes, timed_alike
 from tsd.results.collected import UNFINISHED, CollectedRun, Results, State
 
 
@@ -92,6 +93,8 @@ def measure(
 ) -> Measured:
     """Gather a metric over the seeds of a run; a value that is not finite counts as missing.
 
+    So does a runtime that was measured on another device than most of them were.
+
     Args:
         results: What was collected.
         name: Id of the run; None where a row declares none.
@@ -107,12 +110,15 @@ def measure(
         return Measured(run_state(results, name), {}, 0)
     if protocol is not None and run.protocol != protocol:
         return Measured(State.NOT_UNDER_PROTOCOL, {}, 0)
-    found = {seed: training.metrics.get(metric) for seed, training in sorted(run.seeds.items())}
+    seeds = run.seeds
+    if is_of_runtimes(results, metric):
+        seeds = timed_alike(results, seeds)
+    found = {seed: training.metrics.get(metric) for seed, training in sorted(seeds.items())}
     values = {seed: v for seed, v in found.items() if v is not None and math.isfinite(v)}
     if values:
         state = State.EVALUATED if len(values) == len(run.seeds) else State.PARTIAL
     else:
-        was_measured = any(metric in training.metrics for training in run.seeds.values())
+        was_measured = any(metric in training.metrics for training in seeds.values())
         finished = State.MISSING if was_measured else State.NOT_MEASURED
         states = {training.state for training in run.seeds.values()}
         state = next((state for state in UNFINISHED if state in states), finished)

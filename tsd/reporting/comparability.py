@@ -4,11 +4,12 @@ A row, a claim or a figure carries the paper's names. Whatever of them does not 
 trainings at hand is said here in sentences.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from tsd.experiments.schema import Table
 from tsd.reporting.cells import FilledRow, training_id
-from tsd.reporting.wording import listed_once
+from tsd.reporting.runtimes import Clock, clock_of, common_clock, is_of_runtimes
+from tsd.reporting.wording import listed, listed_once
 from tsd.results.collected import CollectedRun, Results
 
 
@@ -151,4 +152,39 @@ def same_training_remarks(results: Results, table: Table) -> list[str]:
         "for several of the paper’s; it counts once as evidence."
         for names in alike.values()
         if len(names) > 1
+    ]
+
+
+def runtime_remarks(results: Results, table: Table) -> list[str]:
+    """Say on what the runtimes of a table were measured, and which of them are left out.
+
+    Args:
+        results: What was collected.
+        table: The table.
+
+    Returns:
+        One sentence or several; none where the table has no runtimes or nobody wrote it down.
+    """
+    common = common_clock(results)
+    if common is None or not any(is_of_runtimes(results, metric) for metric in table.metrics):
+        return []
+    others = _measured_elsewhere(results, table, common)
+    if not others:
+        return [f"Runtimes were measured on {common}."]
+    return [
+        f"Runtimes were measured on {common}. Left out are {listed(others)}, as times of several "
+        "devices cannot be compared. To measure them here, delete the file latency.json in the "
+        f"folders of these trainings, and call “snakemake --config scale={results.scale.id} -- "
+        f"{table.id}”."
+    ]
+
+
+def _measured_elsewhere(results: Results, table: Table, common: Clock) -> Sequence[str]:
+    """Name the trainings of a table's runs that were timed on something else, and on what."""
+    runs = dict.fromkeys(row.run for row in table.rows if row.run in results.runs)
+    return [
+        f"{run} with seed {seed} ({clock})"
+        for run in runs
+        for seed, one in sorted(results.runs[run].seeds.items())
+        if (clock := clock_of(one)) not in (None, common)
     ]

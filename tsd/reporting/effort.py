@@ -137,7 +137,9 @@ def _priced(
 
 
 def cost_of_training(run: CollectedRun) -> tuple[str, float] | None:
-    """Return the kind of device and the hours of one training of a run, as those were that it had.
+    """Return the kind of device and the hours of one training of a run, the median of those it had.
+
+    They are the time for which a core or a GPU was held, whatever else it had to do.
 
     Args:
         run: The run.
@@ -154,4 +156,4 @@ def cost_of_training(run: CollectedRun) -> tuple[str, float] | None:
         (record.seconds or 0) * record.processes * (record.threads if kind == "cpu" else 1)
         for record in records
     ]
-    return kind, statistics.fmean(each) / 3600
+    return kind, statistics.median(each) / 3600

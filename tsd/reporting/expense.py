@@ -9,6 +9,8 @@ from tsd.reporting.verdicts import Outcome, Verdict
 from tsd.reporting.wording import count, number
 from tsd.results.collected import Results
 
+HELD = " (the time for which cores were held, whatever else these had to do)"
+
 
 def spent(results: Results) -> str:
     """Say on which devices the evaluated trainings ran, and how long they took.
@@ -19,7 +21,11 @@ def spent(results: Results) -> str:
     Returns:
         The empty text where nothing was trained.
     """
-    return "; ".join(_use_text(use) for use in device_uses(results))
+    uses = device_uses(results)
+    text = "; ".join(_use_text(use) for use in uses)
+    if any(use.device == "cpu" for use in uses):
+        text += HELD
+    return text
 
 
 def _use_text(use: DeviceUse) -> str:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tsd.experiments.metrics import Metric, Step
+from tsd.experiments.metrics import Metric
 from tsd.experiments.schema import Table
 from tsd.reporting import tables
 from tsd.reporting.agreement import agreement_remarks
@@ -12,6 +12,7 @@ from tsd.reporting.cells import Cell, FilledRow
 from tsd.reporting.comparability import has_differences
 from tsd.reporting.image_noise import gain_remarks
 from tsd.reporting.object_counts import ALL, data_of, few_objects, objects_behind, size_of
+from tsd.reporting.runtimes import clock_of, is_of_runtimes
 from tsd.reporting.wording import LEGEND, count, legend, listed_once, row_name, state_word
 from tsd.results.collected import UNFINISHED, Results, State
 
@@ -306,8 +307,9 @@ def not_timed(results: Results, table: Table, rows: Sequence[FilledRow]) -> list
         One sentence or none.
     """
     is_absent = any(
-        results.metrics[cell.metric].step is Step.LATENCY
+        is_of_runtimes(results, cell.metric)
         and _state(filled, cell) is State.NOT_MEASURED
+        and not _was_timed(filled)
         for filled in rows
         for cell in filled.cells
     )
@@ -317,6 +319,11 @@ def not_timed(results: Results, table: Table, rows: Sequence[FilledRow]) -> list
         "Runtimes were not measured of all finished trainings; “snakemake --config "
         f"scale={results.scale.id} -- {table.id}” measures them without training anything again."
     ]
+
+
+def _was_timed(filled: FilledRow) -> bool:
+    """Whether a runtime was measured, and is left out for what it was measured on."""
+    return filled.run is not None and any(map(clock_of, filled.run.seeds.values()))
 
 
 def state_legend(rows: Sequence[FilledRow]) -> list[str]:

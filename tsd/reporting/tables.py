@@ -21,6 +21,7 @@ from tsd.reporting.comparability import (
     has_differences,
     networks_text,
     other_data_remark,
+    runtime_remarks,
     same_training_remarks,
 )
 from tsd.reporting.image_noise import of_gain
@@ -309,6 +310,7 @@ def what_is_measured(results: Results, table: Table, rows: list[FilledRow]) -> l
         difference_remark(results, rows),
         other_data_remark(results, table),
         *same_training_remarks(results, table),
+        *runtime_remarks(results, table),
         *golden_values.remarks(results, table),
     ]
     return [text for text in said if text]

@@ -4,11 +4,12 @@ The surest source that there is says what a training costs: its own record once 
 seeds of the same run, which are the same work; the declared costs, for trainings that are counted
 in epochs; what the same training took for a published report, though perhaps on another machine;
 and the mean over what else of the selection is trained. Hours are those of one CPU core, or of one
-GPU where a training ran on GPUs.
+GPU where a training ran on GPUs. They are the time for which it was held, so that what else a
+machine has to do makes a training dearer: of the seeds of a run the median counts.
 """
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -77,12 +78,12 @@ class Prices:
         if own is not None:
             return own
         if job.run.id not in self._of_run:
-            self._of_run[job.run.id] = _mean(_other_seeds(job), Source.OTHER_SEEDS)
+            self._of_run[job.run.id] = _middle(_other_seeds(job), Source.OTHER_SEEDS)
         return (
             self._of_run[job.run.id]
             or self._declared(job)
             or self._published.get((job.run.id, job.digest))
-            or _mean(self._others, Source.OTHER_RUNS)
+            or _middle(self._others, Source.OTHER_RUNS, statistics.fmean)
             or Price(None, "", Source.UNKNOWN)
         )
 
@@ -98,7 +99,7 @@ class Prices:
 
 
 def published_prices(report: Path) -> dict[tuple[str, str], Price]:
-    """What the trainings of a published report took: id and digest of a run → mean over its seeds.
+    """What the trainings of a published report took: id and digest of a run → median of its seeds.
 
     Args:
         report: The folder of the report. Nothing is known where it is not there, or where another
@@ -114,7 +115,7 @@ def published_prices(report: Path) -> dict[tuple[str, str], Price]:
     found = {}
     for name, run in results.runs.items():
         prices = [price for one in run.seeds.values() if (price := _price(one.train))]
-        price = _mean(prices, Source.PUBLISHED)
+        price = _middle(prices, Source.PUBLISHED)
         if run.digest is not None and price is not None:
             found[name, run.digest] = price
     return found
@@ -144,14 +145,18 @@ def _other_seeds(job: Job) -> list[Price]:
     return [price for file in files if (price := _price(TrainRecord.read(file))) is not None]
 
 
-def _mean(prices: Sequence[Price], source: Source) -> Price | None:
-    """The mean of some measured hours, on the device that most of them are of."""
+def _middle(
+    prices: Sequence[Price],
+    source: Source,
+    middle: Callable[[Sequence[float]], float] = statistics.median,
+) -> Price | None:
+    """The middle of some measured hours, on the device that most of them are of."""
     if not prices:
         return None
     units = [price.unit for price in prices]
     unit = max(units, key=units.count)
     hours = [price.hours for price in prices if price.unit == unit and price.hours is not None]
-    return Price(statistics.fmean(hours), unit, source)
+    return Price(middle(hours), unit, source)
 
 
 def sum_text(prices: Sequence[Price], noun: str = "") -> str:
