@@ -234,6 +234,11 @@ def test_configuration_mistakes_are_named():
         build_cascade(train_cfg=[stage_training(0.5)])
     with pytest.raises(ValueError, match="set sibling_head=dict"):
         build_cascade(sibling_head=None)
+    for weights in ([1.0] * 2, [1.0] * 4):
+        with pytest.raises(ValueError, match=f"stage_loss_weights has {len(weights)} entries"):
+            build_cascade(stage_loss_weights=weights)
+    with pytest.raises(ValueError, match=r"TSDCascadeRoIHead: shared_head=.*leave it out"):
+        build_cascade(shared_head=dict(type="ResLayer", depth=18, stage=3))
 
 
 def test_a_head_for_inference_only_needs_no_training_settings():

@@ -9,6 +9,7 @@ from mmdet.models.roi_heads.bbox_heads import Shared2FCBBoxHead
 from mmdet.models.task_modules.assigners import MaxIoUAssigner
 from mmdet.models.task_modules.coders import DeltaXYWHBBoxCoder
 from mmdet.models.task_modules.samplers import RandomSampler
+from mmdet.structures.bbox import HorizontalBoxes
 from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
 
@@ -271,6 +272,29 @@ def test_anchors_of_any_size_are_mmdets():
         for ours, theirs in zip(found, expected, strict=True):
             same(ours, theirs)
         assert not head._grids[0].is_inference()
+
+
+def test_boxes_that_know_their_type_are_boxes_to_the_rpn_too():
+    found_by = []
+    for typed in (False, True):
+        head = rpn_head(lean=True)
+        head.bbox_coder.use_box_type = typed
+        features = [torch.full((2, 4, 64 // s, 64 // s), 1 / s) for s in (4, 8, 16)]
+        generator = torch.Generator().manual_seed(0)
+        truths = [instances(count, generator, 1) for count in (2, 0)]
+        if typed:
+            for truth in truths:
+                truth.bboxes = HorizontalBoxes(truth.bboxes)
+        metas = [dict(img_shape=(64, 64), pad_shape=(64, 64))] * 2
+        torch.manual_seed(0)
+        outs = head(features)
+        losses = head.loss_by_feat(*outs, truths, metas)
+        found_by.append((losses, head.predict_by_feat(*outs, batch_img_metas=metas)))
+    (expected, proposals), (losses, typed_proposals) = found_by
+    assert all(map(torch.equal, losses.values(), expected.values()))
+    for typed_one, plain in zip(typed_proposals, proposals, strict=True):
+        assert isinstance(typed_one.bboxes, HorizontalBoxes)
+        torch.testing.assert_close(typed_one.bboxes.tensor, plain.bboxes)
 
 
 def test_an_image_without_usable_anchors_is_told():

@@ -6,6 +6,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.hub import get_config
 
 from tests.models.small_head import CHANNELS, CLASSES, SIZE, STRIDES, build_head, scene
+from tests.models.test_cascade_roi_head import STAGES, build_cascade, stage_training
 
 MASKS = dict(
     mask_roi_extractor=dict(
@@ -120,6 +121,29 @@ def test_the_mask_branch_reads_the_detected_boxes():
     features, results, samples = scene_with_masks()
     found = head.predict(features, results, samples)
     torch.testing.assert_close(seen[0][:, 1:], torch.cat([image.bboxes for image in found]))
+
+
+def test_the_masks_of_a_cascade_without_an_extractor_of_their_own_share_that_of_the_boxes():
+    test = dict(score_thr=0.0, nms=dict(type="nms", iou_threshold=0.5), max_per_img=5)
+    settings = dict(
+        mask_head=dict(MASKS["mask_head"], roi_feat_size=3),
+        train_cfg=[dict(stage_training(iou), mask_size=6) for iou, _ in STAGES],
+        test_cfg=dict(test, mask_thr_binary=0.5),
+    )
+    shared = build_cascade(**settings)
+    own = build_cascade(
+        **settings, mask_roi_extractor=dict(MASKS["mask_roi_extractor"], output_size=3)
+    )
+    own.load_state_dict(shared.state_dict())
+    losses, _ = losses_of(shared)
+    expected, _ = losses_of(own)
+    assert {f"s{stage}.loss_mask" for stage in range(3)} <= losses.keys()
+    for name, value in losses.items():
+        torch.testing.assert_close(value, expected[name])
+    features, results, samples = scene_with_masks()
+    with torch.inference_mode():
+        found = shared.eval().predict(features, results, samples)
+    assert all(len(image.masks) == len(image.bboxes) > 0 for image in found)
 
 
 @pytest.mark.parametrize("config", ["mask-rcnn_r50_fpn", "tsd_mask-rcnn_r50_fpn"])

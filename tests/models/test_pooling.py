@@ -162,3 +162,9 @@ def test_offsets_that_are_no_numbers_give_features_that_are_none():
     pooled = deformable_roi_pool(features, rois, offsets, strides=STRIDES)
     assert pooled[0].isfinite().all()
     assert pooled[1].isnan().all()
+
+
+@pytest.mark.parametrize("kind", ["DeformableRoIPooling", "ReleasedRoIPooling"])
+def test_no_samples_are_refused(kind):
+    with pytest.raises(ValueError, match=f"{kind}: sampling_ratio is 0, .* such as 2"):
+        MODELS.build({"type": kind, "sampling_ratio": 0})

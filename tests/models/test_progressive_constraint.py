@@ -38,8 +38,8 @@ def test_only_tsd_learns_unless_asked():
 
 
 def test_classification_takes_the_score_of_the_label_and_background_is_last():
-    sibling = torch.log(torch.tensor([[0.5, 0.3, 0.2], [0.1, 0.1, 0.8]]))
-    tsd = torch.log(torch.tensor([[0.6, 0.3, 0.1], [0.2, 0.1, 0.7]]))
+    sibling = torch.tensor([[0.5, 0.3, 0.2], [0.1, 0.1, 0.8]])
+    tsd = torch.tensor([[0.6, 0.3, 0.1], [0.2, 0.1, 0.7]])
     labels = torch.tensor([0, 2])
     loss = classification_constraint(sibling, tsd, labels, margin=0.2)
     first, second = 0.5 - 0.6 + 0.2, 0.8 - 0.7 + 0.2
@@ -55,10 +55,10 @@ def test_localization_compares_ious():
 
 
 def test_nothing_to_average_is_zero_and_back_propagates():
-    logits = torch.zeros(0, 4, requires_grad=True)
+    scores = torch.zeros(0, 4, requires_grad=True)
     boxes = torch.zeros(0, 4, requires_grad=True)
     loss = classification_constraint(
-        logits, logits, torch.zeros(0, dtype=torch.long), 0.2
+        scores, scores, torch.zeros(0, dtype=torch.long), 0.2
     ) + localization_constraint(boxes, boxes, torch.zeros(0, 4), 0.2)
     assert loss.item() == 0
     loss.backward()

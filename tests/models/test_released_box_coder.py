@@ -1,6 +1,8 @@
+import pytest
 import torch
 from mmdet.registry import MODELS, TASK_UTILS
 from mmdet.structures import DetDataSample
+from mmdet.structures.bbox import HorizontalBoxes
 
 from tests.training.released_models import config_of
 from tests.training.released_state import SMALL
@@ -24,6 +26,14 @@ def test_the_coder_clips_so_and_is_the_usual_one_otherwise():
     found = coder.decode(BOXES, deltas * 0, max_shape=(20, 30))
     torch.testing.assert_close(found, CLIPPED)
     torch.testing.assert_close(coder.encode(BOXES, BOXES + 1), usual.encode(BOXES, BOXES + 1))
+
+
+@pytest.mark.parametrize("clips", [True, False])
+def test_the_settings_of_the_usual_coder_hold(clips):
+    coder = TASK_UTILS.build(dict(type="ReleasedBoxCoder", clip_border=clips, use_box_type=True))
+    found = coder.decode(BOXES, torch.zeros(3, 4), max_shape=(20, 30))
+    assert isinstance(found, HorizontalBoxes)
+    torch.testing.assert_close(found.tensor, CLIPPED if clips else BOXES)
 
 
 def test_every_proposal_of_the_rpn_has_a_pixel_of_the_image():

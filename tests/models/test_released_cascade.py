@@ -130,8 +130,19 @@ def test_a_class_agnostic_head_is_refused():
         MODELS.build({**released_stage(0.1), "reg_class_agnostic": True})
 
 
+def test_settings_that_the_stages_do_not_read_are_refused():
+    seesaw = {"type": "SeesawLoss", "num_classes": CLASSES}
+    with pytest.raises(ValueError, match=r"reg_predictor_cfg=.* would not be honoured"):
+        MODELS.build({**released_stage(0.1), "reg_predictor_cfg": {"type": "NormedLinear"}})
+    with pytest.raises(ValueError, match=r"scores are a softmax, .* not SeesawLoss"):
+        MODELS.build({**released_stage(0.1), "loss_cls": seesaw})
+
+
 def test_a_refined_box_off_the_image_keeps_a_pixel_of_it():
     head = build_released().bbox_head[0]
     boxes, deltas = torch.tensor([[80.0, 8, 90, 18]]), torch.zeros(1, 4 * (CLASSES + 1))
     found = head.refine(boxes, torch.tensor([CLASSES]), deltas, {"img_shape": (SIZE, SIZE)})
     assert found.tolist() == [[SIZE - 1, 8, SIZE, 18]]
+    head.bbox_coder.clip_border = False
+    found = head.refine(boxes, torch.tensor([CLASSES]), deltas, {"img_shape": (SIZE, SIZE)})
+    assert found.tolist() == boxes.tolist()

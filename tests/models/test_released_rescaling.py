@@ -120,6 +120,11 @@ def test_detections_off_the_image_keep_a_pixel_of_it():
     )
     expected = [(SIZE - 1) / S, 20 / S, (SIZE - 1) / S + 1, 27 / S + 1]
     assert found.bboxes[0].tolist() == pytest.approx(expected)
+    head.bbox_coder.clip_border = False
+    (found,) = head.predict_by_feat(
+        [rois], [scores], [torch.zeros(1, 4 * CLASSES)], [META], ConfigDict(TEST), rescale=True
+    )
+    assert found.bboxes[0].tolist() == pytest.approx([70 / S, 20 / S, 77 / S + 1, 27 / S + 1])
 
 
 def test_no_proposals_give_no_detections():

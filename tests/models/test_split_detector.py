@@ -24,7 +24,10 @@ BACKBONES = {
 }
 
 
-def build(split_at=16, backbone=RESNET, channels=(8, 16, 32, 64), **changes):
+POOLING = dict(type="DeformableRoIPooling", out_channels=8, output_size=3, finest_scale=14)
+
+
+def build(split_at=16, backbone=RESNET, channels=(8, 16, 32, 64), extractor=POOLING, **changes):
     config = ConfigDict(
         type="SplitFasterRCNN",
         split_at=split_at,
@@ -47,9 +50,7 @@ def build(split_at=16, backbone=RESNET, channels=(8, 16, 32, 64), **changes):
         ),
         roi_head=dict(
             type="SplitRoIHead",
-            bbox_roi_extractor=dict(
-                type="DeformableRoIPooling", out_channels=8, output_size=3, finest_scale=14
-            ),
+            bbox_roi_extractor=dict(extractor),
             bbox_head=dict(
                 type="TSDBBoxHead",
                 in_channels=8,

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from tsd.results.extracts import ProposalsExtract, SensitivityExtract
+from tsd.results.extracts import ProposalsExtract, SensitivityExtract, SiblingsExtract
 from tsd.results.records import RecordError
 
 OBJECT = {
@@ -47,6 +47,16 @@ FILES = {
         ],
         "resting_offset": [0.018, 0.018],
     },
+    SiblingsExtract: {
+        "key": "mini/tsd_pc/ab12cd34ef/seed0",
+        "m_c": 0.5,
+        "m_r": 0.2,
+        "asks_for_score": True,
+        "asks_for_iou": False,
+        "images": 4,
+        "stages": [],
+        "losses": [{"name": "loss_pc_cls", "steps": [1, 2], "values": [0.5, 0.25]}],
+    },
 }
 """Content of the files as this version of the project writes them."""
 
@@ -59,7 +69,9 @@ def test_a_file_keeps_its_content_when_it_is_read_and_written(extract, tmp_path)
     assert json.loads(path.read_text(encoding="utf-8")) == FILES[extract]
 
 
-@pytest.mark.parametrize(("extract", "key"), zip(FILES, ("instances", "images"), strict=True))
+@pytest.mark.parametrize(
+    ("extract", "key"), [(SensitivityExtract, "instances"), (ProposalsExtract, "images")]
+)
 def test_a_file_of_a_version_without_sizes_is_read(extract, key):
     content = json.loads(json.dumps(FILES[extract]))
     for example in content[key]:
@@ -89,3 +101,12 @@ def test_a_file_of_a_version_without_resting_offsets_is_read(tmp_path):
     content = {k: v for k, v in FILES[ProposalsExtract].items() if k != "resting_offset"}
     path.write_text(json.dumps(content), encoding="utf-8")
     assert ProposalsExtract.read(path).resting_offset == (0, 0)
+
+
+def test_a_file_of_one_margin_does_not_say_what_its_training_asked_for(tmp_path):
+    old = {"key": "k", "margin": 0.2, "images": 4, "stages": [], "losses": []}
+    path = tmp_path / "siblings.json"
+    path.write_text(json.dumps(old), encoding="utf-8")
+    found = SiblingsExtract.read(path)
+    assert (found.m_c, found.m_r) == (0.2, 0.2)
+    assert found.asks_for_score is found.asks_for_iou is None

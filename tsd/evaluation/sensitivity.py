@@ -26,7 +26,7 @@ from pathlib import Path
 import torch
 from mmdet.models.detectors import BaseDetector
 from mmdet.models.roi_heads import StandardRoIHead
-from mmdet.structures.bbox import bbox2roi, bbox_overlaps
+from mmdet.structures.bbox import bbox2roi, bbox_overlaps, get_box_tensor
 from mmengine.dataset import BaseDataset
 from torch import Tensor
 
@@ -41,6 +41,7 @@ from tsd.evaluation.examples import (
     widened,
 )
 from tsd.experiments.job import Job
+from tsd.models.class_scores import class_scores
 from tsd.models.pooling import assign_levels
 from tsd.results.extracts import SensitivityExtract, SensitivityMaps
 
@@ -150,11 +151,8 @@ def _of_class(
     """
     outputs = head._bbox_forward(features, rois)
     bbox_head = head.bbox_head
-    if bbox_head.custom_cls_channels:
-        scores = bbox_head.loss_cls.get_activation(outputs["cls_score"])
-    else:
-        scores = outputs["cls_score"].softmax(dim=1)
+    scores = class_scores(bbox_head, outputs["cls_score"])
     deltas = outputs["bbox_pred"].unflatten(1, (-1, 4))
     deltas = deltas[:, 0 if bbox_head.reg_class_agnostic else label]
     boxes = bbox_head.bbox_coder.decode(rois[:, 1:], deltas, max_shape=image_shape)
-    return scores[:, label], boxes
+    return scores[:, label], get_box_tensor(boxes)

@@ -5,8 +5,9 @@ the score of the true class y and in the IoU of the box. Here both heads are giv
 that the RPN makes of images of the val split. Both numbers are read of each head at every P that
 overlaps an annotated object B by an IoU of at least 0.5, as in training. This is done with the
 weights at each milestone of a training and at its end, so that one sees when TSD is ahead, by how
-much, and on which proposals. It works for a joint training without the constraint too, which is
-what a training with it is to be compared with.
+much, and on which proposals. Margins are those of the training. It works for a joint training
+without the constraint too, which is what a training with it is to be compared with; a term that it
+lacks has the paper's margin.
 
 Boxes are (x1, y1, x2, y2) in pixels of the network's input.
 """
@@ -21,7 +22,7 @@ from pathlib import Path
 import torch
 from mmdet.models.detectors import BaseDetector
 from mmdet.models.roi_heads.bbox_heads import BBoxHead
-from mmdet.structures.bbox import bbox2roi, bbox_overlaps
+from mmdet.structures.bbox import bbox2roi, bbox_overlaps, get_box_tensor
 from mmengine.dataset import BaseDataset
 from scipy.stats import spearmanr
 from torch import Tensor
@@ -29,20 +30,47 @@ from torch import Tensor
 from tsd.evaluation.examples import look_at, scale_of, trained
 from tsd.experiments.job import Job
 from tsd.experiments.reading import DeclarationError
-from tsd.models.progressive_constraint import aligned_iou, margin_loss
+from tsd.models.class_scores import class_scores
+from tsd.models.progressive_constraint import ProgressiveConstraint, aligned_iou, margin_loss
 from tsd.models.roi_head import TSDRoIHead
 from tsd.results.extracts import LossCurve, SiblingBin, SiblingsExtract, SiblingStage
 from tsd.results.records import TrainRecord
 from tsd.training.checkpoints import load_as_data
 
-MARGIN = 0.2
-"""m_c and m_r of the paper's ablations."""
+PAPERS_MARGIN = 0.2
+"""m_c and m_r of the paper's ablations, at which trainings are looked at that lack a term."""
 
 EDGES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """Proposals are told apart by their IoU with the object, between these values."""
 
 LOSSES = ("loss_pc_cls", "loss_pc_loc", "loss_tsd_cls", "loss_tsd_bbox", "loss_cls", "loss_bbox")
 """Terms of Eq. 9 whose course is shown."""
+
+
+@dataclass(frozen=True)
+class Margins:
+    """With what the terms of the constraint are computed.
+
+    Args:
+        m_c: Margin of M_cls.
+        m_r: Margin of M_loc.
+        clamp: See :func:`tsd.models.progressive_constraint.margin_loss`.
+    """
+
+    m_c: float = PAPERS_MARGIN
+    m_r: float = PAPERS_MARGIN
+    clamp: bool = True
+
+    @classmethod
+    def of(cls, constraint: ProgressiveConstraint | None) -> "Margins":
+        """Those of a training's constraint, and the paper's for what the training lacks of it."""
+        if constraint is None:
+            return cls()
+        return cls(
+            m_c=cls.m_c if constraint.m_c is None else constraint.m_c,
+            m_r=cls.m_r if constraint.m_r is None else constraint.m_r,
+            clamp=constraint.clamp,
+        )
 
 
 @dataclass(frozen=True)
@@ -93,14 +121,23 @@ def extract_siblings(job: Job, out: Path, count: int = 200) -> None:
     events = _events(job.folder.events)
     last = record.iterations if record else (events[-1]["step"] if events else 0)
     final = {name: value.clone() for name, value in detector.state_dict().items()}
+    asked = head.progressive_constraint
+    margins = Margins.of(asked)
     stages = []
     for iteration, weights in _milestones(job):
         detector.load_state_dict(load_as_data(str(weights), "cpu")["state_dict"])
-        stages.append(_stage(iteration, compare(detector, dataset, images)))
+        stages.append(_stage(iteration, compare(detector, dataset, images), margins))
     detector.load_state_dict(final)
-    stages.append(_stage(last, compare(detector, dataset, images)))
+    stages.append(_stage(last, compare(detector, dataset, images), margins))
     SiblingsExtract(
-        key=job.key, margin=MARGIN, images=count, stages=stages, losses=_curves(events)
+        key=job.key,
+        m_c=margins.m_c,
+        m_r=margins.m_r,
+        asks_for_score=asked is not None and asked.m_c is not None,
+        asks_for_iou=asked is not None and asked.m_r is not None,
+        images=count,
+        stages=stages,
+        losses=_curves(events),
     ).write(out)
 
 
@@ -156,31 +193,33 @@ def _of_both(
     scores, overlaps = [], []
     rows = torch.arange(len(rois), device=rois.device)
     for one, score, deltas in outputs:
-        scores.append(score.softmax(dim=1)[rows, labels])
+        scores.append(class_scores(one, score)[rows, labels])
         columns = torch.zeros_like(labels) if one.reg_class_agnostic else labels
         boxes = one.bbox_coder.decode(rois[:, 1:], deltas.unflatten(1, (-1, 4))[rows, columns])
-        overlaps.append(aligned_iou(boxes, truth))
+        overlaps.append(aligned_iou(get_box_tensor(boxes), truth))
     return scores[0], scores[1], overlaps[0], overlaps[1]
 
 
-def _stage(iteration: int, pairs: Pairs) -> SiblingStage:
-    """Summarise both heads after some iterations."""
+def _stage(iteration: int, pairs: Pairs, margins: Margins) -> SiblingStage:
+    """Summarise both heads after some iterations, with both terms of the constraint."""
     bins = []
     for low, high in itertools.pairwise(EDGES):
         above = pairs.proposal_iou >= low
         below = pairs.proposal_iou < (high if high < EDGES[-1] else torch.inf)
-        bins.append(_bin(low, high, pairs.where(above & below)))
-    return SiblingStage(
-        iteration=iteration, all=_bin(EDGES[0], EDGES[-1], pairs), by_proposal_iou=bins
-    )
+        bins.append(_bin(low, high, pairs.where(above & below), margins))
+    together = _bin(EDGES[0], EDGES[-1], pairs, margins)
+    return SiblingStage(iteration=iteration, all=together, by_proposal_iou=bins)
 
 
-def _bin(low: float, high: float, pairs: Pairs) -> SiblingBin:
+def _bin(low: float, high: float, pairs: Pairs, margins: Margins) -> SiblingBin:
     """Summarise both heads on some proposals; None stands for the mean of nothing."""
     count = len(pairs.tsd_iou)
 
     def mean(values: Tensor) -> float | None:
         return float(values.double().mean()) if count else None
+
+    def term(sibling: Tensor, tsd: Tensor, margin: float) -> float | None:
+        return mean(margin_loss(sibling, tsd, margin, clamp=margins.clamp))
 
     def order(scores: Tensor, overlaps: Tensor) -> float | None:
         """Rank correlation of scores and IoUs; None where it is not defined."""
@@ -198,8 +237,8 @@ def _bin(low: float, high: float, pairs: Pairs) -> SiblingBin:
         tsd_iou=mean(pairs.tsd_iou),
         ahead_in_score=mean((pairs.tsd_score > pairs.sibling_score).float()),
         ahead_in_iou=mean((pairs.tsd_iou > pairs.sibling_iou).float()),
-        m_cls=mean(margin_loss(pairs.sibling_score, pairs.tsd_score, MARGIN)),
-        m_loc=mean(margin_loss(pairs.sibling_iou, pairs.tsd_iou, MARGIN)),
+        m_cls=term(pairs.sibling_score, pairs.tsd_score, margins.m_c),
+        m_loc=term(pairs.sibling_iou, pairs.tsd_iou, margins.m_r),
         sibling_order=order(pairs.sibling_score, pairs.sibling_iou),
         tsd_order=order(pairs.tsd_score, pairs.tsd_iou),
     )

@@ -96,9 +96,10 @@ FIGURE_KINDS: dict[str, FigureKind] = {
 """Name of the kind, as a declaration says it → the kind."""
 
 
-EXTRACTION_VERSION = 2
+EXTRACTION_VERSION = 3
 """Raised when extractions find something else in the same network, so that they are made anew. In
-the first version objects could have the names of other classes (``tsd.data.labels``)."""
+the first version objects could have the names of other classes (``tsd.data.labels``). In the second
+the terms of the progressive constraint had margins of 0.2, whatever those of the training were."""
 
 
 def extractions() -> dict[str, str]:

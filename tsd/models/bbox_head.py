@@ -3,9 +3,30 @@
 The letters are those of ``tsd/models/roi_head.py``.
 """
 
+from typing import Any
+
 from mmdet.models.roi_heads.bbox_heads import ConvFCBBoxHead
 from mmdet.registry import MODELS
 from torch import Tensor
+
+from tsd.models.head_requirements import require_settings
+
+LAYERS: dict[str, Any] = {
+    "with_avg_pool": False,
+    "with_cls": True,
+    "with_reg": True,
+    "num_shared_convs": 0,
+    "num_shared_fcs": 0,
+    "num_cls_convs": 0,
+    "num_cls_fcs": 2,
+    "num_reg_convs": 0,
+    "num_reg_fcs": 2,
+    "conv_out_channels": 256,
+    "conv_cfg": None,
+    "norm_cfg": None,
+}
+"""The settings of mmdet's ``ConvFCBBoxHead`` about its layers, as ``TSDBBoxHead`` has them. With no
+convolutions, those about convolutions have the values that they have by default."""
 
 
 @MODELS.register_module()
@@ -25,10 +46,20 @@ class TSDBBoxHead(ConvFCBBoxHead):
     Args:
         fc_out_channels: Width of the layers in both trunks, by default that of the sibling head's.
         kwargs: Those of mmdet's ``BBoxHead``.
+
+    Raises:
+        ValueError: If a setting asks for layers that this head does not have, such as convolutions.
     """
 
     def __init__(self, fc_out_channels: int = 1024, **kwargs) -> None:
-        super().__init__(num_cls_fcs=2, num_reg_fcs=2, fc_out_channels=fc_out_channels, **kwargs)
+        require_settings(
+            type(self).__name__,
+            kwargs,
+            LAYERS,
+            "each task has two fully connected layers of its own on all bins of its RoI feature, "
+            "and no others",
+        )
+        super().__init__(**{**kwargs, **LAYERS}, fc_out_channels=fc_out_channels)
 
     def forward(self, cls_feats: Tensor, reg_feats: Tensor) -> tuple[Tensor, Tensor]:
         """Give class scores from F̂_c and box deltas from F̂_r.

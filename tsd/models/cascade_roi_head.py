@@ -19,8 +19,9 @@ from mmdet.models.roi_heads.bbox_heads import BBoxHead
 from mmdet.models.task_modules.samplers import SamplingResult
 from mmdet.registry import MODELS
 from mmengine.model import ModuleList
-from torch import Tensor
+from torch import Tensor, nn
 
+from tsd.models.head_requirements import NO_SHARED_HEAD, require_settings
 from tsd.models.roi_head import TSDRoIHead
 
 
@@ -47,7 +48,7 @@ class TSDCascadeRoIHead(CascadeRoIHead):
         sibling_head: As in ``TSDRoIHead``, following the stage's ``bbox_head``.
         progressive_constraint: As in ``TSDRoIHead``.
         regression_reference: As in ``TSDRoIHead``.
-        kwargs: Those of ``CascadeRoIHead``.
+        kwargs: Those of ``CascadeRoIHead``. ``shared_head`` is not offered.
 
     Raises:
         ValueError: If a list does not have one entry for each stage, or where ``TSDRoIHead``
@@ -72,6 +73,7 @@ class TSDCascadeRoIHead(CascadeRoIHead):
             "progressive_constraint": progressive_constraint,
             "regression_reference": regression_reference,
         }
+        require_settings(type(self).__name__, kwargs, {"shared_head": None}, NO_SHARED_HEAD)
         super().__init__(**kwargs)
 
     def init_bbox_head(self, bbox_roi_extractor: dict | list, bbox_head: dict | list) -> None:
@@ -81,12 +83,14 @@ class TSDCascadeRoIHead(CascadeRoIHead):
             "bbox_head": bbox_head,
             "train_cfg": self.train_cfg,
         }
-        per_stage = {}
-        for name, value in settings.items():
-            per_stage[name] = value if isinstance(value, list) else [value] * self.num_stages
-            if len(per_stage[name]) != self.num_stages:
+        per_stage = {
+            name: value if isinstance(value, list) else [value] * self.num_stages
+            for name, value in settings.items()
+        }
+        for name, values in {**per_stage, "stage_loss_weights": self.stage_loss_weights}.items():
+            if len(values) != self.num_stages:
                 raise ValueError(
-                    f"{name} has {len(per_stage[name])} entries; "
+                    f"{name} has {len(values)} entries; "
                     f"expected one for each of num_stages={self.num_stages}"
                 )
         self.stages = ModuleList(
@@ -98,6 +102,11 @@ class TSDCascadeRoIHead(CascadeRoIHead):
     def bbox_head(self) -> list[BBoxHead]:
         """The box head of each stage. mmdet refines and decodes boxes with them."""
         return [stage.bbox_head for stage in self.stages]
+
+    @property
+    def bbox_roi_extractor(self) -> list[nn.Module]:
+        """The extractor of each stage. A mask head without one of its own pools with them."""
+        return [stage.bbox_roi_extractor for stage in self.stages]
 
     def init_assigner_sampler(self) -> None:
         """Take the assigners and samplers of the stages, whose IoU thresholds rise."""

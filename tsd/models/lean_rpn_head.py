@@ -22,6 +22,7 @@ from mmcv.ops import nms
 from mmdet.models.dense_heads import RPNHead
 from mmdet.models.losses import CrossEntropyLoss, L1Loss, SmoothL1Loss
 from mmdet.registry import MODELS
+from mmdet.structures.bbox import get_box_tensor
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
@@ -158,7 +159,7 @@ class LeanRPNHead(RPNHead):
             shape = len(truths), len(anchors)
             assigned = torch.zeros(shape, dtype=torch.long, device=anchors.device)
         else:
-            boxes = nn.utils.rnn.pad_sequence([truth.bboxes for truth in truths], True)
+            boxes = nn.utils.rnn.pad_sequence([get_box_tensor(t.bboxes) for t in truths], True)
             overlaps = pairwise_iou(boxes, anchors)
             if min(counts) < most:
                 missing = torch.arange(most) >= torch.tensor(counts)[:, None]
@@ -227,7 +228,7 @@ class LeanRPNHead(RPNHead):
             starts.append(torch.full((count,), start - 1))
             start += len(truth)
         first = torch.cat(starts).to(places.device, non_blocking=True)
-        boxes = torch.cat([truth.bboxes for truth in truths])
+        boxes = torch.cat([get_box_tensor(truth.bboxes) for truth in truths])
         rows = assigned.flatten().index_select(0, places) + first
         wanted: Tensor = self.bbox_coder.encode(
             anchors.index_select(0, places % len(anchors)), boxes.index_select(0, rows)
@@ -270,6 +271,7 @@ class LeanRPNHead(RPNHead):
         return (
             self.use_sigmoid_cls
             and not self.prior_generator.use_box_type
+            and not self.bbox_coder.use_box_type
             and set(cfg.nms) == {"type", "iou_threshold"}
             and cfg.nms["type"] == "nms"
         )

@@ -207,6 +207,9 @@ class DeformableRoIPooling(BaseModule):
         sampling_ratio: S. RoIAlign also has an adaptive number of samples, by a ratio of 0. It is
             not offered here, because memory would then depend on the size of the RoIs.
         finest_scale: See :func:`deformable_roi_pool`.
+
+    Raises:
+        ValueError: If ``sampling_ratio`` is below one.
     """
 
     def __init__(
@@ -218,6 +221,11 @@ class DeformableRoIPooling(BaseModule):
         finest_scale: int = 56,
     ) -> None:
         super().__init__()
+        if sampling_ratio < 1:
+            raise ValueError(
+                f"{type(self).__name__}: sampling_ratio is {sampling_ratio}, with which RoIAlign "
+                "chooses the number of samples; here it is the number itself, such as 2"
+            )
         self.out_channels = out_channels
         self.featmap_strides = tuple(featmap_strides)
         kh, kw = (output_size, output_size) if isinstance(output_size, int) else output_size

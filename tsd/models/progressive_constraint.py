@@ -73,13 +73,13 @@ def margin_loss(
 
 
 def classification_constraint(
-    sibling_logits: Tensor, tsd_logits: Tensor, labels: Tensor, margin: float, **choices: bool
+    sibling_scores: Tensor, tsd_scores: Tensor, labels: Tensor, margin: float, **choices: bool
 ) -> Tensor:
     """M_cls averaged over the RoIs given (Eq. 7).
 
     Args:
-        sibling_logits: Scores of H_1 before softmax, Tensor[N, K + 1], background at index K.
-        tsd_logits: Scores of H_1^D likewise.
+        sibling_scores: Scores of H_1 in [0, 1], Tensor[N, K + 1], background at index K.
+        tsd_scores: Scores of H_1^D likewise.
         labels: y of each RoI, LongTensor[N] in 0 … K.
         margin: m_c.
         choices: ``clamp`` and ``detach`` of :func:`margin_loss`.
@@ -88,8 +88,7 @@ def classification_constraint(
         A scalar. Where N is zero it is a zero through which gradients still flow.
     """
     at_label = labels[:, None]
-    sibling = sibling_logits.float().softmax(dim=1).gather(1, at_label)
-    tsd = tsd_logits.float().softmax(dim=1).gather(1, at_label)
+    sibling, tsd = (scores.gather(1, at_label) for scores in (sibling_scores, tsd_scores))
     return _mean(margin_loss(sibling, tsd, margin, **choices))
 
 

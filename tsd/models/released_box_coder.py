@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from mmdet.models.task_modules.coders import DeltaXYWHBBoxCoder
+from mmdet.models.task_modules.coders import BaseBBoxCoder, DeltaXYWHBBoxCoder
 from mmdet.registry import TASK_UTILS
+from mmdet.structures.bbox import BaseBoxes, HorizontalBoxes, get_box_tensor
 from torch import Tensor
 
 
@@ -23,6 +24,20 @@ def clip_as_released(boxes: Tensor, img_shape: Sequence[int]) -> Tensor:
     return boxes.clamp(min=lowest, max=highest)
 
 
+def clip_if_asked(
+    coder: BaseBBoxCoder, boxes: Tensor | BaseBoxes, img_shape: Sequence[int]
+) -> Tensor:
+    """Clip boxes as released, unless their coder has ``clip_border=False``.
+
+    Args:
+        coder: What made the boxes.
+        boxes: Boxes (x1, y1, x2, y2) in a last axis of 4.
+        img_shape: Height and width of the image that they are to be in.
+    """
+    plain: Tensor = get_box_tensor(boxes)
+    return clip_as_released(plain, img_shape) if getattr(coder, "clip_border", True) else plain
+
+
 @TASK_UTILS.register_module()
 class ReleasedBoxCoder(DeltaXYWHBBoxCoder):
     """mmdet's usual coder of boxes, but that it clips as the released code does.
@@ -37,7 +52,14 @@ class ReleasedBoxCoder(DeltaXYWHBBoxCoder):
         pred_bboxes: Tensor,
         max_shape: Sequence[int] | None = None,
         **kwargs: Any,
-    ) -> Tensor:
-        """Boxes from deltas, clipped to ``max_shape`` (height, width) of one image, if given."""
-        boxes: Tensor = super().decode(bboxes, pred_bboxes, max_shape, **kwargs)
-        return boxes if max_shape is None else clip_as_released(boxes, max_shape)
+    ) -> Tensor | BaseBoxes:
+        """Boxes from deltas, clipped to ``max_shape`` (height, width) of one image, if given.
+
+        As in mmdet's coder ``clip_border=False`` leaves boxes as they are, and ``use_box_type``
+        asks for ``HorizontalBoxes``.
+        """
+        boxes: Tensor | BaseBoxes = super().decode(bboxes, pred_bboxes, max_shape, **kwargs)
+        if max_shape is None:
+            return boxes
+        clipped = clip_if_asked(self, boxes, max_shape)
+        return HorizontalBoxes(clipped) if self.use_box_type else clipped

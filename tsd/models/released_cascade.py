@@ -24,7 +24,8 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from tsd.models.cascade_roi_head import TSDCascadeRoIHead
-from tsd.models.released_box_coder import clip_as_released
+from tsd.models.head_requirements import require_settings
+from tsd.models.released_box_coder import clip_if_asked
 from tsd.models.released_rescaling import ReleasedTSDBBoxHead
 
 
@@ -38,13 +39,24 @@ class ReleasedCascadeBBoxHead(ReleasedTSDBBoxHead):
         kwargs: Those of ``TSDBBoxHead``.
 
     Raises:
-        ValueError: If regression is class-agnostic, so that the background has no box of its own.
+        ValueError: If regression is class-agnostic, so that the background has no box of its own;
+            if the layer that regresses is to be another one than a linear layer; if the loss has
+            an activation of its own, so that the best label is not that of the highest logit.
     """
 
     def __init__(self, **kwargs: Any) -> None:
+        why = "boxes are regressed by a linear layer, as in the released code"
+        require_settings(
+            type(self).__name__, kwargs, {"reg_predictor_cfg": {"type": "Linear"}}, why
+        )
         super().__init__(**kwargs)
         if self.reg_class_agnostic:
             raise ValueError("ReleasedCascadeBBoxHead needs reg_class_agnostic=False")
+        if self.custom_activation:
+            raise ValueError(
+                "ReleasedCascadeBBoxHead needs a loss_cls whose scores are a softmax, such as "
+                f"CrossEntropyLoss, not {type(self.loss_cls).__name__}"
+            )
         self.fc_reg: nn.Linear = nn.Linear(self.reg_last_dim, 4 * (self.num_classes + 1))
 
     def loss(self, cls_score: Tensor, bbox_pred: Tensor, *args: Any, **kwargs: Any) -> dict:
@@ -75,7 +87,7 @@ class ReleasedCascadeBBoxHead(ReleasedTSDBBoxHead):
             img_meta: ``img_shape`` of the image, in which the boxes stay.
         """
         refined = self.regress_by_class(boxes, labels, bbox_pred, img_meta)
-        return clip_as_released(refined, img_meta["img_shape"])
+        return clip_if_asked(self.bbox_coder, refined, img_meta["img_shape"])
 
     def refine_bboxes(
         self,

@@ -25,7 +25,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from tsd.models.bbox_head import TSDBBoxHead
-from tsd.models.released_box_coder import clip_as_released
+from tsd.models.released_box_coder import clip_if_asked
 
 
 def resize_factor(img_meta: dict[str, Any]) -> float:
@@ -97,7 +97,8 @@ class _RescalesAsReleased:
             return nothing
         found: InstanceData = decode(roi, cls_score, bbox_pred, img_meta, False, None)
         factor = resize_factor(img_meta)
-        boxes = clip_as_released(found.bboxes.unflatten(1, (-1, 4)), img_meta["img_shape"])
+        coder = self.bbox_coder  # type: ignore[attr-defined]
+        boxes = clip_if_asked(coder, found.bboxes.unflatten(1, (-1, 4)), img_meta["img_shape"])
         boxes = to_original_image(boxes, factor)
         if rcnn_test_cfg is not None:
             boxes, labels = multiclass_nms(

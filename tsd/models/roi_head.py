@@ -40,12 +40,21 @@ from typing import Literal, get_args
 import torch
 from mmdet.models.roi_heads import StandardRoIHead
 from mmdet.models.roi_heads.bbox_heads import BBoxHead
-from mmdet.models.task_modules.coders import DeltaXYWHBBoxCoder
+from mmdet.models.task_modules.coders import BaseBBoxCoder, DeltaXYWHBBoxCoder
 from mmdet.models.task_modules.samplers import SamplingResult
 from mmdet.registry import MODELS
-from mmdet.structures.bbox import bbox2roi
+from mmdet.structures.bbox import bbox2roi, get_box_tensor
 from torch import Tensor
 
+from tsd.models.class_scores import class_scores, require_class_scores
+from tsd.models.head_requirements import (
+    NO_SHARED_HEAD,
+    require_box_head,
+    require_extractor,
+    require_same_classes,
+    require_settings,
+    require_usual_training,
+)
 from tsd.models.lean_box_coder import LeanDeltaXYWHBBoxCoder
 from tsd.models.lean_box_losses import (
     RoITargets,
@@ -86,12 +95,15 @@ class TSDRoIHead(StandardRoIHead):
             ``derived-detached`` is P̂_r too, but no gradient reaches ΔR through the target;
             ``shared`` is P.
         kwargs: Those of ``StandardRoIHead``. ``bbox_roi_extractor`` has to take offsets and to
-            ``prepare`` a pyramid, as ``DeformableRoIPooling`` does.
+            ``prepare`` a pyramid, as ``DeformableRoIPooling`` does. ``shared_head`` is not offered.
 
     Raises:
         ValueError: If the progressive constraint is set without the sibling head it refers to, or
-            a translated P̂_r meets a box coder other than ``DeltaXYWHBBoxCoder``, or
-            ``regression_reference`` is unknown.
+            its M_cls meets a loss without class scores that could be compared
+            (:func:`~tsd.models.class_scores.require_class_scores`); if a translated P̂_r meets a
+            box coder other than ``DeltaXYWHBBoxCoder``, or one that clamps centres; if
+            ``regression_reference`` is unknown; or if a part does not fit the others
+            (:mod:`tsd.models.head_requirements`).
     """
 
     training_only = ("sibling_head",)
@@ -107,7 +119,12 @@ class TSDRoIHead(StandardRoIHead):
         regression_reference: RegressionReference = "derived",
         **kwargs,
     ) -> None:
+        owner = type(self).__name__
+        require_settings(owner, kwargs, {"shared_head": None}, NO_SHARED_HEAD)
+        require_usual_training(owner, kwargs.get("train_cfg"))
         super().__init__(bbox_head=bbox_head, **kwargs)
+        require_box_head(self.bbox_head, "bbox_head", features=2, example="TSDBBoxHead")
+        require_extractor(self.bbox_roi_extractor, self.bbox_head)
         self.derived_proposals = MODELS.build(
             {
                 "type": "DerivedProposals",
@@ -122,18 +139,17 @@ class TSDRoIHead(StandardRoIHead):
                 f"expected one of {get_args(RegressionReference)}"
             )
         self.regression_reference = regression_reference
-        if self.derived_proposals.reg_manner.translates_box and type(
-            self.bbox_head.bbox_coder
-        ) not in (DeltaXYWHBBoxCoder, LeanDeltaXYWHBBoxCoder):
-            raise ValueError(
-                "a reg_manner that translates the box needs bbox_coder=DeltaXYWHBBoxCoder, not "
-                f"{type(self.bbox_head.bbox_coder).__name__}"
-            )
+        if self.derived_proposals.reg_manner.translates_box:
+            _require_deltas_that_shift(self.bbox_head.bbox_coder)
         self.sibling_head: BBoxHead | None = None
         if sibling_head is not None:
             self.sibling_head = MODELS.build(
                 {**bbox_head, "type": "Shared2FCBBoxHead", **sibling_head}
             )
+            require_box_head(
+                self.sibling_head, "sibling_head", features=1, example="Shared2FCBBoxHead"
+            )
+            require_same_classes(self.sibling_head, self.bbox_head)
         self.progressive_constraint: ProgressiveConstraint | None = None
         if progressive_constraint is not None:
             if self.sibling_head is None:
@@ -141,7 +157,11 @@ class TSDRoIHead(StandardRoIHead):
                     "progressive_constraint compares TSD with the sibling head (Eq. 7 and 8): "
                     "set sibling_head=dict(), or progressive_constraint=None"
                 )
-            self.progressive_constraint = ProgressiveConstraint(**progressive_constraint)
+            constraint = ProgressiveConstraint(**progressive_constraint)
+            if constraint.m_c is not None:
+                require_class_scores(self.bbox_head, "bbox_head", constraint.over_negatives)
+                require_class_scores(self.sibling_head, "sibling_head", constraint.over_negatives)
+            self.progressive_constraint = constraint
 
     def _bbox_forward(self, x: Sequence[Tensor], rois: Tensor) -> dict[str, Tensor]:
         """Run the TSD branch, in training as well as at inference.
@@ -257,12 +277,16 @@ class TSDRoIHead(StandardRoIHead):
         """
         losses = {}
         if constraint.m_c is not None:
-            scores, scores_d, labels = sibling["cls_score"], tsd["cls_score"], targets.labels
+            logits, logits_d, labels = sibling["cls_score"], tsd["cls_score"], targets.labels
             if not constraint.over_negatives:
                 rows = targets.positive
-                scores, scores_d, labels = scores[rows], scores_d[rows], labels[rows]
+                logits, logits_d, labels = logits[rows], logits_d[rows], labels[rows]
             losses["loss_pc_cls"] = classification_constraint(
-                scores, scores_d, labels, constraint.m_c, **constraint.choices
+                class_scores(self.sibling_head, logits.float()),
+                class_scores(self.bbox_head, logits_d.float()),
+                labels,
+                constraint.m_c,
+                **constraint.choices,
             )
         if constraint.m_r is not None:
             losses["loss_pc_loc"] = localization_constraint(
@@ -278,4 +302,23 @@ class TSDRoIHead(StandardRoIHead):
 def _boxes_of_class(head: BBoxHead, outputs: dict[str, Tensor], targets: RoITargets) -> Tensor:
     """Decoded boxes of the positive RoIs for their true class, Tensor[N⁺, 4] (x1, y1, x2, y2)."""
     deltas = deltas_of_class(head, outputs["bbox_pred"], targets).float()
-    return head.bbox_coder.decode(targets.priors, deltas)
+    return get_box_tensor(head.bbox_coder.decode(targets.priors, deltas))
+
+
+def _require_deltas_that_shift(coder: BaseBBoxCoder) -> None:
+    """Make sure that a shift of deltas is a translation of boxes, as ``TSDRoIHead`` explains.
+
+    Raises:
+        ValueError: If the coder is of another kind than ``DeltaXYWHBBoxCoder``, or clamps how far
+            a box's centre may lie from that of P.
+    """
+    if type(coder) not in (DeltaXYWHBBoxCoder, LeanDeltaXYWHBBoxCoder):
+        raise ValueError(
+            "a reg_manner that translates the box needs bbox_coder=DeltaXYWHBBoxCoder, not "
+            f"{type(coder).__name__}"
+        )
+    if coder.add_ctr_clamp:
+        raise ValueError(
+            "a reg_manner that translates the box needs bbox_coder.add_ctr_clamp=False, because "
+            "centres would be clamped around P rather than around the derived proposal"
+        )

@@ -31,6 +31,13 @@ from mmdet.models.roi_heads import StandardRoIHead
 from mmdet.registry import MODELS
 from torch import Tensor, nn
 
+from tsd.models.head_requirements import (
+    NO_SHARED_HEAD,
+    require_box_head,
+    require_settings,
+    require_usual_training,
+)
+
 Task = Literal["cls", "reg"]
 
 
@@ -63,7 +70,23 @@ class SplitRoIHead(StandardRoIHead):
 
     Its losses are those of mmdet's usual head, under their usual names. ``bbox_head`` has to take
     two RoI features, as ``TSDBBoxHead`` does, whose trunks are the separate heads of Figure 3.
+
+    Args:
+        kwargs: Those of ``StandardRoIHead``, of which ``shared_head`` and ``mask_head`` are not
+            offered: the paper does not say which of the two pyramids masks would be read from.
+
+    Raises:
+        ValueError: If there is a setting that is not offered, or a box head that takes one feature.
     """
+
+    def __init__(self, **kwargs) -> None:
+        owner = type(self).__name__
+        require_settings(owner, kwargs, {"shared_head": None}, NO_SHARED_HEAD)
+        require_usual_training(owner, kwargs.get("train_cfg"))
+        no_masks = "it is not said which of the two pyramids masks are to be read from"
+        require_settings(owner, kwargs, {"mask_head": None, "mask_roi_extractor": None}, no_masks)
+        super().__init__(**kwargs)
+        require_box_head(self.bbox_head, "bbox_head", features=2, example="TSDBBoxHead")
 
     def _bbox_forward(self, x: TaskPyramids, rois: Tensor) -> dict[str, Tensor]:
         """Give class scores from F_c and box deltas from F_r, in training and at inference.
@@ -80,9 +103,10 @@ class SplitRoIHead(StandardRoIHead):
         """
         if not isinstance(x, TaskPyramids):
             raise TypeError("SplitRoIHead reads two pyramids: it needs model.type=SplitFasterRCNN")
+        levels = self.bbox_roi_extractor.num_inputs
         cls_score, bbox_pred = self.bbox_head(
-            self.bbox_roi_extractor(x.cls_levels, rois),
-            self.bbox_roi_extractor(x.reg_levels, rois),
+            self.bbox_roi_extractor(x.cls_levels[:levels], rois),
+            self.bbox_roi_extractor(x.reg_levels[:levels], rois),
         )
         return {"cls_score": cls_score, "bbox_pred": bbox_pred}
 
@@ -110,7 +134,8 @@ class SplitFasterRCNN(FasterRCNN):
     Raises:
         ValueError: If no stage that feeds the FPN has the stride ``split_at``, where the RoI
             extractor's ``featmap_strides`` tell the strides; if ``rpn_pyramid`` is unknown; if the
-            backbone does not list its stages; if the RoI head is no ``SplitRoIHead``.
+            backbone does not list its stages; if the RoI head is no ``SplitRoIHead``; if the neck
+            leaves out the finest stages, so that the strides are not those of the stages.
     """
 
     def __init__(self, *, split_at: int, neck: dict, rpn_pyramid: Task = "reg", **kwargs) -> None:
@@ -123,6 +148,12 @@ class SplitFasterRCNN(FasterRCNN):
         if rpn_pyramid not in get_args(Task):
             raise ValueError(f"rpn_pyramid is {rpn_pyramid!r}; expected one of {get_args(Task)}")
         self.rpn_pyramid: Task = rpn_pyramid
+        start_level = (neck[0] if isinstance(neck, list) else neck).get("start_level", 0)
+        if start_level:
+            raise ValueError(
+                f"neck.start_level is {start_level}; expected 0, because split_at is found "
+                "by the strides of the levels, which have to begin at the backbone's first output"
+            )
         stages, outputs = _stage_names(self.backbone), self.backbone.out_indices
         strides = list(self.roi_head.bbox_roi_extractor.featmap_strides)[: len(outputs)]
         if split_at not in strides:

@@ -1,7 +1,7 @@
 """What the progressive constraint does: TSD beside its sibling head, with it and without."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -161,10 +161,37 @@ def _explain(found: Found) -> list[str]:
             f"class {end.sibling_score:.3f} and TSD {end.tsd_score:.3f}; the IoU of their boxes is "
             f"{end.sibling_iou:.3f} and {end.tsd_iou:.3f}. TSD is ahead at "
             f"{100 * (end.ahead_in_score or 0):.0f}% of them in the score and at "
-            f"{100 * (end.ahead_in_iou or 0):.0f}% in the IoU, where the constraint asks for a "
-            f"margin of {content.margin:g} at all of them." + _order(end)
+            f"{100 * (end.ahead_in_iou or 0):.0f}% in the IoU.{_margins(content)}{_order(end)}"
         )
     return sentences
+
+
+def _margins(content: SiblingsExtract) -> str:
+    """Say which margins the training's constraint asks for, and which a lacking term would."""
+    at = {"score": f"{content.m_c:g}", "IoU": f"{content.m_r:g}"}
+    if content.asks_for_score is None or content.asks_for_iou is None:
+        return (
+            f" Both are compared at a margin of {at['score']}; the margins of the training are not "
+            "recorded."
+        )
+    has = {"score": content.asks_for_score, "IoU": content.asks_for_iou}
+    asked, lacking = ([name for name in has if has[name] is is_on] for is_on in (True, False))
+    if not lacking:
+        return f" At all of them the constraint asks for a margin of {_list(asked, at)}."
+    would = f"which would ask for a margin of {_list(lacking, at)}"
+    if not asked:
+        return f" This training is without the constraint, {would}."
+    return (
+        f" At all of them the constraint asks for a margin of {_list(asked, at)}. This training is "
+        f"without its other term, {would}."
+    )
+
+
+def _list(names: Sequence[str], at: Mapping[str, str]) -> str:
+    """Write one margin for each name, or the one that all of them have."""
+    if len({at[name] for name in names}) == 1:
+        return f"{at[names[0]]} in the {' and in the '.join(names)}"
+    return " and of ".join(f"{at[name]} in the {name}" for name in names)
 
 
 def _order(end: SiblingBin) -> str:

@@ -4,7 +4,7 @@ Evaluation writes these files and reporting draws them. Boxes are (x1, y1, x2, y
 (x, y), both in pixels of the original image, with the origin in its upper left corner.
 """
 
-from pydantic import ConfigDict, Field
+from pydantic import AliasChoices, ConfigDict, Field
 
 from tsd.results.records import Record
 
@@ -162,12 +162,18 @@ class LossCurve(_Extract):
 class SiblingsExtract(_Extract):
     """``siblings.json``: both heads at each milestone of a training and at its end.
 
-    ``key`` is that of the training, ``margin`` that of both terms, and ``images`` the number of
-    images whose proposals were looked at.
+    ``key`` is that of the training, and ``images`` the number of images whose proposals were looked
+    at. ``m_c`` and ``m_r`` are the margins of ``m_cls`` and ``m_loc``. ``asks_for_score`` and
+    ``asks_for_iou`` say whether the training had these terms, in which case the margins are those
+    of the training. Both are None in files that were written before margins followed the training;
+    such a file has one ``margin``.
     """
 
     key: str
-    margin: float
+    m_c: float = Field(validation_alias=AliasChoices("m_c", "margin"))
+    m_r: float = Field(validation_alias=AliasChoices("m_r", "margin"))
+    asks_for_score: bool | None = None
+    asks_for_iou: bool | None = None
     images: int
     stages: list[SiblingStage]
     losses: list[LossCurve]
