@@ -17,7 +17,8 @@ from tsd.experiments.data_formats import format_of
 from tsd.experiments.job import Job
 from tsd.experiments.label_order import require_label_order
 from tsd.experiments.metrics import EVALUATION_VERSION, evaluated
-from tsd.results.records import DetectRecord, EvaluationRecord, Metrics
+from tsd.results.possible_values import Metrics
+from tsd.results.records import DetectRecord, EvaluationRecord
 
 
 def measure_coco(job: Job, detections: list[dict] | None = None) -> EvaluationRecord:

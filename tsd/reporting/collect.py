@@ -39,8 +39,10 @@ from tsd.results.collected import (
     Training,
 )
 from tsd.results.data_check import DataCheck
-from tsd.results.records import read_records
-from tsd.run_folder import RunFolder, read_json
+from tsd.results.own_records import read_own_records
+from tsd.results.records import RecordError
+from tsd.results.status import read_status
+from tsd.run_folder import RunFolder
 
 
 def collect_all(grid: Grid) -> Results:
@@ -52,7 +54,7 @@ def collect_all(grid: Grid) -> Results:
         grid: The grid.
 
     Raises:
-        RecordError: A file of a training is malformed.
+        RecordError: The record of a data set's check is malformed.
     """
     shown = grid.shown
     results = collect(
@@ -74,7 +76,7 @@ def collect(grid: Grid, jobs: Iterable[Job], not_run: Collection[str] = ()) -> R
             without a job are left out, unless the scale does not have them, which a report says.
 
     Raises:
-        RecordError: A file of a training is malformed.
+        RecordError: The record of a data set's check is malformed.
     """
     head, dirty = provenance.commit()
     experiments, scale, ledger = grid.experiments, grid.scale, Ledger(grid)
@@ -201,8 +203,8 @@ def seeds_found(job: Job) -> dict[int, Training]:
     Args:
         job: A training of the run; it is compiled.
     """
-    folders = job.folder.path.parent.glob("seed*")
-    seeds = sorted(int(path.name.removeprefix("seed")) for path in folders)
+    names = [path.name.removeprefix("seed") for path in job.folder.path.parent.glob("seed*")]
+    seeds = sorted(int(name) for name in names if name.isdecimal())  # and no "seed0.old"
     return {seed: collect_job(replace(job, seed=seed)) for seed in seeds}
 
 
@@ -287,11 +289,13 @@ def collect_job(job: Job) -> Training:
 def collect_folder(folder: RunFolder) -> Training:
     """State, metrics and provenance of the training that a folder holds.
 
-    Raises:
-        RecordError: A file of the training is malformed.
+    Where a file of it cannot be believed, the training is refused with the reason, and the other
+    trainings are reported nevertheless.
     """
-    status = read_json(folder.status) or {}
-    records = read_records(folder)
+    try:
+        status, records = read_status(folder), read_own_records(folder)
+    except RecordError as error:
+        return Training(state=State.REFUSED, folder=str(folder.path), error=str(error))
     state = job_state(status, evaluated=records.evaluation is not None)
     return Training(
         state=state,
