@@ -118,7 +118,7 @@ def test_what_is_being_trained_is_left_out(here, tmp_path, capsys, elsewhere, mo
     job = grid(seeds=2).job("tsd_joint", 1)
     start(job, state="running", pid=os.getpid(), pid_started=start_of(os.getpid()))
     file = bundle(tmp_path / "b.zip", "--seeds", "2")
-    assert f"{job.key} is being trained, and left out" in capsys.readouterr().out
+    assert f"{job.key} is left out: it is being trained" in capsys.readouterr().out
     monkeypatch.chdir(elsewhere)
     report_of(file)
     results = Results.read(elsewhere / "reports/smoke.bundled/results.json")

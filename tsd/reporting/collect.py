@@ -18,7 +18,7 @@ from tsd.experiments.load import config_name
 from tsd.experiments.metrics import METRICS
 from tsd.experiments.network import network_name
 from tsd.experiments.protocol_schema import Protocol
-from tsd.experiments.schema import Run
+from tsd.experiments.schema import Figure, Run
 from tsd.experiments.spending import errors_of_looks
 from tsd.liveness import is_training
 from tsd.reporting.image_noise import image_noise
@@ -40,6 +40,7 @@ from tsd.results.collected import (
 )
 from tsd.results.data_check import DataCheck
 from tsd.results.own_records import read_own_records
+from tsd.results.possible_values import Metrics
 from tsd.results.records import RecordError
 from tsd.results.status import read_status
 from tsd.run_folder import RunFolder
@@ -157,13 +158,7 @@ def collect_lengths(grid: Grid, runs: Mapping[str, CollectedRun]) -> list[Collec
         grid: The grid that is reported.
         runs: What was collected of it.
     """
-    named = {
-        run
-        for figure in grid.experiments.figures.values()
-        if FIGURE_KINDS[figure.kind].gathers_lengths
-        for run in figure.runs
-    }
-    names = [name for name in runs if name in named and runs[name].is_shown]
+    names = _names_in_lengths(grid.experiments.figures.values(), runs)
     others = variants(grid.experiments, grid.scale)
     if not names or not others:
         return []
@@ -176,14 +171,6 @@ def collect_lengths(grid: Grid, runs: Mapping[str, CollectedRun]) -> list[Collec
             for name, job in jobs.items()
             if job.mistake is None
         }
-        evaluated = {
-            name: {
-                seed: training.metrics
-                for seed, training in seeds.items()
-                if training.state is State.EVALUATED
-            }
-            for name, seeds in trainings.items()
-        }
         words = [length_in_words(job.config) for job in jobs.values() if job.mistake is None]
         found.append(
             CollectedLength(
@@ -191,10 +178,49 @@ def collect_lengths(grid: Grid, runs: Mapping[str, CollectedRun]) -> list[Collec
                 grid=one.name,
                 ratio=scale.length / grid.scale.length,
                 trainings=listed_once(words),
-                runs={name: seeds for name, seeds in evaluated.items() if seeds},
+                runs=_evaluated(trainings),
             )
         )
     return found
+
+
+def results_at_own_length(
+    figures: Iterable[Figure], runs: Mapping[str, CollectedRun]
+) -> dict[str, dict[int, Metrics]]:
+    """The results of the runs in figures of gains over lengths, at the length of their own grid.
+
+    Args:
+        figures: The declared figures.
+        runs: The collected runs of the grid.
+
+    Returns:
+        Id of a run → seed → metrics, those left out that are not evaluated.
+    """
+    return _evaluated({name: runs[name].seeds for name in _names_in_lengths(figures, runs)})
+
+
+def _names_in_lengths(figures: Iterable[Figure], runs: Mapping[str, CollectedRun]) -> list[str]:
+    named = {
+        run
+        for figure in figures
+        if FIGURE_KINDS[figure.kind].gathers_lengths
+        for run in figure.runs
+    }
+    return [name for name in runs if name in named and runs[name].is_shown]
+
+
+def _evaluated(
+    trainings: Mapping[str, Mapping[int, Training]],
+) -> dict[str, dict[int, Metrics]]:
+    found = {
+        name: {
+            seed: training.metrics
+            for seed, training in seeds.items()
+            if training.state is State.EVALUATED
+        }
+        for name, seeds in trainings.items()
+    }
+    return {name: seeds for name, seeds in found.items() if seeds}
 
 
 def seeds_found(job: Job) -> dict[int, Training]:

@@ -83,6 +83,25 @@ def _require_what_evaluations_rest_on(folder: RunFolder, records: Records) -> No
         _require_whole_detections(folder, records.detect)
 
 
+def require_all_detections(folder: RunFolder) -> None:
+    """Refuse detections that are not as many as were written, before they are measured.
+
+    Every entry of the file has the key ``image_id`` once, so that nothing has to be parsed.
+
+    Raises:
+        RecordError: There are more or fewer; the message says how many.
+    """
+    detect = DetectRecord.read(folder.detect)
+    if detect is None:
+        return
+    found = folder.detections.read_bytes().count(b'"image_id"')
+    if found != detect.detections:
+        raise RecordError(
+            f"{folder.detections}: has {found} detections, but {folder.detect.name} tells of "
+            f"{detect.detections}; delete {folder.detect.name} to have the images tested again"
+        )
+
+
 def _require_whole_detections(folder: RunFolder, detect: DetectRecord) -> None:
     """Compare the detections with their number, by their size alone, since they may be large."""
     size = folder.detections.stat().st_size
