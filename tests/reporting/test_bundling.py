@@ -262,16 +262,25 @@ def test_a_training_that_goes_on_is_not_touched(here, tmp_path):
 
 
 def test_a_data_set_of_another_content_is_refused_by_name(here, tmp_path, elsewhere):
-    def check(images):
+    def check(images, content="0" * 32):
         split = {"images": images, "annotations": 1, "fates": {}, "per_class": {}, "sizes": {}}
-        content = {"version": 0, "dataset": {"root": str(images)}, "train": split, "val": split}
-        write_json(here / "results/smoke/datasets/embedded.json", content)
-        return bundle(tmp_path / f"{images}.zip")
+        found = {
+            "version": 0,
+            "dataset": {"root": str(images)},
+            "train": split,
+            "val": split,
+            "pixels": {"val": {"content": content}},
+        }
+        write_json(here / "results/smoke/datasets/embedded.json", found)
+        return bundle(tmp_path / f"{images}{content[0]}.zip")
 
-    files = [check(24), check(25)]
-    with pytest.raises(SystemExit, match=r"25\.zip.*embedded\.json: the data set of the same name"):
-        main(["unbundle", *map(str, files), "--results", str(elsewhere)])
-    assert list(elsewhere.iterdir()) == []
+    first = check(24)
+    for other in (check(25), check(24, content="1" * 32)):
+        with pytest.raises(
+            SystemExit, match=rf"{other}: nothing.*embedded\.json: the data set of the same name"
+        ):
+            main(["unbundle", str(first), str(other), "--results", str(elsewhere)])
+        assert list(elsewhere.iterdir()) == []
 
 
 def test_bundles_that_declare_otherwise_are_refused(here, tmp_path, elsewhere, monkeypatch):
