@@ -9,13 +9,14 @@ import pytest
 
 from tests.reporting.bundled_grid import contents, forget, grid, measure, project, start
 from tsd.cli.main import main
+from tsd.experiments.data_formats import format_of
 from tsd.experiments.settings import open_grid
 from tsd.liveness import start_of
 from tsd.reporting import bundling
 from tsd.reporting.collect import collect_all
 from tsd.results.bundle_format import BundleError
 from tsd.results.collected import Results
-from tsd.run_folder import read_json, write_json
+from tsd.run_folder import read_json, write_json, write_text
 
 SMOKE = ["--scale", "smoke"]
 
@@ -204,7 +205,7 @@ def test_the_same_training_with_another_outcome_is_refused_by_name(
         content = read_json(folder.metrics)
         write_json(folder.metrics, {**content, "metrics": {"AP": 1.0}})
     elif what == "detections":
-        folder.detections.write_text("[]")
+        write_json(folder.detections, [{"image_id": 2, "score": 32.5}])
     else:
         for path in (folder.trained, folder.train):
             write_json(path, {**read_json(path), "weights_sha256": "f" * 64})
@@ -281,6 +282,24 @@ def test_a_data_set_of_another_content_is_refused_by_name(here, tmp_path, elsewh
         ):
             main(["unbundle", str(first), str(other), "--results", str(elsewhere)])
         assert list(elsewhere.iterdir()) == []
+
+
+def test_bundles_with_no_run_in_common_are_refused_if_their_annotations_differ(
+    here, tmp_path, elsewhere, monkeypatch
+):
+    """As after somebody has corrected boxes: a gain would be one across two versions of the data."""
+    annotations = here / format_of(grid().dataset).files["val"]
+    assert here in annotations.resolve().parents
+    bundles = []
+    for run, content in (("tsd_joint", "[]"), ("tsd_wo_pc", "{}")):
+        write_text(annotations, content)
+        bundles.append(bundle(tmp_path / f"{run}.zip", "--only", run))
+    monkeypatch.chdir(elsewhere)
+    with pytest.raises(
+        SystemExit, match=r"tsd_joint\.zip and .*tsd_wo_pc\.zip: nothing was changed.* file val of"
+    ):
+        report_of(*bundles)
+    assert list(elsewhere.iterdir()) == []
 
 
 def test_bundles_that_declare_otherwise_are_refused(here, tmp_path, elsewhere, monkeypatch):
