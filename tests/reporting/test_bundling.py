@@ -287,7 +287,7 @@ def test_a_data_set_of_another_content_is_refused_by_name(here, tmp_path, elsewh
 def test_bundles_with_no_run_in_common_are_refused_if_their_annotations_differ(
     here, tmp_path, elsewhere, monkeypatch
 ):
-    """As after somebody has corrected boxes: a gain would be one across two versions of the data."""
+    """As after somebody has corrected boxes: a gain across two versions would be none."""
     annotations = here / format_of(grid().dataset).files["val"]
     assert here in annotations.resolve().parents
     bundles = []
