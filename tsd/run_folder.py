@@ -23,6 +23,11 @@ class RunFolder:
     path: Path
 
     @property
+    def key(self) -> str:
+        """The identity that the training of this folder has: ``{grid}/{run}/{digest}/seed{n}``."""
+        return "/".join(self.path.parts[-4:])
+
+    @property
     def card(self) -> Path:
         """Who the run is: key, name, tags, parameters. Written first."""
         return self.path / "card.json"
@@ -208,6 +213,21 @@ def read_json(path: Path) -> Any:
 
 
 def update_status(folder: RunFolder, **changes: Any) -> None:
-    """Change keys of ``status.json``; ``updated`` is the time of the change."""
-    status = read_json(folder.status) or {}
-    write_json(folder.status, {**status, **changes, "updated": time.time()})
+    """Change keys of ``status.json``; ``updated`` is the time of the change.
+
+    A file that is damaged is replaced, since this also writes down that a step failed over it.
+    """
+    write_json(folder.status, {**readable_status(folder.status), **changes, "updated": time.time()})
+
+
+def readable_status(path: Path) -> dict[str, Any]:
+    """The content of a ``status.json``, empty where there is none or it is damaged.
+
+    It is for those who would only complain that it is damaged, which others do who need it whole
+    (:func:`tsd.results.status.read_status`).
+    """
+    try:
+        status = read_json(path)
+    except ValueError:
+        return {}
+    return status if isinstance(status, dict) else {}

@@ -88,3 +88,15 @@ def test_data_that_others_made_are_not_looked_at():
     grid = open_grid({"scale": "paper"})
     assert grid.job("r50", 0).dataset.published
     assert grid.job("oi_r50", 0).dataset.published
+
+
+def test_a_damaged_memory_costs_no_more_than_another_look(dataset):
+    first = digest(dataset)
+    memories = [*(dataset.parent / "results" / ".images").glob("*.contents.json")]
+    assert len(memories) == 2
+    for memory in memories:
+        for damaged in ("[]", memory.read_text()[:20]):
+            memory.write_text(damaged)
+            image_identity.look_again()
+            assert digest(dataset) == first
+            assert memory.read_text().startswith("{")

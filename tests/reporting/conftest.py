@@ -41,14 +41,15 @@ def training(state="evaluated", error=None, per_class=None, **metrics):
     )
 
 
-def train_record(**changes):
-    """The summary of a finished training."""
+def train_record(key="mini/some/ab12cd34ef/seed0", **changes):
+    """The summary of the finished training with a key."""
+    _, run, digest, seed = key.split("/")
     return TrainRecord(
         **{
-            "key": "mini/some/ab12cd34ef/seed0",
-            "run": "some",
-            "digest": "ab12cd34ef",
-            "seed": 0,
+            "key": key,
+            "run": run,
+            "digest": digest,
+            "seed": int(seed.removeprefix("seed")),
             "parameters": 3_000_000,
             "commit": "0123456789abcdef",
             "dirty": True,

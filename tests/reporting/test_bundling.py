@@ -9,13 +9,14 @@ import pytest
 
 from tests.reporting.bundled_grid import contents, forget, grid, measure, project, start
 from tsd.cli.main import main
+from tsd.experiments.data_formats import format_of
 from tsd.experiments.settings import open_grid
 from tsd.liveness import start_of
 from tsd.reporting import bundling
 from tsd.reporting.collect import collect_all
 from tsd.results.bundle_format import BundleError
 from tsd.results.collected import Results
-from tsd.run_folder import read_json, write_json
+from tsd.run_folder import read_json, write_json, write_text
 
 SMOKE = ["--scale", "smoke"]
 
@@ -118,7 +119,7 @@ def test_what_is_being_trained_is_left_out(here, tmp_path, capsys, elsewhere, mo
     job = grid(seeds=2).job("tsd_joint", 1)
     start(job, state="running", pid=os.getpid(), pid_started=start_of(os.getpid()))
     file = bundle(tmp_path / "b.zip", "--seeds", "2")
-    assert f"{job.key} is being trained, and left out" in capsys.readouterr().out
+    assert f"{job.key} is left out: it is being trained" in capsys.readouterr().out
     monkeypatch.chdir(elsewhere)
     report_of(file)
     results = Results.read(elsewhere / "reports/smoke.bundled/results.json")
@@ -204,7 +205,7 @@ def test_the_same_training_with_another_outcome_is_refused_by_name(
         content = read_json(folder.metrics)
         write_json(folder.metrics, {**content, "metrics": {"AP": 1.0}})
     elif what == "detections":
-        folder.detections.write_text("[]")
+        write_json(folder.detections, [{"image_id": 2, "score": 32.5}])
     else:
         for path in (folder.trained, folder.train):
             write_json(path, {**read_json(path), "weights_sha256": "f" * 64})
@@ -262,15 +263,42 @@ def test_a_training_that_goes_on_is_not_touched(here, tmp_path):
 
 
 def test_a_data_set_of_another_content_is_refused_by_name(here, tmp_path, elsewhere):
-    def check(images):
+    def check(images, content="0" * 32):
         split = {"images": images, "annotations": 1, "fates": {}, "per_class": {}, "sizes": {}}
-        content = {"version": 0, "dataset": {"root": str(images)}, "train": split, "val": split}
-        write_json(here / "results/smoke/datasets/embedded.json", content)
-        return bundle(tmp_path / f"{images}.zip")
+        found = {
+            "version": 0,
+            "dataset": {"root": str(images)},
+            "train": split,
+            "val": split,
+            "pixels": {"val": {"content": content}},
+        }
+        write_json(here / "results/smoke/datasets/embedded.json", found)
+        return bundle(tmp_path / f"{images}{content[0]}.zip")
 
-    files = [check(24), check(25)]
-    with pytest.raises(SystemExit, match=r"25\.zip.*embedded\.json: the data set of the same name"):
-        main(["unbundle", *map(str, files), "--results", str(elsewhere)])
+    first = check(24)
+    for other in (check(25), check(24, content="1" * 32)):
+        with pytest.raises(
+            SystemExit, match=rf"{other}: nothing.*embedded\.json: the data set of the same name"
+        ):
+            main(["unbundle", str(first), str(other), "--results", str(elsewhere)])
+        assert list(elsewhere.iterdir()) == []
+
+
+def test_bundles_with_no_run_in_common_are_refused_if_their_annotations_differ(
+    here, tmp_path, elsewhere, monkeypatch
+):
+    """As after somebody has corrected boxes: a gain across two versions would be none."""
+    annotations = here / format_of(grid().dataset).files["val"]
+    assert here in annotations.resolve().parents
+    bundles = []
+    for run, content in (("tsd_joint", "[]"), ("tsd_wo_pc", "{}")):
+        write_text(annotations, content)
+        bundles.append(bundle(tmp_path / f"{run}.zip", "--only", run))
+    monkeypatch.chdir(elsewhere)
+    with pytest.raises(
+        SystemExit, match=r"tsd_joint\.zip and .*tsd_wo_pc\.zip: nothing was changed.* file val of"
+    ):
+        report_of(*bundles)
     assert list(elsewhere.iterdir()) == []
 
 

@@ -12,6 +12,7 @@ from tsd.results.extracts import (
     Proposal,
     ProposalsExtract,
 )
+from tsd.run_folder import RunFolder
 
 BOX = (10.0, 10.0, 50.0, 40.0)
 FIGURE = make_figure(
@@ -63,7 +64,9 @@ def draw(results, tmp_path):
                 training.folder = str(tmp_path / run)
             if run in extracted:
                 content = ProposalsExtract(
-                    key=run, images=extracted[run], resting_offset=resting_offset
+                    key=RunFolder(tmp_path / run).key,
+                    images=extracted[run],
+                    resting_offset=resting_offset,
                 )
                 content.write(tmp_path / run / "proposals.json")
         axes = draw_proposals(results, FIGURE).picture.axes

@@ -5,7 +5,9 @@ from PIL import Image
 from tests.reporting.conftest import draw_figure
 from tests.reporting.conftest import figure as make_figure
 from tsd.reporting.sensitivity_figure import _draw_rows, maps_of, peak, peak_distance
+from tsd.results.collected import State
 from tsd.results.extracts import SensitivityExtract, SensitivityMaps
+from tsd.run_folder import RunFolder
 
 
 @pytest.fixture
@@ -38,11 +40,12 @@ def flat(instance, height=5, width=7):
 def draw(results, tmp_path):
     """Draws a figure of a run, from objects if there are any, and gives its caption."""
 
-    def draw_with(instances=None, run="base", folder=tmp_path):
+    def draw_with(instances=None, run="base", folder=tmp_path, key=None):
         for seed, training in results.runs["base"].seeds.items():
             training.folder = str(folder / f"seed{seed}")
         if instances is not None:
-            extract = SensitivityExtract(key="k", margin=0.25, instances=instances)
+            key = key or RunFolder(folder / "seed1").key
+            extract = SensitivityExtract(key=key, margin=0.25, instances=instances)
             extract.write(folder / "seed1" / "sensitivity.json")
         series = {"label": "sibling head", "run": run}
         return draw_figure(results, make_figure("figure1", "sensitivity", series), folder)
@@ -87,6 +90,19 @@ def test_maps_of_a_single_row_or_column_are_drawn(draw, instance, shape, tmp_pat
 def test_without_maps_the_figure_is_drawn_all_the_same(draw, instances, run, state, tmp_path):
     assert state in draw(instances, run)
     assert (tmp_path / "figure1.svg").exists()
+
+
+def test_a_file_that_cannot_be_believed_is_the_matter_of_its_figure_alone(
+    draw, instance, results, tmp_path
+):
+    said = draw([instance], key="mini/other/0123456789/seed0")
+    assert "It is not drawn: " in said
+    assert "sensitivity.json: key key: this is a record of the training mini/other/" in said
+    assert (tmp_path / "figure1.png").stat().st_size > 5000
+    (tmp_path / "seed1" / "sensitivity.json").write_text("[")
+    assert "sensitivity.json: key the whole" in draw()
+    results.runs["base"].seeds[1].state = State.REFUSED
+    assert "It is not drawn" not in draw()
 
 
 def test_an_image_that_is_gone_is_left_out(draw, instance):

@@ -153,6 +153,12 @@ def test_a_look_waits_for_all_of_its_trainings(grid):
         evaluate(grid, run, 0, 1)
     with pytest.raises(DeclarationError, match="not yet: tsd_pc with seed 0, tsd_pc with seed 1"):
         take_look(grid, [], None)
+    evaluate(grid, "tsd_pc", 0, 1)
+    grid.job("tsd_pc", 1).folder.metrics.write_text("{")
+    with pytest.raises(
+        DeclarationError, match=r"not yet: tsd_pc with seed 1 \(refused: .*metrics\.json: key"
+    ):
+        take_look(grid, [], None)
 
 
 def test_a_run_with_seeds_of_its_own_gets_no_others(grid):

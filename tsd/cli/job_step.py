@@ -16,7 +16,7 @@ from tsd.experiments.grid import Grid
 from tsd.experiments.job import Job
 from tsd.experiments.reading import DeclarationError
 from tsd.experiments.settings import SETTINGS, open_grid
-from tsd.run_folder import read_json, update_status
+from tsd.run_folder import readable_status, update_status
 
 TO_BE_CONTINUED = 75
 """Exit status of a training that saved its state and ended early: EX_TEMPFAIL of sysexits.h."""
@@ -112,7 +112,7 @@ def _note_failure(
         reason = f"process {rank}: {reason}"
     announce(f"failed: {reason}" + (f" (log: {log})" if log else ""))
     # What the other processes meet when the first to fail has gone is no reason of its own.
-    if processes == 1 or (read_json(job.folder.status) or {}).get("state") != "failed":
+    if processes == 1 or readable_status(job.folder.status).get("state") != "failed":
         update_status(
             job.folder,
             state="failed",

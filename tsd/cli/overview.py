@@ -21,7 +21,7 @@ from tsd.reporting.collect import collect_job
 from tsd.reporting.training_hours import Prices, Source, published_prices, sum_text
 from tsd.reporting.wording import duration, first_line
 from tsd.results.collected import State, Training
-from tsd.run_folder import read_json
+from tsd.results.status import read_status
 
 STOPPED = (State.FAILED, State.INTERRUPTED)
 """States in which a reader wants to know why, and where the log is."""
@@ -137,7 +137,9 @@ def _line(job: Job, prices: Prices) -> Line:
     if job.mistake is not None:
         return Line(job.run.id, job.seed, State.NOT_POSSIBLE, job.mistake.splitlines()[0])
     training = collect_job(job)
-    written = read_json(job.folder.status) or {}
+    if training.state is State.REFUSED:
+        return Line(job.run.id, job.seed, State.REFUSED, first_line(training.error))
+    written = read_status(job.folder)
     said, log = "", None
     if training.state is State.EVALUATED:
         said = _measured(training)

@@ -29,6 +29,7 @@ from tsd.cluster.mps import start_mps
 from tsd.experiments.job import Job
 from tsd.experiments.scale_schema import Resources
 from tsd.liveness import is_alive
+from tsd.results.status import read_status
 from tsd.run_folder import read_json, write_json
 from tsd.training.finished import keep_record
 
@@ -46,7 +47,7 @@ def attempt(options: Namespace) -> None:
     with _place_on_gpu(job.scale.resources):
         status = _train(job, options, options.minutes - (time.monotonic() - began) / 60)
     if not job.folder.is_trained and options.attempt < options.attempts:
-        last = read_json(job.folder.status) or {}
+        last = read_status(job.folder)
         if not (last.get("state") == "failed" and last.get("permanent")):
             sys.exit(status or 1)
     write_json(options.out, {"trained": job.folder.is_trained, "status": status})
@@ -58,7 +59,7 @@ def take_over(options: Namespace) -> None:
     # Nobody asks for it again; if it stayed, the next call would not try a failed training again.
     options.outcome.unlink(missing_ok=True)
     if not job.folder.is_trained:
-        last = read_json(job.folder.status) or {}
+        last = read_status(job.folder)
         reason = last.get("error") or "it ended without a word; see logs/train.log in its folder"
         sys.exit(f"{job.key}: {last.get('state', 'not trained')}: {reason}")
     keep_record(job)

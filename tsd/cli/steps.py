@@ -26,8 +26,9 @@ from tsd.experiments.data_formats import format_of
 from tsd.experiments.figure_kinds import extractions
 from tsd.experiments.grid import Grid
 from tsd.experiments.job import Job
-from tsd.results.records import EvaluationRecord, TrackingRecord
-from tsd.run_folder import read_json, update_status, write_json, write_text
+from tsd.results.own_records import read_own_records, require_own
+from tsd.results.records import CardRecord, EvaluationRecord, TrackingRecord
+from tsd.run_folder import update_status, write_json, write_text
 from tsd.tracking.uri import tracking_uri
 
 SECONDS_IN_TURN = 60
@@ -215,9 +216,10 @@ def track_missing(options: Namespace) -> None:
 
 def _renew_card(grid: Grid, job: Job) -> None:
     """Have a training say of itself what is declared now; what its own process knew stays."""
-    earlier = read_json(job.folder.card) or {}
+    earlier = CardRecord.read(job.folder.card)
     card = card_of(job, places_of(job.run.id, grid.experiments))
-    write_json(job.folder.card, {**card, "tags": {**earlier.get("tags", {}), **card["tags"]}})
+    tags = {} if earlier is None else earlier.tags
+    write_json(job.folder.card, {**card, "tags": {**tags, **card["tags"]}})
 
 
 def _into_mlflow(job: Job, announce: Callable[[str], None]) -> TrackingRecord:
@@ -225,11 +227,20 @@ def _into_mlflow(job: Job, announce: Callable[[str], None]) -> TrackingRecord:
     from tsd.tracking.store import sync_run
 
     try:
+        _require_own_files(job)
         with _in_turn(job):
             return TrackingRecord(**sync_run(job.folder.path, tracking_uri()))
     except Exception as error:
         announce(f"{job.key} is not in MLflow: {error}")
         return TrackingRecord(error=f"{type(error).__name__}: {error}")
+
+
+def _require_own_files(job: Job) -> None:
+    """Refuse to tell MLflow of a folder that was copied from another training."""
+    read_own_records(job.folder)
+    card = CardRecord.read(job.folder.card)
+    if card is not None:
+        require_own(job.folder.card, card.key)
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from tsd.cli.job_step import TO_BE_CONTINUED, grid_of, job_of, logged, planned_j
 from tsd.experiments.card import places_of
 from tsd.experiments.grid import Grid
 from tsd.experiments.job import Job
-from tsd.run_folder import read_json
+from tsd.results.status import read_status
 from tsd.tracking.uri import tracking_uri
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def train(options: Namespace) -> None:
     if job.checkpoint is not None:
         _take_weights(grid, job, options)
         return
-    earlier = read_json(job.folder.status) or {}
+    earlier = read_status(job.folder)
     if options.attempt > 1 and earlier.get("state") == "failed" and earlier.get("permanent"):
         if options.log is not None:
             _link_log(options.log)
@@ -139,7 +139,7 @@ def _follower_of(job: Job) -> list[str]:
 
 
 def _wait_for_scheduler(job: Job, interruption: "Interruption") -> None:
-    if interruption.by_scheduler and read_json(job.folder.status)["state"] == "interrupted":
+    if interruption.by_scheduler and read_status(job.folder)["state"] == "interrupted":
         interruption.wait_to_be_ended()
 
 

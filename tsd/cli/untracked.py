@@ -8,7 +8,7 @@ from tsd.experiments.grid import Grid, possible
 from tsd.experiments.job import Job
 from tsd.liveness import is_training
 from tsd.results.records import SummariesRecord, TrackingRecord
-from tsd.run_folder import read_json
+from tsd.results.status import read_status
 
 
 def untracked(grid: Grid) -> Iterator[tuple[Job, list[Path]]]:
@@ -39,4 +39,4 @@ def summaries_are_untracked(grid: Grid) -> bool:
 
 def _goes_on(job: Job) -> bool:
     """Whether the job trains at present; then a process beside it tells MLflow of it."""
-    return is_training(read_json(job.folder.status) or {})
+    return is_training(read_status(job.folder))

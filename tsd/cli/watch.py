@@ -20,6 +20,7 @@ SECONDS = 5
 
 ORDER = (
     State.RUNNING,
+    State.REFUSED,
     State.FAILED,
     State.INTERRUPTED,
     State.NOT_POSSIBLE,
@@ -31,6 +32,7 @@ ORDER = (
 
 COLOURS = {
     State.RUNNING: "cyan",
+    State.REFUSED: "red",
     State.FAILED: "red",
     State.INTERRUPTED: "yellow",
     State.NOT_POSSIBLE: "red",

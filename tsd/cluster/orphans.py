@@ -14,7 +14,7 @@ from typing import Any
 
 from tsd.experiments.reading import DeclarationError
 from tsd.liveness import is_alive, is_training
-from tsd.run_folder import read_json
+from tsd.run_folder import readable_status
 
 SECONDS_TO_END = 600
 """So long trainings may take for an iteration and a checkpoint."""
@@ -36,7 +36,7 @@ def end_orphans(results: Path, announce: Callable[[str], None]) -> None:
     orphans = {
         path.parent: status
         for path in sorted(results.glob("*/*/seed*/status.json"))
-        if _is_orphan(status := read_json(path) or {})
+        if _is_orphan(status := readable_status(path))
     }
     for folder, status in orphans.items():
         announce(

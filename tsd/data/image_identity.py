@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from pkgutil import resolve_name
+from typing import Any
 
 from tsd.data.coco_format import DatasetError
 from tsd.data.image_manifest import content_of, is_up_to_date, manifest_path, read_images
@@ -49,7 +50,7 @@ def images_content(
     memory = manifest.with_suffix(".contents.json")
     state = annotation_file.stat()
     annotated = [state.st_size, state.st_mtime_ns]
-    known = read_json(memory) or {}
+    known = _remembered(memory)
     place = str(annotation_file.absolute())
     if known.get(place, [None])[:-1] == annotated and is_up_to_date(folder, manifest):
         return str(known[place][-1])
@@ -59,8 +60,17 @@ def images_content(
     except DatasetError:
         return None
     content = content_of(files)
-    write_text(memory, json.dumps({**(read_json(memory) or {}), place: [*annotated, content]}))
+    write_text(memory, json.dumps({**_remembered(memory), place: [*annotated, content]}))
     return content
+
+
+def _remembered(memory: Path) -> dict[str, list[Any]]:
+    """What earlier calls have found; nothing where the file is damaged, which costs only time."""
+    try:
+        found = read_json(memory)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def look_again() -> None:

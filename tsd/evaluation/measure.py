@@ -17,7 +17,9 @@ from tsd.experiments.data_formats import format_of
 from tsd.experiments.job import Job
 from tsd.experiments.label_order import require_label_order
 from tsd.experiments.metrics import EVALUATION_VERSION, evaluated
-from tsd.results.records import DetectRecord, EvaluationRecord, Metrics
+from tsd.results.own_records import require_all_detections
+from tsd.results.possible_values import Metrics
+from tsd.results.records import DetectRecord, EvaluationRecord
 
 
 def measure_coco(job: Job, detections: list[dict] | None = None) -> EvaluationRecord:
@@ -33,8 +35,10 @@ def measure_coco(job: Job, detections: list[dict] | None = None) -> EvaluationRe
     Raises:
         LabelOrderError: An earlier version of this project made the detections, whose categories
             are wrong because files list them in another order than the declaration.
+        RecordError: The file of detections does not have as many as were written to it.
     """
     if detections is None:
+        require_all_detections(job.folder)
         _require_label_order(job)
     dataset = job.data
     of_val = (
@@ -83,10 +87,15 @@ def measure_openimages(job: Job, detections: list[dict] | None = None) -> Evalua
     Args:
         job: The job.
         detections: As in :func:`measure_coco`.
+
+    Raises:
+        RecordError: As there.
     """
     # Imported here, because it takes seconds to load torch, which COCO's metrics do without.
     from tsd.evaluation import openimages
 
+    if detections is None:
+        require_all_detections(job.folder)
     files = format_of(job.dataset).files
     names = ("val", "labels", "hierarchy", "verified")
     split = openimages.open_split(*(files[name] for name in names))

@@ -16,9 +16,9 @@ from tsd.experiments.data_formats import format_of
 from tsd.experiments.job import Job
 from tsd.experiments.metrics import EVALUATION_VERSION
 from tsd.experiments.milestones import iterations_of
+from tsd.results.possible_values import Metrics
 from tsd.results.records import (
     EvaluationRecord,
-    Metrics,
     Milestone,
     MilestonesRecord,
     TrainRecord,

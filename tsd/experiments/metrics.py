@@ -21,6 +21,7 @@ measured it.
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -77,6 +78,17 @@ class Metric:
     def is_resampled(self) -> bool:
         """Whether :mod:`tsd.evaluation.bootstrap` measures it over draws of the images too."""
         return self.function in (AVERAGE_PRECISION, COST_OF_ERRORS)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The lowest and the highest value that there can be, in the metric's unit.
+
+        A kind of error costs less than nothing where mending it makes a detection the duplicate of
+        another one. An evaluation in another unit than percent may measure any finite number.
+        """
+        if self.unit == "%":
+            return (-100.0 if self.function == COST_OF_ERRORS else 0.0), 100.0
+        return (-math.inf if self.step is Step.EVALUATE else 0.0), math.inf
 
 
 IOU_PERCENT = tuple(range(50, 100, 5))

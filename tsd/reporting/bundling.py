@@ -11,14 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from tsd import provenance
 from tsd.experiments.grid import Grid, possible
-from tsd.liveness import is_training
-from tsd.reporting.collect import collect_all, collect_folder
+from tsd.reporting.bundle_looks import hours_after_first_look
+from tsd.reporting.bundle_union import union
+from tsd.reporting.collect import collect_all, collect_folder, collect_job, results_at_own_length
 from tsd.reporting.image_noise import image_noise
-from tsd.reporting.selection import combined
 from tsd.reporting.wording import count
 from tsd.results.bundle_format import (
     BUNDLE_VERSION,
@@ -32,7 +31,6 @@ from tsd.results.bundle_merge import has_other_weights, plan_merge
 from tsd.results.bundle_read import unpack
 from tsd.results.bundle_write import Source, describe, require_suffix, write_bundle
 from tsd.results.collected import (
-    CollectedLength,
     CollectedRun,
     Results,
     ResultsError,
@@ -41,7 +39,7 @@ from tsd.results.collected import (
 )
 from tsd.results.data_check import DataCheck
 from tsd.results.ro_crate import crate_metadata
-from tsd.run_folder import RunFolder, read_json
+from tsd.run_folder import RunFolder
 
 
 def make_bundle(
@@ -49,7 +47,8 @@ def make_bundle(
 ) -> Manifest:
     """Write a bundle of what a grid has measured.
 
-    A training that goes on is left out. What it will have measured is not known yet.
+    A training that goes on is left out, since what it will have measured is not known yet, and so
+    is one that no report shows, since a file of it cannot be believed.
 
     Args:
         grid: The grid; of its trainings those are bundled that a report shows.
@@ -64,8 +63,10 @@ def make_bundle(
     sources: dict[str, Source] = {}
     for job in possible(grid.shown):
         folder = job.folder
-        if is_training(read_json(folder.status) or {}):
-            announce(f"{job.key} is being trained, and left out")
+        training = collect_job(job)
+        if training.state in (State.REFUSED, State.RUNNING):
+            reason = training.error or "it is being trained"
+            announce(f"{job.key} is left out: {reason}")
             continue
         if with_weights and has_other_weights(folder.path):
             raise BundleError(
@@ -165,15 +166,6 @@ def unbundle(bundles: Sequence[Path], results: Path, announce: Callable[[str], N
     return said
 
 
-NOT_DECLARED = frozenset(
-    {"generated", "commit", "dirty", "data", "runs", "image_noise", "lengths", "looks", "selection"}
-)
-"""Parts of collected results that may differ between two bundles of one grid.
-
-They are what was measured, and what was asked for.
-"""
-
-
 @contextmanager
 def _unpacked(bundles: Sequence[Path]) -> Iterator[list[Unpacked]]:
     with tempfile.TemporaryDirectory(prefix="tsd-bundle-") as aside:
@@ -197,7 +189,7 @@ class Bundled:
         results: Where their trainings are, once they are merged.
 
     Raises:
-        BundleError: They do not agree on what is declared.
+        BundleError: They do not agree on what is declared or measured.
     """
 
     def __init__(self, unpacked: Sequence[Unpacked], results: Path):
@@ -205,26 +197,28 @@ class Bundled:
         self.grid = unpacked[0].manifest.grid
         self.trainings = {key for one in unpacked for key in one.manifest.trainings}
         self.has_weights = all(one.manifest.has_weights for one in unpacked)
-        collected = [(one.origin, _collected(one)) for one in unpacked]
-        self._declared = collected[0][1]
-        for origin, other in collected[1:]:
-            self._declared = _combined(self._declared, other, f"{collected[0][0]} and {origin}")
+        self._are_several = len(unpacked) > 1
+        self._said = union([(one.origin, _collected(one)) for one in unpacked])
 
     def collect(self) -> Results:
         """Gather the results of the bundles' trainings from the folder that has them.
 
         Raises:
-            RecordError: A file of a training is malformed.
+            RecordError: The record of a data set's check is malformed.
         """
-        declared = self._declared
         generated = datetime.now(UTC).isoformat(timespec="seconds")
-        results = declared.model_copy(update={"generated": generated})
+        results = self._said.model_copy(update={"generated": generated})
         for name, run in results.runs.items():
             run.seeds = {seed: self._training(name, run, seed) for seed in run.seeds}
         for name, data in results.data.items():
             path = self._results / self.grid / "datasets" / f"{name}.json"
             data.check = DataCheck.read_current(path)
         results.image_noise = image_noise(results)
+        for length in results.lengths:
+            if length.grid == self.grid:
+                length.runs = results_at_own_length(results.figures, results.runs)
+        if self._are_several and results.looks is not None:
+            results.looks.hours = hours_after_first_look(results)
         return results
 
     def _training(self, name: str, run: CollectedRun, seed: int) -> Training:
@@ -233,6 +227,8 @@ class Bundled:
         key = f"{self.grid}/{name}/{run.digest}/seed{seed}"
         folder = RunFolder(self._results / key)
         if key not in self.trainings:
+            if run.seeds[seed].state is State.REFUSED:
+                return run.seeds[seed]
             return Training(state=State.NOT_RUN, folder=str(folder.path))
         return collect_folder(folder)
 
@@ -246,79 +242,3 @@ def _collected(one: Unpacked) -> Results:
             f"{one.origin}: {COLLECTED}: {said}; make the bundle anew with the same commit of the "
             "project as is used here"
         ) from None
-
-
-def _combined(first: Results, other: Results, origins: str) -> Results:
-    """What two bundles declare, which has to be the same but for which runs were asked for.
-
-    Raises:
-        BundleError: It is not; the message names the first key that differs.
-    """
-    for name in type(first).model_fields.keys() - NOT_DECLARED:
-        if _comparable(getattr(first, name)) != _comparable(getattr(other, name)):
-            raise BundleError(f"{origins}: nothing was changed, since {_otherwise(name)}")
-    for name in first.data.keys() & other.data.keys():
-        if _comparable(first.data[name].dataset) != _comparable(other.data[name].dataset):
-            raise BundleError(f"{origins}: nothing was changed, since {_otherwise(f'data {name}')}")
-    runs = {name: first.runs.get(name) or other.runs[name] for name in {**first.runs, **other.runs}}
-    for name in first.runs.keys() & other.runs.keys():
-        runs[name] = _combined_run(first.runs[name], other.runs[name], name, origins)
-    same_commit = (first.commit, first.dirty) == (other.commit, other.dirty)
-    return first.model_copy(
-        update={
-            "runs": runs,
-            "data": {**other.data, **first.data},
-            "commit": first.commit if same_commit else None,
-            "dirty": first.dirty and same_commit,
-            "lengths": _combined_lengths(first.lengths, other.lengths),
-            "looks": first.looks if first.looks == other.looks else None,
-            "selection": combined(first.selection, other.selection),
-        }
-    )
-
-
-def _combined_lengths(
-    first: list[CollectedLength], other: list[CollectedLength]
-) -> list[CollectedLength]:
-    """The results at each length, with the runs and seeds of both."""
-    found = {one.scale: one for one in other}
-    combined = []
-    for one in first:
-        added = found.pop(one.scale, one)
-        runs = {
-            name: {**added.runs.get(name, {}), **one.runs.get(name, {})}
-            for name in {**one.runs, **added.runs}
-        }
-        combined.append(one.model_copy(update={"runs": runs}))
-    return sorted([*combined, *found.values()], key=lambda one: one.ratio)
-
-
-def _combined_run(
-    first: CollectedRun, other: CollectedRun, name: str, origins: str
-) -> CollectedRun:
-    """A run as the bundle has it in which it was asked for, with the seeds of both."""
-    if None not in (first.digest, other.digest) and first.digest != other.digest:
-        raise BundleError(
-            f"{origins}: nothing was changed, since the run {name} is {first.digest} in the one "
-            f"and {other.digest} in the other: their declarations, data sets or versions differ"
-        )
-    if first.set != other.set or first.base != other.base:
-        raise BundleError(f"{origins}: nothing was changed, since {_otherwise(f'run {name}')}")
-    chosen = other if first.digest is None and other.digest is not None else first
-    seeds = dict(sorted({**first.seeds, **other.seeds}.items()))
-    return chosen.model_copy(update={"seeds": seeds})
-
-
-def _otherwise(what: str) -> str:
-    return f"the {what} is declared otherwise in the one than in the other"
-
-
-def _comparable(value: Any) -> Any:
-    """Declared content as plain data, less the folder of a data set, which is a machine's fact."""
-    if hasattr(value, "model_dump"):
-        return {key: each for key, each in value.model_dump(mode="json").items() if key != "root"}
-    if isinstance(value, list):
-        return [_comparable(each) for each in value]
-    if isinstance(value, dict):
-        return {key: _comparable(each) for key, each in value.items()}
-    return value

@@ -18,7 +18,7 @@ from tsd.experiments.load import config_name
 from tsd.experiments.metrics import METRICS
 from tsd.experiments.network import network_name
 from tsd.experiments.protocol_schema import Protocol
-from tsd.experiments.schema import Run
+from tsd.experiments.schema import Figure, Run
 from tsd.experiments.spending import errors_of_looks
 from tsd.liveness import is_training
 from tsd.reporting.image_noise import image_noise
@@ -39,8 +39,11 @@ from tsd.results.collected import (
     Training,
 )
 from tsd.results.data_check import DataCheck
-from tsd.results.records import read_records
-from tsd.run_folder import RunFolder, read_json
+from tsd.results.own_records import read_own_records
+from tsd.results.possible_values import Metrics
+from tsd.results.records import RecordError
+from tsd.results.status import read_status
+from tsd.run_folder import RunFolder
 
 
 def collect_all(grid: Grid) -> Results:
@@ -52,7 +55,7 @@ def collect_all(grid: Grid) -> Results:
         grid: The grid.
 
     Raises:
-        RecordError: A file of a training is malformed.
+        RecordError: The record of a data set's check is malformed.
     """
     shown = grid.shown
     results = collect(
@@ -74,7 +77,7 @@ def collect(grid: Grid, jobs: Iterable[Job], not_run: Collection[str] = ()) -> R
             without a job are left out, unless the scale does not have them, which a report says.
 
     Raises:
-        RecordError: A file of a training is malformed.
+        RecordError: The record of a data set's check is malformed.
     """
     head, dirty = provenance.commit()
     experiments, scale, ledger = grid.experiments, grid.scale, Ledger(grid)
@@ -155,13 +158,7 @@ def collect_lengths(grid: Grid, runs: Mapping[str, CollectedRun]) -> list[Collec
         grid: The grid that is reported.
         runs: What was collected of it.
     """
-    named = {
-        run
-        for figure in grid.experiments.figures.values()
-        if FIGURE_KINDS[figure.kind].gathers_lengths
-        for run in figure.runs
-    }
-    names = [name for name in runs if name in named and runs[name].is_shown]
+    names = _names_in_lengths(grid.experiments.figures.values(), runs)
     others = variants(grid.experiments, grid.scale)
     if not names or not others:
         return []
@@ -174,14 +171,6 @@ def collect_lengths(grid: Grid, runs: Mapping[str, CollectedRun]) -> list[Collec
             for name, job in jobs.items()
             if job.mistake is None
         }
-        evaluated = {
-            name: {
-                seed: training.metrics
-                for seed, training in seeds.items()
-                if training.state is State.EVALUATED
-            }
-            for name, seeds in trainings.items()
-        }
         words = [length_in_words(job.config) for job in jobs.values() if job.mistake is None]
         found.append(
             CollectedLength(
@@ -189,10 +178,49 @@ def collect_lengths(grid: Grid, runs: Mapping[str, CollectedRun]) -> list[Collec
                 grid=one.name,
                 ratio=scale.length / grid.scale.length,
                 trainings=listed_once(words),
-                runs={name: seeds for name, seeds in evaluated.items() if seeds},
+                runs=_evaluated(trainings),
             )
         )
     return found
+
+
+def results_at_own_length(
+    figures: Iterable[Figure], runs: Mapping[str, CollectedRun]
+) -> dict[str, dict[int, Metrics]]:
+    """The results of the runs in figures of gains over lengths, at the length of their own grid.
+
+    Args:
+        figures: The declared figures.
+        runs: The collected runs of the grid.
+
+    Returns:
+        Id of a run → seed → metrics, those left out that are not evaluated.
+    """
+    return _evaluated({name: runs[name].seeds for name in _names_in_lengths(figures, runs)})
+
+
+def _names_in_lengths(figures: Iterable[Figure], runs: Mapping[str, CollectedRun]) -> list[str]:
+    named = {
+        run
+        for figure in figures
+        if FIGURE_KINDS[figure.kind].gathers_lengths
+        for run in figure.runs
+    }
+    return [name for name in runs if name in named and runs[name].is_shown]
+
+
+def _evaluated(
+    trainings: Mapping[str, Mapping[int, Training]],
+) -> dict[str, dict[int, Metrics]]:
+    found = {
+        name: {
+            seed: training.metrics
+            for seed, training in seeds.items()
+            if training.state is State.EVALUATED
+        }
+        for name, seeds in trainings.items()
+    }
+    return {name: seeds for name, seeds in found.items() if seeds}
 
 
 def seeds_found(job: Job) -> dict[int, Training]:
@@ -201,8 +229,8 @@ def seeds_found(job: Job) -> dict[int, Training]:
     Args:
         job: A training of the run; it is compiled.
     """
-    folders = job.folder.path.parent.glob("seed*")
-    seeds = sorted(int(path.name.removeprefix("seed")) for path in folders)
+    names = [path.name.removeprefix("seed") for path in job.folder.path.parent.glob("seed*")]
+    seeds = sorted(int(name) for name in names if name.isdecimal())  # and no "seed0.old"
     return {seed: collect_job(replace(job, seed=seed)) for seed in seeds}
 
 
@@ -287,11 +315,13 @@ def collect_job(job: Job) -> Training:
 def collect_folder(folder: RunFolder) -> Training:
     """State, metrics and provenance of the training that a folder holds.
 
-    Raises:
-        RecordError: A file of the training is malformed.
+    Where a file of it cannot be believed, the training is refused with the reason, and the other
+    trainings are reported nevertheless.
     """
-    status = read_json(folder.status) or {}
-    records = read_records(folder)
+    try:
+        status, records = read_status(folder), read_own_records(folder)
+    except RecordError as error:
+        return Training(state=State.REFUSED, folder=str(folder.path), error=str(error))
     state = job_state(status, evaluated=records.evaluation is not None)
     return Training(
         state=state,

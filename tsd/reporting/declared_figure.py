@@ -1,6 +1,7 @@
 """From a declared figure to its files: the picture of its kind, under a title, with a caption."""
 
 import re
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from pkgutil import resolve_name
@@ -12,15 +13,19 @@ from tsd.experiments import schema
 from tsd.experiments.figure_kinds import FIGURE_KINDS, extractions
 from tsd.reporting.cells import run_state
 from tsd.reporting.comparability import data_remark, networks_text, shown_runs
-from tsd.reporting.drawing import INK, Drawing, word
+from tsd.reporting.drawing import INK, Drawing, message_picture, word
 from tsd.reporting.object_counts import object_remarks
 from tsd.reporting.summary import scale_caveat
 from tsd.reporting.svg_rasters import with_light_rasters
 from tsd.reporting.wording import commit_text, moment
 from tsd.results.collected import Results
+from tsd.results.records import RecordError
 from tsd.run_folder import write_text
 
 DPI = 160
+
+MESSAGE_WIDTH = 90
+"""Letters in a line of a picture that says why nothing is drawn."""
 
 
 def draw_declared(collected: Path, figure_id: str, out: Path) -> None:
@@ -35,7 +40,6 @@ def draw_declared(collected: Path, figure_id: str, out: Path) -> None:
     Raises:
         KeyError: There is no such figure, or no such kind of figures.
         ResultsError: The results cannot be read.
-        RecordError: A file that was extracted for the figure cannot be read.
     """
     results = Results.read(collected)
     draw_declared_of(results, results.figure(figure_id), out)
@@ -53,7 +57,11 @@ def draw_declared_of(results: Results, declared: schema.Figure, out: Path) -> No
     draw: Callable[[Results, schema.Figure], Drawing] = resolve_name(
         FIGURE_KINDS[declared.kind].draw
     )
-    drawing = draw(results, declared)
+    try:
+        drawing = draw(results, declared)
+    except RecordError as error:  # which is the matter of this figure alone
+        text = textwrap.fill(str(error), MESSAGE_WIDTH)
+        drawing = Drawing(message_picture(text), [f"It is not drawn: {error}."], {}, told=[])
     title_lines = [declared.title, ", ".join([f"grid {results.name}", *drawing.told])]
     drawing.picture.suptitle(
         "\n".join(title_lines), x=0.01, ha="left", fontsize=10.5, color=INK, parse_math=False

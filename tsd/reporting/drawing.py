@@ -11,15 +11,15 @@ from matplotlib.figure import Figure
 from tsd.reporting.cells import run_state
 from tsd.reporting.wording import WORDS
 from tsd.results.collected import Results, State
-from tsd.results.extracts import ExampleObject
-from tsd.results.records import Record
+from tsd.results.extracts import ExampleObject, TrainingExtract
+from tsd.results.own_records import require_own
 from tsd.run_folder import RunFolder
 
 OURS, PAPERS, INK, SOFT, RULES = "#0072b2", "#d55e00", "#22262b", "#5b636b", "#e4e7ea"
 """Okabe and Ito's blue and vermilion, and greys. Colours alone tell nothing apart: shapes, dashes
 and hatches do it too."""
 
-Extract = TypeVar("Extract", bound=Record)
+Extract = TypeVar("Extract", bound=TrainingExtract)
 Example = TypeVar("Example", bound=ExampleObject)
 
 
@@ -67,17 +67,19 @@ def extracted(
 
     Returns:
         The first seed that has such a file, and the content of the file; None where no seed has
-        one.
+        one. A training that is refused is passed over.
 
     Raises:
-        RecordError: The file is malformed.
+        RecordError: The file is malformed, or shows the network of another training.
     """
     seeds = results.runs[run].seeds if run in results.runs else {}
     for seed, training in sorted(seeds.items()):
-        if training.folder is None:
+        if training.folder is None or training.state is State.REFUSED:
             continue
-        content = extract.read(RunFolder(Path(training.folder)).extracted(kind))
+        path = RunFolder(Path(training.folder)).extracted(kind)
+        content = extract.read(path)
         if content is not None:
+            require_own(path, content.key)
             return seed, content
     return None
 

@@ -49,7 +49,7 @@ from tsd.reporting.gain_intervals import GainIntervals
 from tsd.reporting.gains_figure import draw_gains_of
 from tsd.reporting.provenance_file import reproduce_command
 from tsd.reporting.sample_sheet import draw_samples
-from tsd.results.collected import Results, State
+from tsd.results.collected import EXPLAINED, Results, State
 
 PAGE, MARKDOWN = "index.html", "report.md"
 """Names of the pages."""
@@ -194,6 +194,7 @@ def _environment() -> jinja2.Environment:
         per_class=per_class,
         reproduce_command=reproduce_command,
         selection=selection,
+        EXPLAINED=EXPLAINED,
         State=State,
         table_view=table_view,
         tables=tables,

@@ -14,7 +14,7 @@ from tsd.reporting.intervals import ERROR
 from tsd.reporting.training_hours import Prices, measured_price
 from tsd.reporting.verdicts import Outcome, Verdict
 from tsd.reporting.verdicts_by_look import judge_by_look
-from tsd.results.collected import CollectedLooks, State
+from tsd.results.collected import EXPLAINED, CollectedLooks, State
 
 
 def take_look(grid: Grid, before: Sequence[Look], costs: Costs | None) -> Look:
@@ -29,8 +29,8 @@ def take_look(grid: Grid, before: Sequence[Look], costs: Costs | None) -> Look:
         What the look found.
 
     Raises:
-        DeclarationError: A training of this look is not evaluated.
-        RecordError: A file of a training is malformed.
+        DeclarationError: A training of this look is not evaluated, or is refused.
+        RecordError: The record of a training is malformed that its costs follow from.
     """
     seeds = grid.scale.looks
     number, errors = len(before) + 1, errors_of_looks(seeds, ERROR)
@@ -38,6 +38,7 @@ def take_look(grid: Grid, before: Sequence[Look], costs: Costs | None) -> Look:
     results = collect(grid, jobs)
     missing = [
         f"{name} with seed {seed}"
+        + (f" ({training.state}: {training.error})" if training.state in EXPLAINED else "")
         for name, run in results.runs.items()
         for seed, training in run.seeds.items()
         if training.state is not State.EVALUATED

@@ -114,7 +114,7 @@ def published_prices(report: Path) -> dict[tuple[str, str], Price]:
         return {}
     found = {}
     for name, run in results.runs.items():
-        prices = [price for one in run.seeds.values() if (price := _price(one.train))]
+        prices = [price for one in run.seeds.values() if (price := price_of(one.train))]
         price = _middle(prices, Source.PUBLISHED)
         if run.digest is not None and price is not None:
             found[name, run.digest] = price
@@ -127,10 +127,15 @@ def measured_price(job: Job) -> Price | None:
     Args:
         job: The training; it is compiled.
     """
-    return _price(TrainRecord.read(job.folder.trained) or TrainRecord.read(job.folder.train))
+    return price_of(TrainRecord.read(job.folder.trained) or TrainRecord.read(job.folder.train))
 
 
-def _price(record: TrainRecord | None) -> Price | None:
+def price_of(record: TrainRecord | None) -> Price | None:
+    """What a training took, by its record; None where there is none.
+
+    Args:
+        record: The record of a training that has ended.
+    """
     if record is None:
         return None
     seconds = record.seconds_last_attempt if record.seconds is None else record.seconds
@@ -142,7 +147,7 @@ def _price(record: TrainRecord | None) -> Price | None:
 def _other_seeds(job: Job) -> list[Price]:
     """What the trainings of the same run took that there are, of whatever seeds."""
     files = sorted(job.folder.path.parent.glob(f"seed*/{job.folder.trained.name}"))
-    return [price for file in files if (price := _price(TrainRecord.read(file))) is not None]
+    return [price for file in files if (price := price_of(TrainRecord.read(file))) is not None]
 
 
 def _middle(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from tsd.experiments.metrics import Metric
 from tsd.experiments.schema import Row
 from tsd.reporting.cells import Cell, FilledRow
-from tsd.results.collected import CollectedRun, State
+from tsd.results.collected import EXPLAINED, CollectedRun, State
 
 NOTHING = "—"
 WORDS = {State.MISSING: "n/a", State.NOT_DECLARED: "literature"}
@@ -17,6 +17,8 @@ SPREAD = (
 )
 LEGEND = {
     State.PARTIAL: "k of n seeds: the mean is over those seeds that are evaluated",
+    State.REFUSED: "refused: a file of the training cannot be believed, for the reason that is "
+    "given here",
     State.FAILED: "failed: the training or its evaluation ended with an error, which is given here",
     State.INTERRUPTED: "interrupted: the training stopped before its end and can go on",
     State.RUNNING: "running: the training has not ended yet",
@@ -116,15 +118,15 @@ def legend(rows: Iterable[FilledRow]) -> list[str]:
 
 
 def failures(run: CollectedRun | None) -> list[str]:
-    """Say why a run cannot be made, or why each of its failed seeds failed, in a line each."""
+    """Say why a run cannot be made, or why seeds of it failed or are refused, in a line each."""
     if run is None:
         return []
     if run.mistake is not None:
         return [f"cannot be made: {first_line(run.mistake)}"]
     return [
-        f"seed {seed} failed: {first_line(training.error)}"
+        f"seed {seed} {training.state}: {first_line(training.error)}"
         for seed, training in run.seeds.items()
-        if training.state is State.FAILED
+        if training.state in EXPLAINED
     ]
 
 

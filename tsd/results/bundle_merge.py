@@ -97,7 +97,7 @@ def _plan_check(plan: Plan, source: Path, target: Path) -> None:
     """Plan for the record of a data set's check: one folder has one."""
     if not target.exists():
         plan.copies.append((source, target))
-    elif _counted(source) != _counted(target):
+    elif _counted(source) != _counted(target) or _has_other_images(source, target):
         plan.conflicts.append(f"{target}: the data set of the same name has another content")
 
 
@@ -112,6 +112,19 @@ def _counted(path: Path) -> Any:
         {key: split.get(key) for key in ("images", "annotations", "fates", "per_class", "sizes")}
         for split in splits
     ]
+
+
+def _has_other_images(source: Path, target: Path) -> bool:
+    """Whether the checks found other images in a split; embedded data are made on each machine."""
+    contents: list[dict[str, Any]] = []
+    for path in (source, target):
+        content = _object(path)
+        pixels = content.get("pixels")
+        if not isinstance(pixels, dict) or (content.get("dataset") or {}).get("embedded"):
+            return False
+        contents.append({split: found.get("content") for split, found in pixels.items() if found})
+    one, two = contents
+    return any(one[split] != two[split] for split in one.keys() & two.keys())
 
 
 def _plan_training(plan: Plan, source: Path, target: Path) -> None:

@@ -22,10 +22,10 @@ from tsd.experiments.protocol_schema import Decision
 from tsd.experiments.schema import Figure, Source, Table
 from tsd.results.data_check import DataCheck
 from tsd.results.image_noise import ImageNoise
+from tsd.results.possible_values import Metrics
 from tsd.results.records import (
     DetectRecord,
     LatencyRecord,
-    Metrics,
     MilestonesRecord,
     TrackingRecord,
     TrainRecord,
@@ -50,6 +50,7 @@ class State(StrEnum):
     """How far a training, or the value of a cell, has come."""
 
     EVALUATED = "evaluated"
+    REFUSED = "refused"
     PARTIAL = "partial"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
@@ -66,8 +67,18 @@ class State(StrEnum):
     NOT_COLLECTED = "not collected"
 
 
-UNFINISHED = (State.FAILED, State.INTERRUPTED, State.RUNNING, State.TRAINED, State.NOT_RUN)
+UNFINISHED = (
+    State.REFUSED,
+    State.FAILED,
+    State.INTERRUPTED,
+    State.RUNNING,
+    State.TRAINED,
+    State.NOT_RUN,
+)
 """States of a training without results; the one a reader has to know of first comes first."""
+
+EXPLAINED = (State.REFUSED, State.FAILED)
+"""States of a training in which its ``error`` tells a reader why there are no results."""
 
 
 class _Part(BaseModel):
@@ -82,6 +93,9 @@ class Training(_Part):
 
     ``files`` says which of the files are there that lead from a number back to what made it: what
     the file holds → its path in the folder (:attr:`tsd.run_folder.RunFolder.trail`).
+
+    ``error`` says why the last step failed, or, of a training that is refused, which of its files
+    cannot be believed, and what to do.
 
     ``iteration`` and ``max_iterations`` say how far it came, ``seconds_left`` how long it may take
     while it runs. ``scheduler_job`` is the id of its SLURM job. ``metrics`` is empty until the

@@ -18,6 +18,12 @@ class _Extract(Record):
     model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True)
 
 
+class TrainingExtract(_Extract):
+    """Base of the whole files; ``key`` is that of the training whose network they show."""
+
+    key: str
+
+
 class LabelledBox(_Extract):
     """An object on an image: its box and the name of its class."""
 
@@ -55,14 +61,13 @@ class SensitivityMaps(ExampleObject):
     localization: list[list[float]]
 
 
-class SensitivityExtract(_Extract):
+class SensitivityExtract(TrainingExtract):
     """``sensitivity.json``: the maps of a few objects.
 
-    ``key`` is that of the training. ``margin`` is the room that the positions have around an
-    object's box, on each side, over the box's width and height.
+    ``margin`` is the room that the positions have around an object's box, on each side, over the
+    box's width and height.
     """
 
-    key: str
     margin: float
     instances: list[SensitivityMaps]
 
@@ -106,14 +111,13 @@ class ImageProposals(ExampleObject):
     detections: list[Detection]
 
 
-class ProposalsExtract(_Extract):
-    """``proposals.json``: a few images; ``key`` is that of the training.
+class ProposalsExtract(TrainingExtract):
+    """``proposals.json``: a few images.
 
     ``resting_offset`` (x, y), in proportion to P, was subtracted from the offsets, because with it
     the network reads a bin around its centre.
     """
 
-    key: str
     images: list[ImageProposals]
     resting_offset: Point = (0.0, 0.0)
 
@@ -159,17 +163,15 @@ class LossCurve(_Extract):
     values: list[float]
 
 
-class SiblingsExtract(_Extract):
+class SiblingsExtract(TrainingExtract):
     """``siblings.json``: both heads at each milestone of a training and at its end.
 
-    ``key`` is that of the training, and ``images`` the number of images whose proposals were looked
-    at. ``m_c`` and ``m_r`` are the margins of ``m_cls`` and ``m_loc``. ``asks_for_score`` and
+    ``images`` is the number of images whose proposals were looked at. ``m_c`` and ``m_r`` are the margins of ``m_cls`` and ``m_loc``. ``asks_for_score`` and
     ``asks_for_iou`` say whether the training had these terms, in which case the margins are those
     of the training. Both are None in files that were written before margins followed the training;
     such a file has one ``margin``.
     """
 
-    key: str
     m_c: float = Field(validation_alias=AliasChoices("m_c", "margin"))
     m_r: float = Field(validation_alias=AliasChoices("m_r", "margin"))
     asks_for_score: bool | None = None

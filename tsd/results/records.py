@@ -8,19 +8,17 @@ so that no number can reach one of them and miss another.
 import csv
 import io
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tsd.experiments.metrics import EVALUATION_VERSION, METRICS
+from tsd.results.possible_values import Amount, Count, Metrics, Percentages, PossibleMetrics
 from tsd.run_folder import RunFolder, write_json
-
-Metrics = dict[str, float | None]
-"""Id of a metric → value in the metric's unit; None where there was nothing to measure."""
 
 
 class RecordError(ValueError):
-    """A record's file cannot be read; the message names the file, the key and a remedy."""
+    """A record's file cannot be used; the message names the file, what is wrong and a remedy."""
 
 
 class Record(BaseModel):
@@ -33,18 +31,25 @@ class Record(BaseModel):
         """Read a record; None where there is no such file.
 
         Raises:
-            RecordError: The file is not JSON, or lacks a key.
+            RecordError: The file cannot be opened, is not JSON, lacks a key, or has a value that
+                the key cannot have.
         """
         try:
             return cls.model_validate_json(path.read_bytes())
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise RecordError(f"{path}: cannot be read: {error.strerror}") from None
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(map(str, first["loc"])) or "the whole"
-            raise RecordError(
-                f"{path}: key {key}: {first['msg']}; delete the file to have it made anew"
-            ) from None
+            said = first["msg"].removeprefix("Value error, ")
+            raise RecordError(f"{path}: key {key}: {said}; {cls.remedy(path)}") from None
+
+    @classmethod
+    def remedy(cls, path: Path) -> str:
+        """Say what to do about a malformed file."""
+        return "delete the file to have it made anew"
 
     def write(self, path: Path) -> None:
         """Write the record so that a reader sees the old one or the new one, never half of it."""
@@ -78,23 +83,23 @@ class TrainRecord(Record):
     key: str
     run: str
     digest: str
-    seed: int
-    iterations: int
-    attempts: int
-    seconds_last_attempt: float
-    seconds: float | None = None
-    throughput: float | None = Field(None, description="images a second in the last attempt")
-    peak_memory_mib: float | None = None
-    parameters: int = Field(description="of the network that inference uses")
+    seed: Count
+    iterations: Count
+    attempts: Count
+    seconds_last_attempt: Amount
+    seconds: Amount | None = None
+    throughput: Amount | None = Field(None, description="images a second in the last attempt")
+    peak_memory_mib: Amount | None = None
+    parameters: Count = Field(description="of the network that inference uses")
     model_version: int
     commit: str | None
     dirty: bool | None
     versions: dict[str, str]
     machine: str
     device: str
-    threads: int
-    processes: int = 1
-    batch: int | None = None
+    threads: Count
+    processes: Count = 1
+    batch: Count | None = None
     weights_sha256: str | None = Field(None, description="sum of the file of weights")
     classes: list[str] | None = Field(None, description="in the order of the network's labels")
     taken_from: TakenWeights | None = None
@@ -115,9 +120,9 @@ class DetectRecord(Record):
     """``detect.json``: an inference on the val split; ``classes`` as in :class:`TrainRecord`."""
 
     key: str
-    images: int
-    detections: int
-    seconds_per_image: float
+    images: Count
+    detections: Count
+    seconds_per_image: Amount
     device: str
     classes: list[str] | None = None
 
@@ -130,8 +135,8 @@ class EvaluationRecord(Record):
 
     key: str
     version: int = 0
-    metrics: Metrics
-    per_class: dict[str, float | None]
+    metrics: PossibleMetrics
+    per_class: Percentages
 
     @property
     def is_current(self) -> bool:
@@ -153,9 +158,9 @@ class Milestone(Record):
     yet, and a training that had ended there would have come out better.
     """
 
-    iteration: int
-    learning_rate: float | None
-    metrics: Metrics
+    iteration: Count
+    learning_rate: Amount | None
+    metrics: PossibleMetrics
 
 
 class MilestonesRecord(Record):
@@ -168,7 +173,7 @@ class MilestonesRecord(Record):
 
     key: str
     version: int
-    iterations: int
+    iterations: Count
     milestones: list[Milestone]
     missing: str | None
 
@@ -182,18 +187,30 @@ class LatencyRecord(Record):
     """``latency.json``: the time of one image through the trained network, and on what."""
 
     key: str
-    median_ms: float
-    p10_ms: float
-    p90_ms: float
-    calls: int
-    images: int
+    median_ms: Amount
+    p10_ms: Amount
+    p90_ms: Amount
+    calls: Count
+    images: Count
     device: str
-    threads: int
+    threads: Count
 
     @property
     def metrics(self) -> Metrics:
         """The runtime is the median."""
         return {"runtime": self.median_ms}
+
+
+class CardRecord(Record):
+    """``card.json``, as far as it is read again: whose it is, and what its process knew."""
+
+    key: str
+    tags: dict[str, Any] = {}
+
+    @classmethod
+    def remedy(cls, path: Path) -> str:
+        """Say what to do: only the process that trains knows all that stands there."""
+        return "delete the file to have it made anew without what only the training knew"
 
 
 class TrackingRecord(Record):
@@ -257,7 +274,9 @@ class Records(Record):
 def read_records(folder: RunFolder) -> Records:
     """Read what the steps of a training have measured so far.
 
-    An evaluation whose values had another meaning counts as not made.
+    An evaluation whose values had another meaning counts as not made. Snakemake deletes
+    ``train.json`` before it runs its rule again, and in the meantime ``trained.json`` says the same
+    (:mod:`tsd.training.finished`).
 
     Raises:
         RecordError: A file is malformed.
@@ -265,7 +284,7 @@ def read_records(folder: RunFolder) -> Records:
     evaluation = EvaluationRecord.read(folder.metrics)
     milestones = MilestonesRecord.read(folder.milestones)
     return Records(
-        train=TrainRecord.read(folder.train),
+        train=TrainRecord.read(folder.train) or TrainRecord.read(folder.trained),
         detect=DetectRecord.read(folder.detect),
         evaluation=evaluation if evaluation and evaluation.is_current else None,
         milestones=milestones if milestones and milestones.is_current else None,

@@ -16,7 +16,8 @@ from mmengine.dist import all_gather_object, all_reduce, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from tsd.run_folder import RunFolder, read_json, update_status, write_text
+from tsd.results.status import read_status
+from tsd.run_folder import RunFolder, update_status, write_text
 from tsd.training.batch_boxes import Examination, ImageBoxes, boxes_of, examine
 from tsd.training.course_measures import CourseMeasures
 
@@ -78,9 +79,10 @@ class EventLogHook(Hook):
             lines = self._folder.events.read_text(encoding="utf-8").splitlines()
             kept = [f"{line}\n" for line in lines if _step(line) <= runner.iter]
             write_text(self._folder.events, "".join(kept))
-        status = read_json(self._folder.status) or {}
-        # Unknown where earlier attempts did not write theirs down.
-        self._seconds_before = status.get("seconds") if status.get("attempts", 1) > 1 else 0.0
+        status = read_status(self._folder)
+        # Unknown where earlier attempts did not write theirs down, or it was lost.
+        is_first = status.get("attempts", 1) == 1 and not runner.iter
+        self._seconds_before = 0.0 if is_first else status.get("seconds")
         update_status(self._folder, iteration=runner.iter, max_iterations=runner.max_iters)
         if runner.iter:
             self._announce(f"resumes at iteration {runner.iter} of {runner.max_iters}")

@@ -16,7 +16,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from tsd.liveness import SILENCE, is_training, this_process
-from tsd.run_folder import RunFolder, read_json
+from tsd.results.status import read_status
+from tsd.run_folder import RunFolder
 
 SECONDS_TO_WAIT = 60
 """So long a lock may outlive its training, whose loader's workers hold it too until they notice."""
@@ -61,7 +62,7 @@ def _take(lock: FileLock, folder: RunFolder) -> None:
     """Take the lock of a folder once nobody else trains there."""
     deadline = time.monotonic() + SECONDS_TO_WAIT
     while True:
-        status = read_json(folder.status) or {}
+        status = read_status(folder)
         if not _trains_elsewhere(status):
             with contextlib.suppress(Timeout):
                 lock.acquire(timeout=0)

@@ -23,7 +23,8 @@ from tsd.experiments.job import Job
 from tsd.experiments.schedule import check_schedule
 from tsd.liveness import named_workflow, this_process
 from tsd.results.records import TrainRecord
-from tsd.run_folder import read_json, update_status, write_json
+from tsd.results.status import read_status
+from tsd.run_folder import update_status, write_json
 from tsd.training.build import inference_parameters, runtime_config
 from tsd.training.checkpoint_hook import CheckpointHook, checkpoints, newest_sound_checkpoint
 from tsd.training.computation import prepare_for_computation, require_possible
@@ -79,7 +80,7 @@ def _train(
 ) -> None:
     folder = job.folder
     started = time.time()
-    attempts = (read_json(folder.status) or {}).get("attempts", 0) + 1
+    attempts = read_status(folder).get("attempts", 0) + 1
     earlier: TrainRecord | None = None
     choice: list[Any] = [False, None]
     if is_main_process():
@@ -134,7 +135,7 @@ def _train(
 def _confirm(job: Job, announce: Callable[[str], None]) -> None:
     """Say that a training has ended, and complete what a process that was killed did not write."""
     keep_record(job)
-    if (read_json(job.folder.status) or {}).get("state") in ("running", "interrupted"):
+    if read_status(job.folder).get("state") in ("running", "interrupted"):
         update_status(job.folder, state="done", seconds_left=0)
     announce(f"was trained before, as {job.folder.train} says: there is nothing to train")
 
@@ -193,7 +194,7 @@ def _record(
     """What is to be known of a training that has just ended."""
     folder = job.folder
     head, dirty = provenance.commit()
-    status = read_json(folder.status)
+    status = read_status(folder)
     return TrainRecord(
         key=job.key,
         run=job.run.id,
