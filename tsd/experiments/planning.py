@@ -24,6 +24,47 @@ def impossible(jobs: Iterable[Job]) -> list[str]:
     return [f"{_named(names)} cannot be made: {reason}" for reason, names in runs.items()]
 
 
+def absent_runs(grid: Grid, targets: Iterable[str] | None = None) -> dict[str, str]:
+    """Find the runs that are asked for although they do not exist at the scale, and the reasons.
+
+    A run that comes with a table or a figure, of which other runs do exist, is not among them: its
+    row says that it is not at this scale. Nor is a run that is left out for the sake of its data,
+    of which :func:`about_other_data` tells.
+
+    Args:
+        grid: The grid.
+        targets: Ids of the tables, figures and runs that are asked for; by default those of the
+            grid, of which none is asked for by its name where all are.
+
+    Returns:
+        Id of each run → why it does not exist.
+    """
+    experiments = grid.experiments
+    found: dict[str, str] = {}
+    for target in (grid.only or ()) if targets is None else targets:
+        runs = [experiments.run(name) for name in experiments.runs_for(target)]
+        if target in experiments.runs or not any(map(grid.has, runs)):
+            reasons = {run.id: grid.why_absent(run) for run in runs if grid.has_data(run)}
+            found |= {name: reason for name, reason in reasons.items() if reason is not None}
+    return found
+
+
+def absent(grid: Grid, targets: Iterable[str] | None = None) -> list[str]:
+    """Say which runs are asked for although they do not exist at the scale, and why.
+
+    Args:
+        grid: The grid.
+        targets: As :func:`absent_runs` takes them.
+
+    Returns:
+        One text for each reason; empty if there are no such runs.
+    """
+    runs: dict[str, list[str]] = {}
+    for name, reason in absent_runs(grid, targets).items():
+        runs.setdefault(reason, []).append(name)
+    return [f"{_named(names)} cannot be made: {reason}" for reason, names in runs.items()]
+
+
 def unused_weights(grid: Grid, jobs: Sequence[Job]) -> list[str]:
     """Say which pretrained weights of the data sets are for backbones that no training has.
 
