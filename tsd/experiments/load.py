@@ -27,6 +27,7 @@ from tsd.experiments.reading import (
 )
 from tsd.experiments.scale_schema import Scale, combined_bases, combined_length
 from tsd.experiments.schema import Backbone, Figure, Run, Source, Table
+from tsd.experiments.target_names import check_target_names
 
 CONFIG_FOLDER = Path(__file__).parent.parent / "configs"
 
@@ -138,6 +139,7 @@ def load_experiments(folder: Path) -> Experiments:
         decisions=_many_per_file(sorted(folder.glob("decisions.yaml")), Decision, "decision"),
         sources=_many_per_file(sorted(folder.glob("sources.yaml")), Source, "source"),
     )
+    check_target_names(experiments.tables, experiments.figures, runs)
     for run in runs.values():
         _check_run(run, experiments)
     for table in experiments.tables.values():
