@@ -185,6 +185,8 @@ def test_yaml_is_data_and_faults_in_it_are_named(folder, text, message):
         ({"only": "tabel1,r50"}, "setting only: unknown name 'tabel1'; did you mean 'table1'"),
         ({"seeds": "0,1,2"}, "setting seeds: '0,1,2' is not how many: 3 means"),
         ({"seeds": 0}, "setting seeds: '0' is not how many"),
+        ({"seeds": 100000}, "setting seeds: 100000 is more than 1000, which is the most"),
+        ({"seeds": "9" * 5000}, "is more than 1000, which is the most"),
     ],
 )
 def test_settings_of_the_workflow_are_checked(settings, message):

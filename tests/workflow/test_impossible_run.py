@@ -90,6 +90,13 @@ def test_a_run_whose_backbone_nothing_stands_for_is_told_and_nothing_is_made(pro
     assert "Traceback" not in output
 
 
+def test_a_misspelt_target_is_told_with_the_nearest(project):
+    (project / "notes").touch()
+    output = snakemake(project, "table22", settings=["only=all"], fails=True)
+    assert "there is no target 'table22'; did you mean 'table2'?" in output
+    assert "there is no target" not in snakemake(project, "notes")
+
+
 def test_the_mended_run_is_trained_alone(project):
     change_yaml(project / "experiments/runs/broken.yaml", lambda runs: runs[0].update(set={}))
     planned = dry_run(project, "only=all")

@@ -1,5 +1,6 @@
 """What somebody who asks for trainings has to know of them before any is made."""
 
+import difflib
 from collections.abc import Iterable, Sequence
 
 from tsd.experiments.grid import Grid, possible
@@ -97,6 +98,27 @@ def lacking_weights(grid: Grid) -> str | None:
         f"scale {grid.scale.id} trains nothing and needs files of weights: name them by "
         "`--config checkpoint=released_r50=FILE` and the like (docs/authors-weights.md)"
     )
+
+
+def unknown_target(grid: Grid, name: str) -> str:
+    """Say of a name that is no target of the workflow what may have been meant.
+
+    Args:
+        grid: The grid.
+        name: What the user has asked Snakemake for.
+    """
+    experiments = grid.experiments
+    claims = [claim.id for claim in grid.claims]
+    for noun, names in (("run", experiments.runs), ("claim", claims)):
+        if name in names:
+            return (
+                f"{name!r} is a {noun}, and no target of the workflow: ask for it by "
+                f"`snakemake --config only={name}`"
+            )
+    targets = [*experiments.tables, *experiments.figures]
+    near = difflib.get_close_matches(name, [*targets, *experiments.runs, *claims], n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"of tables and figures: {', '.join(targets)}"
+    return f"there is no target {name!r}; {hint}"
 
 
 def about_other_data(grid: Grid) -> list[str]:

@@ -42,6 +42,7 @@ RULES = frozenset(
         "track_milestones",
         "track_summaries",
         "train",
+        "unknown_target",
     }
 )
 """Names of the workflow's own rules, beside which a table or figure would be a rule too."""

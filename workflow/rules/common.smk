@@ -40,6 +40,7 @@ from tsd.experiments.planning import (
     absent,
     impossible,
     lacking_weights,
+    unknown_target,
     unused_weights,
 )
 from tsd.data.version import GENERATOR_VERSION
@@ -181,6 +182,13 @@ def files_of_target(wildcards):
         *checks_behind(possible(grid.jobs_for(wildcards.target))),
         *looks,
     ]
+
+
+def what_may_be_meant(wildcards):
+    """Nothing, for a file that is there; else no target has this name, and the nearest is told."""
+    if not Path(wildcards.asked).exists():
+        raise WorkflowError(unknown_target(GRID, wildcards.asked))
+    return []
 
 
 def sum_of(files):
