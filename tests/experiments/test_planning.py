@@ -128,7 +128,7 @@ def test_what_cannot_be_made_has_no_price_and_is_told_below_the_others(folder):
             "'r50' is a run, and no target of the workflow: ask for it by `snakemake --config o",
         ),
         ("pc_ap", "'pc_ap' is a claim, and no target of the workflow: ask for it by `snakemake"),
-        ("qqqqqqqq", "there is no target 'qqqqqqqq'; of tables and figures: errors, released, t"),
+        ("qqqqqqqq", "there is no target 'qqqqqqqq'; of tables and figures: errors, "),
     ],
 )
 def test_of_an_unknown_target_is_told_what_may_be_meant(folder, name, said):

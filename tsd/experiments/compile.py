@@ -214,7 +214,6 @@ def apply_differences(content: dict[str, Any], differences: Differences, place: 
             that no training can have.
     """
     for path, value in differences.items():
-        require_in_range(value, path, f"{place}: key set: path ")
         *parents, last = path.split(".")
         targets: list[Any] = [content]
         for depth, part in enumerate(parents):
@@ -248,6 +247,7 @@ def _replacement(old: Any, new: Any, path: str, place: str) -> Any:
     mismatch = first_mismatch(old, new, path)
     if mismatch is not None:
         raise DeclarationError(f"{place}: key set: path {mismatch.path!r}: {mismatch}")
+    require_in_range(new, path, f"{place}: key set: path ")
     # YAML has no tuples, and mmcv insists on them for sizes.
     if isinstance(old, tuple) and isinstance(new, list):
         new = tuple(new)

@@ -44,8 +44,8 @@ def open_grid(settings: Mapping[str, Any], results: Path = Path("results")) -> G
             most ``MOST_SEEDS``, or ``auto`` for as many as the claims need
             (:mod:`tsd.experiments.looks`), the scale's own by default; ``protocol``, id of a
             declared protocol or a YAML file, the scale's own by default; ``checkpoint``, files of
-            weights, as :func:`tsd.experiments.checkpoints.given_checkpoints` reads them; ``experiments``,
-            folder of the declarations.
+            weights, as :func:`tsd.experiments.checkpoints.given_checkpoints` reads them;
+            ``experiments``, folder of the declarations.
         results: Folder of the results.
 
     Raises:
