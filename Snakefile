@@ -43,10 +43,10 @@ rule all:
 onstart:
     tell_of_missing_data()
     asked_for = [job for jobs in ASKED_FOR.values() for job in jobs]
-    if asked_for and not possible(asked_for):
-        raise WorkflowError("Nothing that is asked for can be made; see above why.")
     for text in [*about_other_data(GRID), *unused_weights(GRID, asked_for)]:
         print(text, file=sys.stderr, flush=True)
+    if BEHIND_TARGETS and not possible(asked_for):
+        raise WorkflowError("Nothing that is asked for can be made; see above why.")
     try:
         if (
             SITE and workflow.executor_settings

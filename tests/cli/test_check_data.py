@@ -36,10 +36,10 @@ def open_images(tmp_path):
 
 def test_a_coco_data_set_is_counted(check, tiny_data, capsys):
     declared = yaml.safe_load(Path("experiments/datasets/embedded-tiny.yaml").read_text())
-    record = check({**declared, "root": str(tiny_data), "embedded": None})
+    record = check({**declared, "id": "tiny", "root": str(tiny_data), "embedded": None})
     assert (record["train"]["images"], record["val"]["images"]) == (8, 4)
     assert set(record["train"]["per_class"]) == set(declared["classes"])
-    assert "data set embedded-tiny, val: 4 images" in capsys.readouterr().out
+    assert "data set tiny, val: 4 images" in capsys.readouterr().out
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ def test_of_published_images_some_are_looked_at_and_that_is_told(
     check, tiny_data, capsys, monkeypatch
 ):
     declared = yaml.safe_load(Path("experiments/datasets/embedded-tiny.yaml").read_text())
-    content = {**declared, "root": str(tiny_data), "embedded": None}
+    content = {**declared, "id": "tiny", "root": str(tiny_data), "embedded": None}
     monkeypatch.setattr(data_check_step, "PUBLISHED_LOOKED_AT", 3)
     assert check(content)["pixels"]["train"]["images"] == 8
     record = check({**content, "published": True})

@@ -1,13 +1,22 @@
 """Every declared training has a price at full size."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tsd.experiments.costs import cost_table, load_costs
+from tsd.experiments.costs import (
+    Factor,
+    UnknownCostError,
+    cost_table,
+    load_costs,
+    without_factors,
+)
 from tsd.experiments.reading import DeclarationError
 from tsd.experiments.settings import open_grid
+from tsd.reporting.training_hours import Prices, Source
 
 COSTS = load_costs(Path("experiments"))
 
@@ -68,3 +77,41 @@ def test_faulty_costs_are_explained(tmp_path, paper, change, message):
     with pytest.raises(DeclarationError) as caught:
         load_costs(tmp_path).gpu_hours(paper.job("r50", 0))
     assert message in str(caught.value)
+
+
+def _of_unknown_network(paper, **changes):
+    """A training whose run differs from the baseline's in its base or its backbone."""
+    job = paper.job("r50", 0)
+    run = job.run.model_copy(update=changes)
+    named = changes.get("backbone")
+    backbone = named and paper.experiments.backbones["r101"].model_copy(update={"id": named})
+    changed = replace(job, run=run, backbone=backbone)
+    vars(changed)["compiled"] = job.compiled  # a price does not depend on what is in the base
+    return changed
+
+
+@pytest.mark.parametrize("changes", [{"backbone": "r34"}, {"base": "own_r50_fpn"}])
+def test_a_network_that_nothing_is_said_of_is_not_priced_like_a_resnet_50(paper, changes):
+    job = _of_unknown_network(paper, **changes)
+    ((key, name),) = changes.items()
+    message = f"costs.yaml: key factors: no entry fits the {key} '{name}'; add one"
+    with pytest.raises(UnknownCostError, match=re.escape(message)):
+        COSTS.gpu_hours(job)
+    assert Prices([job], COSTS).of(job).source is Source.UNKNOWN
+    (text,) = without_factors([job, paper.job("r50", 0)], COSTS)
+    assert "run r50 costs: " in text
+    factor = Factor(**changes, factor=0.8, kind="assumed", source="guessed")
+    told = COSTS.model_copy(update={"factors": [factor, *COSTS.factors]})
+    hours, kind = told.gpu_hours(job)
+    assert hours == pytest.approx(0.8 * COSTS.gpu_hours(paper.job("r50", 0))[0])
+    assert kind == "assumed"
+
+
+def test_the_table_says_what_has_no_price_and_adds_up_the_rest(paper):
+    factors = [factor for factor in COSTS.factors if factor.backbone != "r101*"]
+    costs = COSTS.model_copy(update={"factors": factors})
+    lines = cost_table(paper.asking_for(["r50", "r101"]), costs).splitlines()
+    cells = {words[1].strip(): words for line in lines if len(words := line.split("|")) > 4}
+    assert cells["all"][2:4] == [" 2 ", cells["r50"][3]]
+    assert cells["r101"][5] == " —, 1 unknown "
+    assert "no entry fits the backbone 'r101'" in lines[-1]

@@ -10,7 +10,7 @@ from tsd.experiments import job as job_module
 from tsd.experiments import load
 from tsd.experiments.compile import compile_run
 from tsd.experiments.costs import cost_table, load_costs
-from tsd.experiments.planning import impossible
+from tsd.experiments.planning import impossible, unknown_target
 from tsd.experiments.reading import DeclarationError
 from tsd.experiments.settings import open_grid
 
@@ -117,3 +117,19 @@ def test_what_cannot_be_made_has_no_price_and_is_told_below_the_others(folder):
     priced = {line.split("|")[1].strip(): line.split("|")[2].strip() for line in lines[2:5]}
     assert priced == {"table2": "2", "broken": "0", "all": "2"}
     assert lines[-1].startswith("run broken cannot be made: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("table33", "there is no target 'table33'; did you mean 'table3'?"),
+        (
+            "r50",
+            "'r50' is a run, and no target of the workflow: ask for it by `snakemake --config o",
+        ),
+        ("pc_ap", "'pc_ap' is a claim, and no target of the workflow: ask for it by `snakemake"),
+        ("qqqqqqqq", "there is no target 'qqqqqqqq'; of tables and figures: errors, "),
+    ],
+)
+def test_of_an_unknown_target_is_told_what_may_be_meant(folder, name, said):
+    assert unknown_target(grid(folder), name).startswith(said)

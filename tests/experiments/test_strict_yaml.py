@@ -186,11 +186,11 @@ def own_data(tmp_path, classes):
         ("a, 010", r"line 7, column 14: 010 is read as a number to the base of 8.*'010'"),
         ("2019-01-01", r"2019-01-01 is read as a date: .*quotes"),
         ("12:30", r"12:30 is read as a number to the base of 60: .*quotes"),
-        ("a, 2019", r"key 'classes\.1': .*string, found 2019; put it in quotes"),
-        ("a, null", r"key 'classes\.1': .*string, found None; put it in quotes"),
-        ("a, 1.5", r"key 'classes\.1': .*string, found 1\.5; put it in quotes"),
-        ("a, true", r"key 'classes\.1': .*string, found True; put it in quotes"),
-        ("a, {b: c}", r"key 'classes\.1': .*string, found \{'b': 'c'\}$"),
+        ("a, 2019", r"key 'classes\.1': expected a text, found 2019; put it in quotes"),
+        ("a, null", r"key 'classes\.1': expected a text, found None; put it in quotes"),
+        ("a, 1.5", r"key 'classes\.1': expected a text, found 1\.5; put it in quotes"),
+        ("a, true", r"key 'classes\.1': expected a text, found True; put it in quotes"),
+        ("a, {b: c}", r"key 'classes\.1': expected a text, found \{'b': 'c'\}$"),
     ],
 )
 def test_class_names_that_yaml_takes_for_something_else(tmp_path, written, message):

@@ -120,9 +120,9 @@ def test_other_settings_of_a_data_set_are_applied(opened):
     ("weights", "message"),
     [
         ({"mobilenet2": "a.pth"}, "key weights: unknown backbone 'mobilenet2'; .* 'mobilenetv2'"),
-        ({"mobilenetv2": None}, "key 'weights.mobilenetv2': .*string"),
-        ({"mobilenetv2": ""}, "key 'weights.mobilenetv2': .*at least 1 character"),
-        ("a.pth", "key 'weights': .*dict"),
+        ({"mobilenetv2": None}, "key 'weights.mobilenetv2': expected a text, found None"),
+        ({"mobilenetv2": ""}, "key 'weights.mobilenetv2': .*expected a text of 1 letter or more"),
+        ("a.pth", "key 'weights': expected keys and values, found 'a.pth'"),
     ],
 )
 def test_mistakes_in_the_key_are_named(opened, weights, message):

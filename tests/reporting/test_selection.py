@@ -122,6 +122,16 @@ def test_where_all_are_asked_for_nothing_is_left_out():
     assert "further" not in tables_as_text(made)
 
 
+def test_a_run_that_is_asked_for_and_cannot_be_made_is_told_with_the_reason():
+    made = results(["a", "m6"], ["a", "m6"], left_out=["c"])
+    assert remark(made) == "1 further declared run was not asked for."
+    made.selection.absent["m6"] = "smoke.yaml: nothing stands for 'r34'"
+    said = "Run m6 cannot be made: smoke.yaml: nothing stands for 'r34'. 1 further declared"
+    assert remark(made).startswith(said)
+    assert said in tables_as_text(made)
+    assert combined(made.selection, made.selection).absent == made.selection.absent
+
+
 def test_the_sentence_counts_what_was_asked_for():
     said = headline(results(["a", "b"], ["a", "b"]))
     assert "differs from `b` by +2.0 AP" in said

@@ -55,7 +55,7 @@ def write_scale(folder, processes):
 def train_command(folder, processes, run="r50", data=None):
     dataset = yaml.safe_load(Path("experiments/datasets/embedded-tiny.yaml").read_text())
     (folder / "data.yaml").write_text(
-        yaml.safe_dump({**dataset, "root": str(data), "embedded": None})
+        yaml.safe_dump({**dataset, "id": "tiny", "root": str(data), "embedded": None})
     )
     write_scale(folder, processes)
     return [
@@ -105,7 +105,7 @@ def alone(folder, command):
 
 
 def losses(folder, processes, run):
-    (events,) = folder.glob(f"results/by{processes}/{run}/*/seed0/events.jsonl")
+    (events,) = folder.glob(f"results/by{processes}-tiny/{run}/*/seed0/events.jsonl")
     lines = events.read_text().splitlines()
     found = [of_training_alone(json.loads(line)["metrics"]) for line in lines]
     # The gradient of a single iteration differs by more than what is learned from it.
@@ -135,7 +135,7 @@ def test_several_processes_on_two_nodes_train_as_one_with_their_images_does(
     assert len(found) == len(expected) == 2
     for step, (one, several) in enumerate(zip(expected, found, strict=True)):
         assert several == pytest.approx(one, rel=RELATIVE, abs=ABSOLUTE), step
-    (summary,) = folder.glob(f"results/by{processes}/r50/*/seed0/train.json")
+    (summary,) = folder.glob(f"results/by{processes}-tiny/r50/*/seed0/train.json")
     assert read_json(summary)["processes"] == processes
     assert read_json(summary)["batch"] == IMAGES
 

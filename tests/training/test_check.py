@@ -36,7 +36,10 @@ def changed(job, **settings):
             {"optim_wrapper": {"optimizer": {"type": "AdamW", "lr": 0.1, "momentum": 0.9}}},
             r"optim_wrapper: TypeError: .*momentum",
         ),
-        ({"optim_wrapper": {"optimizer": {"type": "SGD", "lr": -1.0}}}, r"optim_wrapper: .*-1"),
+        (
+            {"optim_wrapper": {"optimizer": {"type": "SGD", "lr": 1.0, "nesterov": True}}},
+            r"optim_wrapper: ValueError: Nesterov",
+        ),
         (
             {"optim_wrapper": {"optimizer": {"type": "SGDD"}}},
             r"optim_wrapper\.optimizer\.type: there is no 'SGDD'; did you mean 'SGD'\?",
@@ -168,12 +171,33 @@ def test_the_command_refuses_before_training_and_writes_the_reason_down(tmp_path
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
     assert "[mine · seed 0] failed: DeclarationError: " in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
     (status,) = tmp_path.glob("results/mini/mine/*/seed0/status.json")
     written = read_json(status)
     assert written["state"] == "failed"
     assert written["permanent"] is True
     assert "run mine: param_scheduler.1.begin = 50 lies beyond" in written["error"]
     assert not status.with_name("model.json").exists()
+
+
+def test_what_a_class_of_the_model_refuses_is_told_with_the_run_and_its_settings(smoke_grid):
+    manner = {"model.roi_head.derived_proposals.cls_manner": "no-wise"}
+    job = changed(smoke_grid.job("tsd_pc", 0), **manner)
+    message = (
+        r"^runs/mine\.yaml: run mine: key set: no model can be built .*"
+        r"model\.roi_head\.derived_proposals\.cls_manner: \w+Error: .*no-wise"
+    )
+    with pytest.raises(DeclarationError, match=message):
+        check_job(job, silent)
+
+
+def test_a_full_disk_is_no_mistake_of_the_run(smoke_grid, monkeypatch):
+    def fail(job):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(check, "build_model", fail)
+    with pytest.raises(OSError, match="No space left"):
+        check_job(smoke_grid.job("r50", 0), silent)
 
 
 def test_pretrained_weights_are_checked_too(smoke_grid, monkeypatch):

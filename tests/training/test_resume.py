@@ -248,7 +248,7 @@ def project(tmp_path, tiny_data):
     """A folder to call ``python -m tsd`` in, with a scale of 400 iterations."""
     dataset = yaml.safe_load(Path("experiments/datasets/embedded-tiny.yaml").read_text())
     (tmp_path / "data.yaml").write_text(
-        yaml.safe_dump({**dataset, "root": str(tiny_data), "embedded": None})
+        yaml.safe_dump({**dataset, "id": "tiny", "root": str(tiny_data), "embedded": None})
     )
     (tmp_path / "long.yaml").write_text(
         yaml.safe_dump(
@@ -266,7 +266,7 @@ def project(tmp_path, tiny_data):
             }
         )
     )
-    prepare_store(f"sqlite:///{tmp_path}/mlflow.db", ["tsd-long"])
+    prepare_store(f"sqlite:///{tmp_path}/mlflow.db", ["tsd-long-tiny"])
     return tmp_path
 
 
@@ -333,7 +333,7 @@ def test_a_signal_to_all_saves_and_the_next_attempt_goes_on_in_the_same_mlflow_r
     status = status_of(project)
     assert status["state"] == "interrupted"
     client = MlflowClient(f"sqlite:///{project}/mlflow.db")
-    experiment = client.get_experiment_by_name("tsd-long")
+    experiment = client.get_experiment_by_name("tsd-long-tiny")
     (tracked,) = client.search_runs([experiment.experiment_id])
     assert tracked.info.status == "KILLED"
 

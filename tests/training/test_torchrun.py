@@ -13,7 +13,7 @@ from tsd.run_folder import read_json
 def test_a_training_that_torchrun_starts_goes_through_the_distributed_wrapper(tiny_data, tmp_path):
     dataset = yaml.safe_load(Path("experiments/datasets/embedded-tiny.yaml").read_text())
     (tmp_path / "data.yaml").write_text(
-        yaml.safe_dump({**dataset, "root": str(tiny_data), "embedded": None})
+        yaml.safe_dump({**dataset, "id": "tiny", "root": str(tiny_data), "embedded": None})
     )
     synced = {"match": "*-rcnn_r50_fpn", "set": {"model.backbone.norm_cfg": {"type": "SyncBN"}}}
     scale = {

@@ -12,12 +12,18 @@ REASON = "model.roi_head has no 'gama'"
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """Table 2 with two more rows: one of a broken run, one whose base has no settings."""
+    """Table 2 with two more rows: one of a broken run, one whose base has no settings.
+
+    A third run has a backbone of its own, for which nothing stands, and is in no table.
+    """
     project = copy_project(tmp_path_factory.mktemp("project"), ["table2"])
     path = {"model.roi_head.gama": 1}
     broken = {"id": "broken", "base": "faster-rcnn_r50_fpn", "why": "To be told.", "set": path}
     large = {"id": "large", "base": "mmdet::fcos/fcos_r50-caffe_fpn_gn-head_1x_coco"}
-    runs = [broken, {**large, "why": "To be told."}]
+    other = {"id": "other", "base": "faster-rcnn_r50_fpn", "backbone": "r34"}
+    runs = [broken, *({**run, "why": "To be told."} for run in (large, other))]
+    backbone = {"id": "r34", "title": "ResNet-34", "set": {"model.backbone.depth": 34}}
+    (project / "experiments/backbones/r34.yaml").write_text(yaml.safe_dump(backbone))
     (project / "experiments" / "runs" / "broken.yaml").write_text(yaml.safe_dump(runs))
     rows = [{"label": name, "run": name} for name in ("broken", "large")]
     change_yaml(
@@ -74,6 +80,21 @@ def test_where_nothing_that_is_asked_for_can_be_made_nothing_is(project):
     assert output.count(REASON) == 1
     assert "Nothing that is asked for can be made" in output
     assert "Traceback" not in output
+
+
+def test_a_run_whose_backbone_nothing_stands_for_is_told_and_nothing_is_made(project):
+    output = snakemake(project, "all", settings=["only=other"], fails=True)
+    assert output.count("run other cannot be made: ") == 1
+    assert "smoke.yaml: key backbones: nothing stands for 'r34'" in output
+    assert "Nothing that is asked for can be made" in output
+    assert "Traceback" not in output
+
+
+def test_a_misspelt_target_is_told_with_the_nearest(project):
+    (project / "notes").touch()
+    output = snakemake(project, "table22", settings=["only=all"], fails=True)
+    assert "there is no target 'table22'; did you mean 'table2'?" in output
+    assert "there is no target" not in snakemake(project, "notes")
 
 
 def test_the_mended_run_is_trained_alone(project):

@@ -83,7 +83,7 @@ def test_the_check_names_the_command_for_damaged_data_too(tmp_path, monkeypatch,
 
     assert complaint(fetched_by="coco2017").endswith(HINT)
     assert HINT not in complaint()
-    assert "key 'fetched_by': Input should be 'coco2017'" in complaint(fetched_by="coco2071")
+    assert "key 'fetched_by': expected 'coco2017'" in complaint(fetched_by="coco2071")
 
 
 def test_the_targets_that_may_be_named_are_those_that_fetch():

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tsd.cluster.gpu_devices import VISIBLE
 from tsd.cluster.mps import PIPES
+from tsd.data.coco_format import DatasetError
 from tsd.experiments.grid import Grid
 from tsd.experiments.job import Job
 from tsd.experiments.reading import DeclarationError
@@ -48,6 +49,9 @@ def job_of(options: Namespace) -> Job:
 def logged(log: Path | None, job: Job) -> Iterator[Callable[[str], None]]:
     """Send all output to a log but for what is announced; note a failure in the run's status.
 
+    A mistake in what is declared, or in the data, is told without a traceback: its message says
+    where it is.
+
     Yields:
         A function that writes a line, marked with the run, to the terminal.
     """
@@ -73,7 +77,10 @@ def logged(log: Path | None, job: Job) -> Iterator[Callable[[str], None]]:
     try:
         yield announce
     except Exception as error:
-        traceback.print_exc()
+        if not isinstance(error, DatasetError | DeclarationError):
+            traceback.print_exc()
+        elif log is not None:  # where there is none, what is announced below says the same
+            print(f"{type(error).__name__}: {error}", file=sys.stderr)
         sys.exit(_note_failure(job, error, log, announce))
 
 

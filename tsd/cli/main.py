@@ -26,6 +26,7 @@ from tsd.cli.verdict_simulation import simulate_verdicts
 from tsd.data.coco_format import DatasetError
 from tsd.experiments.figure_kinds import extractions
 from tsd.experiments.reading import DeclarationError
+from tsd.experiments.settings import MOST_SEEDS
 from tsd.results.bundle_format import BundleError
 from tsd.results.collected import ResultsError
 from tsd.results.publishing_error import PublishingError
@@ -112,8 +113,8 @@ def _parser() -> argparse.ArgumentParser:
     seeds = argparse.ArgumentParser(add_help=False, parents=[grid])
     seeds.add_argument(
         "--seeds",
-        help="Each run has so many seeds, or with auto as many as the claims need; without it, it "
-        "has those of the scale.",
+        help=f"Each run has so many seeds, {MOST_SEEDS} at most, or with auto as many as the "
+        "claims need; without it, it has those of the scale.",
     )
     wanted = argparse.ArgumentParser(add_help=False, parents=[seeds])
     wanted.add_argument(

@@ -16,7 +16,7 @@ from tsd.experiments.costs import Costs
 from tsd.experiments.grid import Grid, possible
 from tsd.experiments.job import Job
 from tsd.experiments.metrics import METRICS, evaluated, leading
-from tsd.experiments.planning import about_other_data, unused_weights
+from tsd.experiments.planning import about_other_data, absent, unused_weights
 from tsd.reporting.collect import collect_job
 from tsd.reporting.training_hours import Prices, Source, published_prices, sum_text
 from tsd.reporting.wording import duration, first_line
@@ -128,7 +128,7 @@ def look_at(grid: Grid, costs: Costs | None) -> Overview:
         lines,
         len(grid.jobs) - len(jobs),
         sum_text(waiting, "hours") if any(price.hours is not None for price in waiting) else "",
-        [*about_other_data(grid), *unused_weights(grid, jobs)],
+        [*absent(grid), *about_other_data(grid), *unused_weights(grid, jobs)],
     )
 
 

@@ -7,16 +7,16 @@ from pathlib import Path
 
 from tsd.cli.job_step import grid_of
 from tsd.data.coco_format import counted
-from tsd.experiments.costs import Costs, load_costs
+from tsd.experiments.costs import Costs, load_costs, without_factors
 from tsd.experiments.grid import Grid, possible
 from tsd.experiments.job import Job
 from tsd.experiments.look_files import Look
 from tsd.experiments.looks import decidable, jobs_of_look, looks_of
-from tsd.experiments.planning import about_other_data, impossible
+from tsd.experiments.planning import about_other_data, absent, impossible
 from tsd.experiments.reading import DeclarationError
 from tsd.reporting.collect import collect_job
 from tsd.reporting.take_look import take_look
-from tsd.reporting.training_hours import Prices, published_prices, sum_text
+from tsd.reporting.training_hours import Prices, Source, published_prices, sum_text
 from tsd.results.collected import State
 
 COLUMNS = 120
@@ -44,8 +44,13 @@ def plan(options: Namespace) -> None:
     before = _looks_at_hand(grid, costs)
     jobs = possible(grid.wanted) if grid.looks is None else jobs_of_look(grid, before)
     published = published_prices(grid.published_report_folder)
-    _print_costs(jobs, Prices(jobs, costs, published))
-    for text in [*impossible(grid.wanted), *about_other_data(grid)]:
+    unpriced: list[str] = []
+    if jobs:
+        prices = Prices(jobs, costs, published)
+        _print_costs(jobs, prices)
+        unknown = [job for job in jobs if prices.of(job).source is Source.UNKNOWN]
+        unpriced = without_factors(unknown, costs) if costs else []
+    for text in [*unpriced, *impossible(grid.wanted), *absent(grid), *about_other_data(grid)]:
         print(text)
     if grid.looks is not None:
         print("\n" + _outlook(grid, before, jobs))

@@ -88,8 +88,10 @@ _OPTIONAL: dict[str, dict[str, tuple[Callable[[Any], bool], str]]] = {
 
 
 def some_of(values: Iterable[object], show: Callable[[object], str] = repr) -> str:
-    """Return the first few values and the number of all, for an error."""
+    """Return the first few values and the number of all, for an error; "nothing" of no values."""
     every = list(values)
+    if not every:
+        return "nothing"
     shown = ", ".join(show(value) for value in every[:EXAMPLES])
     return f"{shown}{', …' if len(every) > EXAMPLES else ''} ({len(every)} in all)"
 

@@ -12,7 +12,7 @@ import functools
 import hashlib
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -21,6 +21,7 @@ from mmengine.config import Config
 from tsd.data.image_identity import images_content
 from tsd.data.version import GENERATOR_VERSION
 from tsd.experiments.computing import compute_as_asked
+from tsd.experiments.config_paths import existing_keys
 from tsd.experiments.data_formats import format_of
 from tsd.experiments.dataset_schema import MAX_DETECTIONS, Dataset, Split
 from tsd.experiments.declaration import Differences
@@ -28,11 +29,12 @@ from tsd.experiments.folds import FOLDS_VERSION
 from tsd.experiments.length import lengthen
 from tsd.experiments.load import config_file
 from tsd.experiments.protocol_schema import Protocol
-from tsd.experiments.reading import DeclarationError, suggest
+from tsd.experiments.reading import DeclarationError
 from tsd.experiments.scale_schema import Scale
 from tsd.experiments.schema import Backbone, Run
 from tsd.experiments.sizes import use_tuples
 from tsd.experiments.value_kinds import first_mismatch
+from tsd.experiments.value_ranges import require_in_range
 
 MODEL_VERSION = 1
 """Raised when the code computes something else from the same config, so that results made with
@@ -118,6 +120,7 @@ def compile_run(
     _use_weights(content["model"], backbone_id(run, scale), dataset)
     apply_differences(content, dataset.set, dataset.origin)
     apply_differences(content, run.set, run.origin)
+    _require_classes(content["model"], run, dataset)
     if scale.length != 1:
         lengthen(content, scale.length, scale.origin)
     if not scale.pretrained:
@@ -185,6 +188,7 @@ def _use_weights(model: dict[str, Any], backbone: str | None, dataset: Dataset) 
 @functools.cache
 def _content_of_base(base: str) -> dict[str, Any]:
     config = Config.fromfile(config_file(base), import_custom_modules=False)
+    require_in_range(config.to_dict(), "", f"{config_file(base)}: ")
     return {k: v for k, v in config.to_dict().items() if k not in _WITHOUT_EFFECT}
 
 
@@ -207,17 +211,18 @@ def apply_differences(content: dict[str, Any], differences: Differences, place: 
 
     Raises:
         DeclarationError: If a path does not exist, naming the part and the nearest valid one, or
-            if a value is of another kind than the one it replaces, at any depth of both.
+            if a value is of another kind than the one it replaces, at any depth of both, or is one
+            that no training can have.
     """
     for path, value in differences.items():
         *parents, last = path.split(".")
         targets: list[Any] = [content]
         for depth, part in enumerate(parents):
             where = f"{place}: key set: path {path!r}: {'.'.join(parents[:depth]) or 'the config'}"
-            targets = [t[key] for t in targets for key in _existing_keys(t, part, where)]
+            targets = [t[key] for t in targets for key in existing_keys(t, part, where)]
         where = f"{place}: key set: path {path!r}: {'.'.join(parents) or 'the config'}"
         for target in targets:
-            for key in _existing_keys(target, last, where):
+            for key in existing_keys(target, last, where):
                 target[key] = _replacement(target[key], value, path, place)
 
 
@@ -243,6 +248,7 @@ def _replacement(old: Any, new: Any, path: str, place: str) -> Any:
     mismatch = first_mismatch(old, new, path)
     if mismatch is not None:
         raise DeclarationError(f"{place}: key set: path {mismatch.path!r}: {mismatch}")
+    require_in_range(new, path, f"{place}: key set: path ")
     # YAML has no tuples.
     if isinstance(old, tuple) and isinstance(new, list):
         new = tuple(new)
@@ -251,29 +257,6 @@ def _replacement(old: Any, new: Any, path: str, place: str) -> Any:
         for part in dictionaries(new):
             use_tuples(part)
     return new
-
-
-def _existing_keys(target: Any, part: str, where: str) -> Iterable[str | int]:
-    """The keys or positions that a part of a path names."""
-    if isinstance(target, dict):
-        if part in target:
-            return [part]
-        raise DeclarationError(f"{where} has no {part!r}" + suggest(part, map(str, target)))
-    if isinstance(target, list | tuple):
-        types = [entry.get("type") if isinstance(entry, dict) else None for entry in target]
-        if part == "*":
-            return range(len(target))
-        if part in types:
-            return [types.index(part)]
-        if part.isdecimal() and int(part) < len(target):
-            return [int(part)]
-        named = sorted({name for name in types if isinstance(name, str)})
-        raise DeclarationError(
-            f"{where} has entries 0 … {len(target) - 1}"
-            + (f" of types {', '.join(named)}" if named else "")
-            + f", not {part!r}"
-        )
-    raise DeclarationError(f"{where} is {target!r}, which has nothing below it")
 
 
 def _use_dataset(content: dict[str, Any], dataset: Dataset, results: Path) -> None:
@@ -290,6 +273,21 @@ def _use_dataset(content: dict[str, Any], dataset: Dataset, results: Path) -> No
     if dataset.max_detections != MAX_DETECTIONS:
         content["dataset"]["max_detections"] = dataset.max_detections
         _let_report(content["model"], dataset)
+
+
+def _require_classes(model: object, run: Run, dataset: Dataset) -> None:
+    """See that a run has not changed the number of classes, which the data set says.
+
+    Raises:
+        DeclarationError: It has.
+    """
+    for part in dictionaries([model]):
+        number = part.get("num_classes", len(dataset.classes))
+        if number != len(dataset.classes):
+            raise DeclarationError(
+                f"{run.origin}: key set: num_classes is {number!r}, and the data set {dataset.id} "
+                f"has {len(dataset.classes)} classes: leave it out, since it follows from the data"
+            )
 
 
 def _let_report(model: dict[str, Any], dataset: Dataset) -> None:

@@ -286,6 +286,7 @@ seconds_per_image:
   source: maskrcnn-benchmark's model zoo, 0.3530 s an iteration of 16 images on 8 V100
 images: {coco2017: 117266}
 factors:
+  - {base: faster-rcnn_r50_fpn, factor: 1.0, kind: published, source: the seconds above}
   - {backbone: "r34*", factor: 0.8, kind: assumed, source: fewer blocks than ResNet-50}
   - {base: "*tsd_*", factor: 1.1, kind: published, source: "the paper's Table 5, at inference"}
 """,

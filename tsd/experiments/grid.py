@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+from tsd.experiments.absence import reason_of_absence
 from tsd.experiments.claims_schema import Claim
 from tsd.experiments.data_formats import format_of
 from tsd.experiments.dataset_schema import Dataset
@@ -18,7 +19,7 @@ from tsd.experiments.load import Experiments
 from tsd.experiments.look_files import LookFiles
 from tsd.experiments.metrics import METRICS, Step
 from tsd.experiments.protocol_schema import Protocol
-from tsd.experiments.reading import DeclarationError, suggest
+from tsd.experiments.reading import DeclarationError
 from tsd.experiments.scale_schema import Scale
 from tsd.experiments.schema import Run
 
@@ -231,16 +232,15 @@ class Grid:
         On a user's data set nothing is trained for runs that are about another one: they would
         repeat others.
         """
-        has_weights = run.checkpoint is None or run.checkpoint in self.checkpoints
-        return has_weights and self._has_backbone(run) and self.has_data(run)
+        return self.why_absent(run) is None and self.has_data(run)
+
+    def why_absent(self, run: Run) -> str | None:
+        """Why a run does not exist at this scale, whatever the data set; None if it does."""
+        return reason_of_absence(run, self.scale, self.checkpoints)
 
     def has_data(self, run: Run) -> bool:
         """Whether the data set of the grid may stand for the one that the run is about."""
         return self.dataset.id == self.scale.dataset or self.is_about_these_data(run)
-
-    def _has_backbone(self, run: Run) -> bool:
-        stand_ins = self.scale.backbones
-        return run.backbone is None or stand_ins is None or run.backbone in stand_ins
 
     def jobs_of(self, run: str) -> list[Job]:
         """A run with each of its seeds."""
@@ -276,11 +276,10 @@ class Grid:
         return {}
 
     def _job(self, declared: Run, seed: int) -> Job:
-        if not self._has_backbone(declared):
+        absent = self.why_absent(declared)
+        if absent is not None:
             raise DeclarationError(
-                f"{self.scale.origin}: key backbones: nothing stands for {declared.backbone!r}, "
-                f"so that run {declared.id} cannot be made at scale {self.scale.id}"
-                + suggest(str(declared.backbone), self.scale.backbones or ())
+                f"run {declared.id} cannot be made at scale {self.scale.id}: {absent}"
             )
         backbone = self.experiments.backbones[declared.backbone] if declared.backbone else None
         protocol = self.protocol_of(declared)

@@ -14,6 +14,7 @@ from tsd.experiments import figure_checks
 from tsd.experiments.data_formats import format_of
 from tsd.experiments.dataset_schema import Dataset
 from tsd.experiments.figure_kinds import FIGURE_KINDS
+from tsd.experiments.given_files import look_up, look_up_or_read
 from tsd.experiments.metrics import METRICS
 from tsd.experiments.protocol_schema import Decision, Protocol
 from tsd.experiments.reading import (
@@ -26,6 +27,7 @@ from tsd.experiments.reading import (
 )
 from tsd.experiments.scale_schema import Scale, combined_bases, combined_length
 from tsd.experiments.schema import Backbone, Figure, Run, Source, Table
+from tsd.experiments.target_names import check_target_names
 
 CONFIG_FOLDER = Path(__file__).parent.parent / "configs"
 
@@ -52,15 +54,15 @@ class Experiments:
 
     def run(self, name: str) -> Run:
         """The run of that id, or a :class:`DeclarationError`."""
-        return _look_up(self.runs, name, "run")
+        return look_up(self.runs, name, "run")
 
     def table(self, name: str) -> Table:
         """The table of that id, or a :class:`DeclarationError`."""
-        return _look_up(self.tables, name, "table")
+        return look_up(self.tables, name, "table")
 
     def scale(self, name: str) -> Scale:
         """The scale of that id, or of that YAML file, or a :class:`DeclarationError`."""
-        scale = _look_up_or_read(self.scales, name, "scale", Scale)
+        scale = look_up_or_read(self.scales, name, "scale", Scale)
         _check_scale(scale.origin, scale, self)
         if scale.extends is None:
             return scale
@@ -78,7 +80,7 @@ class Experiments:
 
     def protocol(self, name: str) -> Protocol:
         """The protocol of that id, or of that YAML file, or a :class:`DeclarationError`."""
-        protocol = _look_up_or_read(self.protocols, name, "protocol", Protocol)
+        protocol = look_up_or_read(self.protocols, name, "protocol", Protocol)
         _check_protocol(protocol, self)
         if protocol.extends is None:
             return protocol
@@ -89,7 +91,7 @@ class Experiments:
 
     def dataset(self, name: str) -> Dataset:
         """The data set of that id, or of that YAML file, or a :class:`DeclarationError`."""
-        dataset = _look_up_or_read(self.datasets, name, "data set", Dataset)
+        dataset = look_up_or_read(self.datasets, name, "data set", Dataset)
         _check_dataset(dataset, self)
         return dataset
 
@@ -137,6 +139,7 @@ def load_experiments(folder: Path) -> Experiments:
         decisions=_many_per_file(sorted(folder.glob("decisions.yaml")), Decision, "decision"),
         sources=_many_per_file(sorted(folder.glob("sources.yaml")), Source, "source"),
     )
+    check_target_names(experiments.tables, experiments.figures, runs)
     for run in runs.values():
         _check_run(run, experiments)
     for table in experiments.tables.values():
@@ -375,17 +378,3 @@ def _check_dataset(dataset: Dataset, experiments: Experiments) -> None:
                 f"{dataset.origin}: key weights: unknown backbone {name!r}"
                 + suggest(name, experiments.backbones)
             )
-
-
-def _look_up(declared: dict[str, AnyDeclaration], name: str, kind: str) -> AnyDeclaration:
-    if name not in declared:
-        raise DeclarationError(f"unknown {kind} {name!r}" + suggest(name, declared))
-    return declared[name]
-
-
-def _look_up_or_read(
-    declared: dict[str, AnyDeclaration], name: str, kind: str, schema: type[AnyDeclaration]
-) -> AnyDeclaration:
-    if name.endswith((".yaml", ".yml")):
-        return validate(schema, read_yaml(Path(name)), name)
-    return _look_up(declared, name, kind)

@@ -1,5 +1,6 @@
 """What somebody who asks for trainings has to know of them before any is made."""
 
+import difflib
 from collections.abc import Iterable, Sequence
 
 from tsd.experiments.grid import Grid, possible
@@ -21,6 +22,47 @@ def impossible(jobs: Iterable[Job]) -> list[str]:
     for job in jobs:
         if job.mistake is not None and job.run.id not in runs.setdefault(job.mistake, []):
             runs[job.mistake].append(job.run.id)
+    return [f"{_named(names)} cannot be made: {reason}" for reason, names in runs.items()]
+
+
+def absent_runs(grid: Grid, targets: Iterable[str] | None = None) -> dict[str, str]:
+    """Find the runs that are asked for although they do not exist at the scale, and the reasons.
+
+    A run that comes with a table or a figure, of which other runs do exist, is not among them: its
+    row says that it is not at this scale. Nor is a run that is left out for the sake of its data,
+    of which :func:`about_other_data` tells.
+
+    Args:
+        grid: The grid.
+        targets: Ids of the tables, figures and runs that are asked for; by default those of the
+            grid, of which none is asked for by its name where all are.
+
+    Returns:
+        Id of each run → why it does not exist.
+    """
+    experiments = grid.experiments
+    found: dict[str, str] = {}
+    for target in (grid.only or ()) if targets is None else targets:
+        runs = [experiments.run(name) for name in experiments.runs_for(target)]
+        if target in experiments.runs or not any(map(grid.has, runs)):
+            reasons = {run.id: grid.why_absent(run) for run in runs if grid.has_data(run)}
+            found |= {name: reason for name, reason in reasons.items() if reason is not None}
+    return found
+
+
+def absent(grid: Grid, targets: Iterable[str] | None = None) -> list[str]:
+    """Say which runs are asked for although they do not exist at the scale, and why.
+
+    Args:
+        grid: The grid.
+        targets: As :func:`absent_runs` takes them.
+
+    Returns:
+        One text for each reason; empty if there are no such runs.
+    """
+    runs: dict[str, list[str]] = {}
+    for name, reason in absent_runs(grid, targets).items():
+        runs.setdefault(reason, []).append(name)
     return [f"{_named(names)} cannot be made: {reason}" for reason, names in runs.items()]
 
 
@@ -56,6 +98,27 @@ def lacking_weights(grid: Grid) -> str | None:
         f"scale {grid.scale.id} trains nothing and needs files of weights: name them by "
         "`--config checkpoint=released_r50=FILE` and the like (docs/authors-weights.md)"
     )
+
+
+def unknown_target(grid: Grid, name: str) -> str:
+    """Say of a name that is no target of the workflow what may have been meant.
+
+    Args:
+        grid: The grid.
+        name: What the user has asked Snakemake for.
+    """
+    experiments = grid.experiments
+    claims = [claim.id for claim in grid.claims]
+    for noun, names in (("run", experiments.runs), ("claim", claims)):
+        if name in names:
+            return (
+                f"{name!r} is a {noun}, and no target of the workflow: ask for it by "
+                f"`snakemake --config only={name}`"
+            )
+    targets = [*experiments.tables, *experiments.figures]
+    near = difflib.get_close_matches(name, [*targets, *experiments.runs, *claims], n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"of tables and figures: {', '.join(targets)}"
+    return f"there is no target {name!r}; {hint}"
 
 
 def about_other_data(grid: Grid) -> list[str]:

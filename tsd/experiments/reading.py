@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from tsd.experiments.declaration import Declaration
+from tsd.experiments.mistake_words import expected_words, place_words
 from tsd.experiments.strict_yaml import AmbiguousScalarError, StrictLoader
 
 AnyDeclaration = TypeVar("AnyDeclaration", bound=Declaration)
@@ -47,9 +48,18 @@ def read_yaml(path: Path) -> object:
         place = f"{path}: line {mark.line + 1}, column {mark.column + 1}" if mark else f"{path}"
         raise DeclarationError(f"{place}: {error.problem}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DeclarationError(f"{path}: not valid YAML: {error}") from error
+        raise DeclarationError(f"{path}: not valid YAML: {_fault(error)}") from error
     except OSError as error:
         raise DeclarationError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _fault(error: Exception) -> str:
+    """What is wrong in a YAML file, after the line and the column where that is known."""
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return str(error).split("\n", maxsplit=1)[0]
+    mark = error.problem_mark or error.context_mark
+    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return place + ": ".join(filter(None, (error.context, error.problem)))
 
 
 def validate(kind: type[AnyDeclaration], content: object, place: str) -> AnyDeclaration:
@@ -74,10 +84,7 @@ def _explain(kind: type[BaseModel], error: dict[str, Any]) -> str:
         return f"unknown key {dotted!r}" + suggest(str(key), _fields_at(kind, parents))
     if error["type"] == "missing":
         return f"key {dotted!r} is missing"
-    hint = ""
-    if error["type"] == "string_type" and not isinstance(error["input"], dict | list):
-        hint = "; put it in quotes if it is meant as text"
-    return f"key {dotted!r}: {error['msg']}, found {error['input']!r}{hint}"
+    return f"{place_words(error['loc'])}: {expected_words(error)}"
 
 
 def _fields_at(kind: type[BaseModel], parents: list[Any]) -> list[str]:

@@ -28,6 +28,10 @@ SETTINGS = ("scale", "dataset", "only", "seeds", "protocol", "checkpoint", "expe
 BY_NEED = "auto"
 """The setting ``seeds`` may be this word in place of a number."""
 
+MOST_SEEDS = 1000
+"""The setting ``seeds`` is at most this number. To list the trainings of a grid with many times as
+many takes minutes, and no question here needs them."""
+
 
 def open_grid(settings: Mapping[str, Any], results: Path = Path("results")) -> Grid:
     """The grid that a user's settings name.
@@ -36,12 +40,12 @@ def open_grid(settings: Mapping[str, Any], results: Path = Path("results")) -> G
         settings: ``scale``, id of a declared scale or a YAML file, mini by default; ``dataset``,
             likewise, for all runs, the scale's own by default; ``only``, ids of tables, figures,
             claims and runs with commas between them, or ``all``, the scale's own by default (a
-            claim stands for what decides it); ``seeds``, how many (3: seeds 0, 1 and 2), or
-            ``auto`` for as many as the claims need (:mod:`tsd.experiments.looks`), the scale's own
-            by default; ``protocol``, id of a declared protocol or a YAML file, the scale's own by
-            default; ``checkpoint``, files of weights, as
-            :func:`tsd.experiments.checkpoints.given_checkpoints` reads them; ``experiments``,
-            folder of the declarations.
+            claim stands for what decides it); ``seeds``, how many (3: seeds 0, 1 and 2), at
+            most ``MOST_SEEDS``, or ``auto`` for as many as the claims need
+            (:mod:`tsd.experiments.looks`), the scale's own by default; ``protocol``, id of a
+            declared protocol or a YAML file, the scale's own by default; ``checkpoint``, files of
+            weights, as :func:`tsd.experiments.checkpoints.given_checkpoints` reads them;
+            ``experiments``, folder of the declarations.
         results: Folder of the results.
 
     Raises:
@@ -119,11 +123,17 @@ def _own(scale: Scale, experiments: Experiments) -> tuple[str, ...] | None:
 
 
 def _count(seeds: str) -> int:
-    if not seeds.isdecimal() or int(seeds) < 1:
+    if not seeds.isdecimal() or not seeds.strip("0"):
         near = difflib.get_close_matches(seeds, [BY_NEED], cutoff=0.5)
         raise DeclarationError(
             f"setting seeds: {seeds!r} is not how many: 3 means the seeds 0, 1 and 2, and "
             f"{BY_NEED} as many as the claims need" + (suggest(seeds, [BY_NEED]) if near else "")
+        )
+    digits = seeds.lstrip("0")
+    if len(digits) > len(str(MOST_SEEDS)) or int(digits) > MOST_SEEDS:
+        raise DeclarationError(
+            f"setting seeds: {seeds[:20]} is more than {MOST_SEEDS}, which is the most that can be "
+            "asked for"
         )
     return int(seeds)
 

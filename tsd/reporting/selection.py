@@ -6,6 +6,7 @@ for two runs wants to read of these two.
 
 from tsd.experiments.grid import Grid
 from tsd.experiments.metrics import MAIN
+from tsd.experiments.planning import absent_runs
 from tsd.experiments.schema import Figure, Row, Table
 from tsd.reporting.wording import count
 from tsd.results.collected import CollectedSelection, Results
@@ -27,6 +28,7 @@ def selection_of(grid: Grid) -> CollectedSelection | None:
         asked=list(grid.only),
         runs=runs,
         left_out=[name for name in at_scale if name not in behind],
+        absent=absent_runs(grid),
     )
 
 
@@ -45,6 +47,7 @@ def combined(
         asked=list(dict.fromkeys([*first.asked, *other.asked])),
         runs=list(dict.fromkeys([*first.runs, *other.runs])),
         left_out=[name for name in first.left_out if name in other.left_out],
+        absent=first.absent | other.absent,
     )
 
 
@@ -177,13 +180,17 @@ def _wish(table: Table) -> tuple[bool, bool, int]:
 
 
 def remark(results: Results) -> str:
-    """Say how many declared runs nobody asked for; empty where there are none.
+    """Say which runs cannot be made, and how many nobody asked for; empty where there are none.
 
     Args:
         results: The content of ``results.json``.
     """
-    if results.selection is None or not results.selection.left_out:
+    if results.selection is None:
         return ""
+    absent = results.selection.absent.items()
+    texts = [f"Run {name} cannot be made: {reason}." for name, reason in absent]
     number = len(results.selection.left_out)
-    verb = "was" if number == 1 else "were"
-    return f"{count(number, 'further declared run')} {verb} not asked for."
+    if number:
+        verb = "was" if number == 1 else "were"
+        texts.append(f"{count(number, 'further declared run')} {verb} not asked for.")
+    return " ".join(texts)

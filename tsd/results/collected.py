@@ -216,12 +216,14 @@ class CollectedSelection(_Part):
     ``asked`` are the ids of the tables, figures and runs that were asked for, by the user or by the
     scale. ``runs`` are those behind them, and also those that have results where the user has named
     nothing. ``left_out`` are the other runs of the scale: a report says how many they are and shows
-    nothing of them.
+    nothing of them. ``absent`` says why those of ``runs`` cannot be made that do not exist at the
+    scale though the user or the scale asks for them.
     """
 
     asked: list[str]
     runs: list[str]
     left_out: list[str]
+    absent: dict[str, str] = {}
 
 
 class CollectedLooks(_Part):

@@ -18,6 +18,10 @@ from tsd.experiments.schedule import check_schedule
 from tsd.training.build import build_model, inference_parameters, runtime_config
 from tsd.training.checkpoints import check_pretrained
 
+_REFUSALS = (AssertionError, AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""What classes raise that are given a setting which they cannot have. Other errors, such as that of
+a disk or of memory, are no mistake of a declaration."""
+
 _EPOCH_LENGTH = 1000
 """Iterations of an epoch, which schedulers that count epochs are built with here."""
 
@@ -33,17 +37,33 @@ def check_job(job: Job, announce: Callable[[str], None]) -> int:
         The number of parameters that inference uses.
 
     Raises:
-        DeclarationError: If the data set is of another kind than the base reads, or the optimizer
-            or the schedule cannot be. Names the setting.
+        DeclarationError: If the data set is of another kind than the base reads, or the model, the
+            optimizer or the schedule cannot be. Names the run, and the setting where it is known.
         WeightsError: If pretrained weights cannot be had or do not fit.
     """
     check_data_kind(job)
     for remark in check_schedule(job.config, job.run.origin):
         announce(remark)
-    model = build_model(job)
+    model = _model_of(job)
     check_optimizer(model, runtime_config(job), job.run.origin)
     check_pretrained(model)
     return inference_parameters(model)
+
+
+def _model_of(job: Job) -> nn.Module:
+    """Build a job's model; what its classes refuse is told as a mistake of the run.
+
+    Raises:
+        DeclarationError: They refuse a setting. Names the run and what it sets.
+    """
+    try:
+        return build_model(job)
+    except _REFUSALS as error:
+        own = ", ".join(path for path in job.run.set if path.startswith("model")) or "nothing"
+        raise DeclarationError(
+            f"{job.run.origin}: key set: no model can be built of the base {job.run.base} with the "
+            f"settings for it, of which the run itself says {own}: {type(error).__name__}: {error}"
+        ) from error
 
 
 def check_data_kind(job: Job) -> None:

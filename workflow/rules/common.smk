@@ -37,8 +37,10 @@ from tsd.experiments.settings import open_grid
 from tsd.experiments.reading import DeclarationError
 from tsd.experiments.planning import (
     about_other_data,
+    absent,
     impossible,
     lacking_weights,
+    unknown_target,
     unused_weights,
 )
 from tsd.data.version import GENERATOR_VERSION
@@ -137,37 +139,56 @@ def tell_mlflow_what_it_missed():
 # Run → its jobs, of the runs that the targets turn out to need as the workflow is planned.
 ASKED_FOR = {}
 
+# Ids of the runs behind the targets, also of those that do not exist at the scale or on the data.
+BEHIND_TARGETS = set()
 
-def plan(jobs):
-    """Note the jobs that a target needs; say of those that cannot be made why, each run once.
+# What was said of runs that do not exist at the scale.
+ABSENT = []
 
-    The workflow goes on with the others. Processes that only run a job of the plan are silent.
+
+def plan(grid, target=None):
+    """Note the jobs behind a target, or behind all that a grid wants; say what cannot be made.
+
+    Each run is told once, with the reason. The workflow goes on with the others. Processes that only
+    run a job of the plan are silent.
     """
+    targets = None if target is None else [target]
+    jobs = grid.wanted if target is None else grid.jobs_for(target)
+    for name in grid.wanted_targets if target is None else targets:
+        BEHIND_TARGETS.update(grid.experiments.runs_for(name))
     new = [job for job in jobs if job.run.id not in ASKED_FOR]
     for job in new:
         ASKED_FOR.setdefault(job.run.id, []).append(job)
+    not_there = [text for text in absent(grid, targets) if text not in ABSENT]
+    ABSENT.extend(not_there)
     if workflow.is_main_process:
-        for text in impossible(new):
+        for text in [*impossible(new), *not_there]:
             print(text, file=sys.stderr, flush=True)
 
 
 def files_of_report(wildcards):
     """The results of all that is asked for, what its data are, and the looks that chose its seeds."""
     looks, grid = looks_taken(), asked_grid()
-    plan(grid.wanted)
+    plan(grid)
     return [*grid.wanted_files, *checks_behind(possible(grid.wanted)), *looks]
 
 
 def files_of_target(wildcards):
     """The results that a table or figure is made from, what its data are, and the looks."""
     looks, grid = looks_taken(), asked_grid()
-    jobs = grid.jobs_for(wildcards.target)
-    plan(jobs)
+    plan(grid, wildcards.target)
     return [
         *grid.files_behind(wildcards.target),
-        *checks_behind(possible(jobs)),
+        *checks_behind(possible(grid.jobs_for(wildcards.target))),
         *looks,
     ]
+
+
+def what_may_be_meant(wildcards):
+    """Nothing, for a file that is there; else no target has this name, and the nearest is told."""
+    if not Path(wildcards.asked).exists():
+        raise WorkflowError(unknown_target(GRID, wildcards.asked))
+    return []
 
 
 def sum_of(files):
@@ -201,7 +222,7 @@ def made_from(target):
 def files_for_servers(wildcards):
     """The detections of all that is asked for, packed for evaluation servers."""
     looks, grid = looks_taken(), asked_grid()
-    plan(grid.wanted)
+    plan(grid)
     jobs = possible(grid.wanted)
     return [*(f"results/{job.key}/submission.zip" for job in jobs), *looks]
 

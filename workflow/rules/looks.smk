@@ -66,7 +66,7 @@ def files_behind_look(wildcards):
             "The looks of another call: ask for `all` or for a table or figure."
         )
     before = looks_taken(number - 1)
-    plan(grid.wanted)
+    plan(grid)
     return [*before[-1:], *measured_for_look(wildcards)]
 
 

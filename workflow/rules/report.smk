@@ -221,3 +221,15 @@ for declared in GRID.experiments.figures:
         input:
             expand(rules.figure.output, figure=declared),
         localrule: True
+
+
+rule unknown_target:
+    # Snakemake takes a misspelt target for a file at the root, of which it would say only that no rule
+    # makes it. It never asks for the target, whose name is known once somebody wants this file.
+    input:
+        what_may_be_meant,
+    output:
+        "{asked}",
+    wildcard_constraints:
+        asked="[A-Za-z0-9_-]+",
+    localrule: True
