@@ -168,8 +168,8 @@ class SiblingsExtract(TrainingExtract):
 
     ``images`` is the number of images whose proposals were looked at. ``m_c`` and ``m_r`` are the
     margins of ``m_cls`` and ``m_loc``. ``asks_for_score`` and ``asks_for_iou`` say whether the
-    training had these terms, in which case the margins are those of the training. Both are None in files that were written before margins followed the training;
-    such a file has one ``margin``.
+    training had these terms, in which case the margins are those of the training. Both are None in
+    files that were written before margins followed the training; such a file has one ``margin``.
     """
 
     m_c: float = Field(validation_alias=AliasChoices("m_c", "margin"))
