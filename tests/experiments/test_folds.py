@@ -54,7 +54,7 @@ def test_val_is_left_out_with_folds_and_needed_without(tmp_path):
     for content, message in (
         (missing, "key 'val' is missing"),
         (declaration("data", folds=3), "key folds: leave the key val out"),
-        (with_folds("data", folds=1), "greater than or equal to 2"),
+        (with_folds("data", folds=1), "a number of 2 or more"),
         (with_folds("data", embedded={"seed": 0}), "with the key embedded cannot have folds"),
     ):
         with pytest.raises(DeclarationError, match=message):

@@ -114,10 +114,10 @@ def test_seeds_that_cannot_be_chosen_are_refused(settings, message):
     [
         ({"looks": [2, 5, 3]}, "key 'looks': .*have to grow, and 3 follows 5"),
         ({"looks": [2, 2]}, "key 'looks': .*have to grow, and 2 follows 2"),
-        ({"looks": [1, 3]}, r"key 'looks\.0': .*greater than or equal to 2"),
-        ({"looks": []}, "key 'looks': .*at least 1 item"),
-        ({"budget_hours": 0}, "key 'budget_hours': .*greater than 0"),
-        ({"budget_hours": -3.5}, "key 'budget_hours': .*greater than 0"),
+        ({"looks": [1, 3]}, r"key 'looks\.0': .*a number of 2 or more"),
+        ({"looks": []}, "key 'looks': .*1 entry or more"),
+        ({"budget_hours": 0}, "key 'budget_hours': .*a number above 0"),
+        ({"budget_hours": -3.5}, "key 'budget_hours': .*a number above 0"),
     ],
 )
 def test_faulty_looks_of_a_scale_are_refused(keys, message):

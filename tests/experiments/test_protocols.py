@@ -300,7 +300,7 @@ MISTAKES = {
     "an unknown question": ({"parts": {"margin": OWN["parts"]["margins"]}}, "no decision 'margin'"),
     "an unknown key": ({"part": {}}, "unknown key 'part'"),
     "nothing to extend": ({"extends": "papers"}, r"unknown protocol 'papers'; did you mean"),
-    "no settings": ({"parts": part(settings=[])}, "at least 1 item"),
+    "no settings": ({"parts": part(settings=[])}, "1 entry or more"),
     "an unknown backbone": ({"parts": settings(backbone="r011")}, "unknown backbone 'r011'"),
     "unknown data": ({"parts": settings(dataset="coco2071")}, "unknown data set 'coco2071'"),
 }

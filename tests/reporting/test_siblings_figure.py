@@ -3,6 +3,7 @@ import pytest
 from tests.reporting.conftest import draw_figure
 from tests.reporting.conftest import figure as make_figure
 from tsd.results.extracts import SiblingBin, SiblingsExtract, SiblingStage
+from tsd.run_folder import RunFolder
 
 
 def end(**changes):
@@ -33,7 +34,12 @@ def caption(results, tmp_path):
         for seed, training in results.runs["base"].seeds.items():
             training.folder = str(tmp_path / f"seed{seed}")
         stages = [SiblingStage(iteration=4, all=of_all or end(), by_proposal_iou=[])]
-        content = {"key": "k", "images": 9, "stages": stages, "losses": []}
+        content = {
+            "key": RunFolder(tmp_path / "seed1").key,
+            "images": 9,
+            "stages": stages,
+            "losses": [],
+        }
         SiblingsExtract(**content, **margins).write(tmp_path / "seed1" / "siblings.json")
         series = {"label": "joint", "run": "base"}
         return draw_figure(results, make_figure("siblings", "siblings", series), tmp_path)
