@@ -33,6 +33,7 @@ def detect(options: Namespace) -> None:
 
 def evaluate(options: Namespace) -> None:
     from tsd.experiments.metrics import EVALUATION_VERSION
+    from tsd.run_folder import read_json
 
     job = job_of(options)
     ap = read_json(Path("made-up.json"))[job.run.id][job.seed]
@@ -51,6 +52,7 @@ TRAINING = """
 
 def train(options: Namespace) -> None:
     from tsd.results.records import TrainRecord
+    from tsd.run_folder import read_json
 
     job = job_of(options)
     known = read_json(Path("made-up.json"))[job.run.id]
