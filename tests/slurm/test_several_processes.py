@@ -167,7 +167,7 @@ def test_one_process_that_fails_ends_the_job_and_says_why(cluster, folder, tiny_
     assert "failed: process 1: RuntimeError: the second card fell off" in output
     log = (tmp_path / "by2.log").read_text()
     assert re.search(r"Traceback .*\n(.*\n)*RuntimeError: the second card fell off", log)
-    (status_file,) = tmp_path.glob("results/by2/r50/*/seed0/status.json")
+    (status_file,) = tmp_path.glob("results/by2-tiny/r50/*/seed0/status.json")
     found = read_json(status_file)
     assert found["state"] == "failed"
     assert found["error"] == "process 1: RuntimeError: the second card fell off"
