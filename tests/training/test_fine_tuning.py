@@ -30,7 +30,7 @@ def job(tiny_data, tmp_path):
         "extends": "smoke",
         "set": {
             "train_cfg": {"type": "IterBasedTrainLoop", "max_iters": 1, "val_interval": 9},
-            "optim_wrapper.optimizer.lr": 0.0,
+            "optim_wrapper.optimizer.lr": 1e-30,
         },
         "bases": [{"match": "released_tsd_faster*", "set": NETWORK}, *SCALE["bases"]],
     }
