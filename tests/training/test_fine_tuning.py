@@ -18,7 +18,7 @@ NETWORK = {key: value for key, value in SCALE["set"].items() if key.startswith("
 
 @pytest.fixture
 def job(tiny_data, tmp_path):
-    """A run as docs/authors-weights.md declares it, on ten classes, its learning rate 0."""
+    """A run as docs/authors-weights.md declares it, on ten classes, which it hardly moves from."""
     released, ours = tmp_path / "released.pth", tmp_path / "ours.pth"
     torch.save({"state_dict": released_state()}, released)
     convert_checkpoint(released, ours)
@@ -63,7 +63,8 @@ def test_all_but_the_layers_of_the_classes_is_taken_over(job, capfd):
     }
     assert len(weights["roi_head.bbox_head.fc_cls.bias"]) == 11 != SMALL["classes"] + 1
     for name in weights.keys() - dropped:
-        assert torch.equal(weights[name].cpu(), loaded[name]), name
+        moved = (weights[name].cpu() - loaded[name]).abs().max()
+        assert moved < 1e-20, name
     for name in dropped:
         assert f"size mismatch for {name}" in said
     assert said.count("size mismatch for") == len(dropped)

@@ -228,7 +228,9 @@ def test_a_model_that_cannot_be_built_is_found_before_it_trains(project):
     edit_run(project, "tsd_wo_pc", lambda r: r.update(set=broken))
     output = snakemake(project, "all", fails=True)
     edit_run(project, "tsd_wo_pc", lambda r: r.update(set={}))
-    assert re.search(r"\[tsd_wo_pc · seed 0\] failed: DeclarationError: .*set sibling_head=dict", output)
+    assert re.search(
+        r"\[tsd_wo_pc · seed 0\] failed: DeclarationError: .*set sibling_head=dict", output
+    )
     assert "[tsd_wo_pc · seed 0] starts" not in output
     page = (project / "reports/smoke.unfinished/index.html").read_text()
     assert "compares TSD with the sibling head" in page
