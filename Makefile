@@ -8,7 +8,7 @@ VENV ?= .venv
 export VENV
 unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(abspath $(VENV))/bin:$(PATH)
-# The shell takes their values from the environment, so that an apostrophe in a path is one.
+# The shell takes their values from the environment, so that an apostrophe in a path stays a letter of it.
 export SCALE DATASET PROTOCOL CHECKPOINT ONLY SEEDS
 GRID_JOB_OPTIONS := --scale "$$SCALE" $${DATASET:+--dataset "$$DATASET"} $${PROTOCOL:+--protocol "$$PROTOCOL"}
 GRID_OPTIONS := $(GRID_JOB_OPTIONS) $${CHECKPOINT:+--checkpoint "$$CHECKPOINT"} $${ONLY:+--only "$$ONLY"} $${SEEDS:+--seeds "$$SEEDS"}

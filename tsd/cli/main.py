@@ -224,7 +224,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     text = "Print the tables of a report as text."
     add("headline", questions.headline, [wanted], text).add_argument(
-        "--since", type=int, help="Print those alone that were written since `date +%%s` was this."
+        "--since",
+        type=int,
+        help="Print them only if they are not older than this, which `date +%%s` has printed.",
     )
 
     text = "Say how two runs differ, in their compiled configs and in their results."

@@ -4,6 +4,8 @@ import difflib
 import re
 from typing import Any
 
+from tsd.data.coco_format import counted
+
 _KINDS = {
     "bool_type": "true or false",
     "dict_type": "keys and values",
@@ -19,10 +21,14 @@ _KINDS = {
     "less_than": "a number below {lt:g}",
     "less_than_equal": "a number of {le:g} or less",
     "literal_error": "{expected}",
-    "string_too_short": "a text of {min_length} letters or more",
-    "too_short": "{min_length} entries or more",
 }
 """Pydantic's type of a mistake → what is expected, with the names of its details in braces."""
+
+_LENGTHS = {
+    "string_too_short": ("a text of {}", "letter", "letters"),
+    "too_short": ("{}", "entry", "entries"),
+}
+"""Pydantic's type of a mistake about a length → what is expected, one and several of its parts."""
 
 _NAME = "a name of small letters, digits, - and _ that begins with a letter or a digit"
 
@@ -41,10 +47,12 @@ def expected_words(error: dict[str, Any]) -> str:
     if kind == "string_pattern_mismatch":
         near = re.sub(r"[^a-z0-9_-]+", "-", str(found).lower()).strip("-_")
         return f"expected {_NAME}" + (f", such as {near!r}" if near else "") + f"; found {found!r}"
+    if kind in _LENGTHS:
+        text, one, several = _LENGTHS[kind]
+        length = text.format(counted(details["min_length"], one, several))
+        return f"expected {length} or more, found {found!r}"
     if kind not in _KINDS:
         return f"{error['msg']}; found {found!r}"
-    words = f"expected {_KINDS[kind].format(**details)}".replace("1 letters", "1 letter")
-    words = words.replace("expected 1 entries", "expected 1 entry")
     hint = ""
     if kind == "string_type" and not isinstance(found, dict | list):
         hint = "; put it in quotes if it is meant as text"
@@ -52,7 +60,7 @@ def expected_words(error: dict[str, Any]) -> str:
         valid = re.findall(r"'([^']*)'", details["expected"])
         near_words = difflib.get_close_matches(str(found), valid, n=1, cutoff=0.5)
         hint = f"; did you mean {near_words[0]!r}?" if near_words and len(valid) > 1 else ""
-    return f"{words}, found {found!r}{hint}"
+    return f"expected {_KINDS[kind].format(**details)}, found {found!r}{hint}"
 
 
 def place_words(location: tuple[int | str, ...]) -> str:

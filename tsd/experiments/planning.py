@@ -1,7 +1,7 @@
 """What somebody who asks for trainings has to know of them before any is made."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from tsd.experiments.grid import Grid, possible
 from tsd.experiments.job import Job
@@ -18,11 +18,7 @@ def impossible(jobs: Iterable[Job]) -> list[str]:
         One text for each reason; empty if all can be made. Runs that share a reason, such as a
         mistake in the scale's settings, share a text.
     """
-    runs: dict[str, list[str]] = {}
-    for job in jobs:
-        if job.mistake is not None and job.run.id not in runs.setdefault(job.mistake, []):
-            runs[job.mistake].append(job.run.id)
-    return [f"{_named(names)} cannot be made: {reason}" for reason, names in runs.items()]
+    return _by_reason({job.run.id: job.mistake for job in jobs if job.mistake is not None})
 
 
 def absent_runs(grid: Grid, targets: Iterable[str] | None = None) -> dict[str, str]:
@@ -60,8 +56,13 @@ def absent(grid: Grid, targets: Iterable[str] | None = None) -> list[str]:
     Returns:
         One text for each reason; empty if there are no such runs.
     """
+    return _by_reason(absent_runs(grid, targets))
+
+
+def _by_reason(reasons: Mapping[str, str]) -> list[str]:
+    """Say of each run why it cannot be made; those that share a reason share a text."""
     runs: dict[str, list[str]] = {}
-    for name, reason in absent_runs(grid, targets).items():
+    for name, reason in reasons.items():
         runs.setdefault(reason, []).append(name)
     return [f"{_named(names)} cannot be made: {reason}" for reason, names in runs.items()]
 

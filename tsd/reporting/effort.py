@@ -13,13 +13,13 @@ the answer is an order of magnitude and not a promise.
 """
 
 import math
-import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tsd.experiments.comparisons import Comparison, Range
 from tsd.reporting.intervals import POWER, WEIGHTS, Estimate, uncertainty
-from tsd.results.collected import CollectedRun, Results
+from tsd.reporting.training_hours import price_of_another
+from tsd.results.collected import Results
 
 MOST = 20
 """More seeds of a run than these are not counted."""
@@ -169,45 +169,17 @@ def _fewest(
     return seeds
 
 
-def _more(seeds: Mapping[str, int], have: Mapping[str, int]) -> dict[str, int]:
-    """Leave out the runs that have enough seeds."""
-    return {run: count for run, count in seeds.items() if count > have[run]}
-
-
 def _priced(
     results: Results, would_hold: bool, seeds: dict[str, int], have: dict[str, int]
 ) -> Effort:
     """Leave out the runs that have enough, and add what the further trainings cost."""
-    more = _more(seeds, have)
-    costs = {run: cost_of_training(results.runs[run]) for run in more if run in results.runs}
-    hours = {run: cost[1] for run, cost in costs.items() if cost is not None}
-    devices = {cost[0] for cost in costs.values() if cost is not None}
-    if hours.keys() != more.keys() or len(devices) != 1:
+    more = {run: count for run, count in seeds.items() if count > have[run]}
+    prices = {run: price_of_another(results.runs[run]) for run in more if run in results.runs}
+    hours = {run: one.hours for run, one in prices.items() if one is not None and one.hours}
+    units = {one.unit for one in prices.values() if one is not None}
+    if hours.keys() != more.keys() or len(units) != 1:
         return Effort(would_hold, more)
     total = math.fsum((count - have[run]) * hours[run] for run, count in more.items())
-    if devices == {"cpu"}:
+    if units == {"core"}:
         return Effort(would_hold, more, core_hours=total)
     return Effort(would_hold, more, gpu_hours=total)
-
-
-def cost_of_training(run: CollectedRun) -> tuple[str, float] | None:
-    """Return the kind of device and the hours of one training of a run, the median of those it had.
-
-    They are the time for which a core or a GPU was held, whatever else it had to do.
-
-    Args:
-        run: The run.
-
-    Returns:
-        Hours of a core or of a GPU; None where no training was timed, or they had several kinds.
-    """
-    records = [one.train for one in run.seeds.values() if one.train and one.train.seconds]
-    kinds = {record.device.partition(":")[0] for record in records}
-    if len(kinds) != 1:
-        return None
-    (kind,) = kinds
-    each = [
-        (record.seconds or 0) * record.processes * (record.threads if kind == "cpu" else 1)
-        for record in records
-    ]
-    return kind, statistics.median(each) / 3600

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from tsd.reporting.effort import Effort, cost_of_training
+from tsd.reporting.effort import Effort
 from tsd.reporting.intervals import POWER
 from tsd.reporting.provenance_file import DeviceUse, device_uses
+from tsd.reporting.training_hours import price_of_another
 from tsd.reporting.verdicts import Outcome, Verdict
 from tsd.reporting.wording import count, number
 from tsd.results.collected import Results
@@ -77,11 +78,10 @@ def _is_planned(effort: Effort | None) -> bool:
 
 def _price(results: Results, more: dict[str, int]) -> str:
     """Write what further trainings of some runs take, from those that were timed."""
-    costs = {run: cost_of_training(results.runs[run]) for run in more if run in results.runs}
-    known = {run: cost for run, cost in costs.items() if cost is not None}
-    kinds = {kind for kind, _ in known.values()}
-    if known.keys() != more.keys() or len(kinds) != 1:
+    prices = {run: price_of_another(results.runs[run]) for run in more if run in results.runs}
+    hours = {run: one.hours for run, one in prices.items() if one is not None and one.hours}
+    units = {one.unit for one in prices.values() if one is not None}
+    if hours.keys() != more.keys() or len(units) != 1:
         return ""
-    hours = sum(more[run] * each for run, (_, each) in known.items())
-    unit = "core-hours" if kinds == {"cpu"} else "GPU-hours"
-    return f", about {number(hours, 1 if hours < 10 else 0)} {unit}"
+    total = sum(more[run] * each for run, each in hours.items())
+    return f", about {number(total, 1 if total < 10 else 0)} {units.pop()}-hours"

@@ -1,6 +1,5 @@
 """What a report found, in one sentence, and its place in the README."""
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from tsd.experiments.comparisons import Difference, Quantity
 from tsd.experiments.metrics import MAIN
 from tsd.experiments.schema import Row
 from tsd.reporting.escaping import markdown
-from tsd.reporting.intervals import Sample
+from tsd.reporting.intervals import WEIGHTS, uncertainty
 from tsd.reporting.selection import about, only_asked
 from tsd.reporting.summary import ComparedGain, agreement, compared_gains, seeds_phrase
 from tsd.reporting.verdicts import Outcome, Verdict
@@ -104,12 +103,13 @@ def _leading(results: Results, verdicts: Sequence[Verdict]) -> Lead | None:
         comparison, measured = evidence.comparison, evidence.measured
         is_gain = isinstance(comparison, Difference) and comparison.quantity == Quantity((MAIN,))
         if is_gain and comparison.baseline is not None and measured is not None:
+            known = uncertainty(measured.samples, WEIGHTS[:2], prior=None)
             return Lead(
                 _name_of(results, gains, comparison.run, comparison.baseline),
                 comparison.run,
                 comparison.baseline,
                 measured.value,
-                _standard_error(measured.samples),
+                None if known is None else known.standard_error,
                 evidence.published,
             )
     for gain in gains:
@@ -136,16 +136,6 @@ def _name_of(
     of_run: list[Row] = [row for table in results.tables for row in table.rows if row.run == run]
     rows = [row for row in (*of_pair, *of_run) if not row.label.startswith("+")]
     return next(map(row_name, rows), None)
-
-
-def _standard_error(samples: Sequence[Sample]) -> float | None:
-    """Return the standard error of a difference of means; None where a spread is unknown."""
-    variances = [one.variance for one in samples]
-    known = [variance for variance in variances if variance is not None]
-    if len(known) < len(samples):
-        return None
-    parts = (variance / one.count for variance, one in zip(known, samples, strict=True))
-    return math.sqrt(math.fsum(parts))
 
 
 def begin(name: str) -> str:

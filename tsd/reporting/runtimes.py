@@ -58,5 +58,7 @@ def timed_alike(results: Results, seeds: Mapping[int, Training]) -> dict[int, Tr
         results: What was collected.
         seeds: Seed → training, of a run.
     """
+    if not any(map(clock_of, seeds.values())):
+        return dict(seeds)
     common = common_clock(results)
     return {seed: one for seed, one in seeds.items() if clock_of(one) in (None, common)}

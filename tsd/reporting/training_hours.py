@@ -17,7 +17,7 @@ from pathlib import Path
 from tsd.experiments.costs import Costs
 from tsd.experiments.job import Job
 from tsd.experiments.reading import DeclarationError
-from tsd.results.collected import Results, ResultsError
+from tsd.results.collected import CollectedRun, Results, ResultsError
 from tsd.results.records import TrainRecord
 
 
@@ -142,6 +142,23 @@ def price_of(record: TrainRecord | None) -> Price | None:
     on_cpu = record.device == "cpu"
     devices = record.processes * (record.threads if on_cpu else 1)
     return Price(seconds * devices / 3600, "core" if on_cpu else "GPU", Source.MEASURED)
+
+
+def price_of_another(run: CollectedRun) -> Price | None:
+    """What another training of a run may take: the median of those that it had.
+
+    Args:
+        run: The run.
+
+    Returns:
+        None where no training was timed in all of its attempts, or some ran on a CPU and others on
+        GPUs.
+    """
+    timed = [one.train for one in run.seeds.values() if one.train and one.train.seconds]
+    prices = [price for record in timed if (price := price_of(record)) is not None]
+    if len({price.unit for price in prices}) != 1:
+        return None
+    return _middle(prices, Source.OTHER_SEEDS)
 
 
 def _other_seeds(job: Job) -> list[Price]:
