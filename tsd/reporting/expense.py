@@ -64,12 +64,11 @@ def to_decide(results: Results, verdicts: Sequence[Verdict]) -> str:
         )
     # A claim may be judged by fewer seeds than its runs have by now, which may be enough for it.
     more = {run: max(seeds - results.runs[run].evaluated, 0) for run, seeds in wanted.items()}
-    text = (
-        f"{len(planned)} of {count(len(undecided), 'undecided claim')} may be by "
-        f"{count(sum(more.values()), 'further training')}"
+    return (
+        f"{count(sum(more.values()), 'further training')}{_price(results, more)} may decide "
+        f"{len(planned)} of {count(len(undecided), 'undecided claim')}, each with a chance of "
+        f"{POWER:.0%} if the present estimates are right"
     )
-    chance = f"each with a chance of {POWER:.0%} if the present estimates are right"
-    return f"{text}{_price(results, more)}, {chance}"
 
 
 def _is_planned(effort: Effort | None) -> bool:
@@ -84,4 +83,4 @@ def _price(results: Results, more: dict[str, int]) -> str:
     if hours.keys() != more.keys() or len(units) != 1:
         return ""
     total = sum(more[run] * each for run, each in hours.items())
-    return f", about {number(total, 1 if total < 10 else 0)} {units.pop()}-hours"
+    return f" of about {number(total, 1 if total < 10 else 0)} {units.pop()}-hours"
