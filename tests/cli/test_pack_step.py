@@ -116,6 +116,11 @@ def test_the_training_knows_how_long_the_job_has(packed):
     assert "--minutes=0" in read_json(packed.folder.path / "options.json")
 
 
+def test_the_training_has_the_folder_of_results_of_the_job(packed):
+    packed.attempt("done")
+    assert "--results=results" in read_json(packed.folder.path / "options.json")
+
+
 def test_weights_that_are_not_there_are_no_training(packed):
     write_json(packed.outcome, {"trained": True})
     with pytest.raises(SystemExit, match="not trained: it ended without a word"):
