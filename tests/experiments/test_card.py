@@ -46,6 +46,34 @@ def test_a_margin_is_a_number_wherever_its_term_is_on(grid):
             assert (found[name], found[other]) == (margin, NONE), run
 
 
+def test_the_margin_and_the_box_loss_that_a_claim_names_are_those_of_its_runs(grid):
+    losses = {"smooth L1": "SmoothL1Loss", "L1": "L1Loss"}
+    named = 0
+    for claim in grid.claims:
+        margin = re.search(r"margins of ([\d.]+[\d])", claim.statement)
+        loss = re.search(r"(?:smooth )?L1\b", claim.statement)
+        for name in {comparison.run for comparison in claim.test.comparisons()}:
+            found = parameters(grid.job(name, 0))
+            if margin:
+                margins = {found["m_c"], found["m_r"]} - {NONE}
+                assert margins == {float(margin[1])}, (claim.id, name)
+                named += 1
+            if loss:
+                assert found["box_loss"] == losses[loss[0]], (claim.id, name)
+                named += 1
+    assert named >= 8
+
+
+def test_the_margins_in_a_note_on_the_protocols_are_those_of_the_runs(grid):
+    note = grid.experiments.tables["table_protocols"].note
+    own, released = re.search(
+        r"paper's protocol has its margins of ([\d.]+), .* ([\d.]+\d)", note
+    ).groups()
+    for name, margin in (("tsd_pc", own), ("tsd_pc_released", released)):
+        found = parameters(grid.job(name, 0))
+        assert {found["m_c"], found["m_r"]} == {float(margin)}, name
+
+
 def test_what_a_config_leaves_out_of_the_constraint_is_said_by_none_of_ours(grid):
     """The bases say clamp and detach themselves, so that the card need not know their defaults."""
     found = parameters(grid.job("tsd_pc", 0))

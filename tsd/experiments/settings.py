@@ -13,6 +13,7 @@ from tsd.experiments.checks import require
 from tsd.experiments.claims_schema import Claim, load_claims
 from tsd.experiments.golden import load_golden
 from tsd.experiments.grid import Grid
+from tsd.experiments.grid_names import require_names_of_its_own
 from tsd.experiments.inconsistencies import Inconsistency, load_inconsistencies
 from tsd.experiments.load import Experiments, load_experiments
 from tsd.experiments.looks import require_decidable
@@ -104,6 +105,7 @@ def open_grid(settings: Mapping[str, Any], results: Path = Path("results")) -> G
         seeds_by_need=by_need,
         is_named="only" in given,
     )
+    require_names_of_its_own(grid)
     require_decidable(grid)
     return replace(grid, golden=load_golden(Path(folder), grid.name))
 
