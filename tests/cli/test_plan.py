@@ -110,3 +110,11 @@ def test_what_cannot_be_planned_is_refused(tmp_path, arguments, message):
     with pytest.raises(SystemExit, match=message):
         main([*arguments, f"--results={tmp_path}"])
     assert read_json(tmp_path / "x") is None
+
+
+def test_a_plan_of_nothing_that_can_be_trained_gives_its_reasons_and_fails(tmp_path, capsys):
+    with pytest.raises(SystemExit, match="nothing of what is asked for can be trained"):
+        main(["plan", "r101", "--scale=transfer", f"--results={tmp_path}"])
+    assert "run r101 cannot be made: " in capsys.readouterr().out
+    main(["plan", "r101,r50", "--scale=transfer", f"--results={tmp_path}"])
+    assert "run r101 cannot be made: " in capsys.readouterr().out

@@ -35,7 +35,11 @@ def look(options: Namespace) -> None:
 
 
 def plan(options: Namespace) -> None:
-    """Print which trainings are there, which are to be made, and what these cost."""
+    """Print which trainings are there, which are to be made, and what these cost.
+
+    Raises:
+        DeclarationError: If a name does not exist, or nothing of what is asked for can be trained.
+    """
     if options.targets:
         if options.only:
             raise DeclarationError("say what is meant as TARGET or by --only, not both")
@@ -52,6 +56,8 @@ def plan(options: Namespace) -> None:
         unpriced = without_factors(unknown, costs) if costs else []
     for text in [*unpriced, *impossible(grid.wanted), *absent(grid), *about_other_data(grid)]:
         print(text)
+    if not jobs:
+        raise DeclarationError("nothing of what is asked for can be trained, for the reasons above")
     if grid.looks is not None:
         print("\n" + _outlook(grid, before, jobs))
 
