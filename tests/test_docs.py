@@ -14,7 +14,7 @@ from tsd.experiments.schema import Run
 from tsd.experiments.settings import open_grid
 from tsd.training.checkpoints import resolve
 
-DOCUMENTS = [Path("README.md"), Path("CONTRIBUTING.md"), *Path("docs").glob("*.md")]
+DOCUMENTS = [*Path().glob("*.md"), *Path("docs").glob("*.md")]
 
 
 def blocks(path, language):
@@ -95,10 +95,40 @@ def test_what_is_said_of_ones_own_data_is_what_is_declared(tmp_path):
     assert "five" in grid.scale.note
 
 
+def anchors(document):
+    """What a link may lead to within a document, by the rule that GitHub makes anchors by."""
+    text = re.sub(r"^```.*?^```", "", document.read_text(), flags=re.S | re.M)
+    headings = [
+        re.sub(r"\]\([^)]*\)", "", line) for line in re.findall(r"^#+ +(.*?) *$", text, re.M)
+    ]
+    made = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return made | set(re.findall(r'<a id="([^"]+)">', text))
+
+
+def broken_links(document):
+    """The links of a document that lead to no file, or to no heading of a document."""
+    broken = []
+    for link in re.findall(r"\]\(([^)]+)\)", document.read_text()):
+        path, _, anchor = link.partition("#")
+        target = document.parent / path if path else document
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            broken.append(link)
+    return broken
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=str)
 def test_links_lead_somewhere(document):
-    for target in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
-        assert (document.parent / target).exists(), target
+    assert broken_links(document) == []
+
+
+def test_a_link_that_leads_nowhere_is_found(tmp_path):
+    (tmp_path / "other.md").write_text("# One `thing`, and more\n\n## [A link](x.md)\n")
+    page = tmp_path / "page.md"
+    page.write_text(
+        "## Here\n[a](other.md) [b](other.md#one-thing-and-more) [c](#here) [d](other.md#a-link)\n"
+        "[e](gone.md) [f](gone.md#here) [g](other.md#here) [h](#there)\n"
+    )
+    assert broken_links(page) == ["gone.md", "gone.md#here", "other.md#here", "#there"]
 
 
 def test_settings_named_in_the_decisions_exist():
