@@ -163,6 +163,16 @@ def test_seed_caveat_counts_finished_seeds(seeds, phrase, caveat):
     assert caveat in summary.seed_caveat(results)
 
 
+def test_runs_without_results_are_counted_apart():
+    without = run(training("failed"), training("not run"))
+    with_results = run(training(AP=1.0), training("not run"))
+    said = [
+        summary.runs_phrase(make_results([], runs))
+        for runs in ({"a": with_results}, {"a": with_results, "b": without, "c": without})
+    ]
+    assert said == ["1 run", "3 runs, 2 without results"]
+
+
 def test_state_counts_and_directions(results):
     counts = summary.state_counts(results)
     assert counts == {"evaluated": 6, "failed": 2, "interrupted": 1, "running": 1, "not run": 1}

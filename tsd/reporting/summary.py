@@ -152,6 +152,16 @@ def state_counts(results: Results) -> dict[State, int]:
     return {state: counts[state] for state in State if counts[state]}
 
 
+def runs_phrase(results: Results) -> str:
+    """Say how many runs there are, and how many of them have no results."""
+    empty = sum(
+        all(training.state is not State.EVALUATED for training in run.seeds.values())
+        for run in results.runs.values()
+    )
+    runs = count(len(results.runs), "run")
+    return f"{runs}, {empty} without results" if empty else runs
+
+
 def metrics_of(results: Results, run: str) -> dict[str, Metric]:
     """Return the metrics that a run has values of, the details only where its tables show them."""
     in_tables = {
