@@ -176,7 +176,7 @@ def test_variants_differ_in_their_length_alone(folder):
     assert named("mini") == ["twice", "mini_3x", "mini_9x"]
     assert named("mini_3x") == ["mini", "twice", "mini_9x"]
     assert named("twice_otherwise") == named("paper") == named("smoke") == []
-    assert named("transfer") == ["transfer_2x"]
+    assert named("transfer") == ["transfer_2x", "transfer_4x"]
 
 
 def test_a_scale_that_cannot_be_combined_is_no_variant_and_in_nobodys_way(folder):
@@ -189,7 +189,12 @@ def test_a_scale_that_cannot_be_combined_is_no_variant_and_in_nobodys_way(folder
 
 @pytest.mark.parametrize(
     ("scale", "longer", "length"),
-    [("mini", "mini_3x", 3), ("mini", "mini_9x", 9), ("transfer", "transfer_2x", 2)],
+    [
+        ("mini", "mini_3x", 3),
+        ("mini", "mini_9x", 9),
+        ("transfer", "transfer_2x", 2),
+        ("transfer", "transfer_4x", 4),
+    ],
 )
 def test_declared_variants_train_the_same_for_longer(scale, longer, length):
     short, long = (open_grid({"scale": name}) for name in (scale, longer))
