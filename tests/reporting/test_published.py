@@ -20,6 +20,9 @@ from tsd.results.collected import Results
 from tsd.run_folder import read_json, write_json
 
 ROOT = Path.cwd()
+HEADLINES = ("README.md", "docs/what-did-not-hold.md")
+"""The documents that tell the headlines of reports, each that of its own ones."""
+
 PUBLISHED = Path("reports/published")
 MARKS = f"{begin('mini')}<!-- /headline -->"
 
@@ -280,11 +283,11 @@ def test_published_reports_are_kept_by_git_and_by_clean(tmp_path):
 
 
 def test_the_reports_of_the_repository_say_what_their_results_say():
-    readme = Path("README.md")
     folders = sorted(path.parent for path in PUBLISHED.glob("*/results.json"))
+    documents = {Path(name): Path(name).read_text() for name in HEADLINES}
     for folder in folders:
-        assert list(disagreements(folder, readme)) == []
-    text = readme.read_text()
-    assert {folder.name for folder in folders} <= set(names_in(text))
-    for name in set(names_in(text)) - {folder.name for folder in folders}:
-        assert read_headline(text, name) == "", f"the README tells of a report {name} that is not"
+        (told,) = (path for path, text in documents.items() if folder.name in names_in(text))
+        assert list(disagreements(folder, told)) == []
+    for path, text in documents.items():
+        for name in set(names_in(text)) - {folder.name for folder in folders}:
+            assert read_headline(text, name) == "", f"{path} tells of a report {name} that is not"
