@@ -60,6 +60,18 @@ def test_what_is_missing_is_said(results, figure, tmp_path):
     assert "after 1,100 iterations of training" in caption
 
 
+def test_a_length_that_only_a_baseline_was_trained_for_is_not_said_to_be_untrained(
+    results, figure, tmp_path
+):
+    results.lengths[2].runs["r50"] = {0: {"AP": 48.0}}
+    caption = draw_figure(results, figure, tmp_path)
+    assert "Not trained" not in caption
+    assert (
+        "Without any of the gains: 9,900 iterations (grid mini_9x), for which there are results of "
+        "r50 only."
+    ) in caption
+
+
 def test_the_spread_is_shown_where_there_is_one(results, figure):
     drawing = draw_lengths(results, figure)
     with_spread, without = (

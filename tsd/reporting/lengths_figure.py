@@ -90,7 +90,12 @@ def missing(results: Results, gains: dict[str, list[Gain]]) -> list[str]:
     said = []
     for place, length in enumerate(results.lengths):
         absent = [label for label, found in gains.items() if found[place].value is None]
-        if len(absent) == len(gains):
+        if len(absent) == len(gains) and length.runs:
+            said.append(
+                f"Without any of the gains: {length.trainings} (grid {length.grid}), for which "
+                f"there are results of {listed(list(length.runs))} only."
+            )
+        elif len(absent) == len(gains):
             said.append(
                 f"Not trained: {length.trainings} (grid {length.grid}; "
                 f"scale {length.scale} trains them)."
