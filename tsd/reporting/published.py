@@ -34,7 +34,7 @@ INSIDE = (".svg", ".pdf")
 """Suffixes of figures that ``index.html`` has in itself, so that they need not lie beside it. The
 PNG files are what ``report.md`` shows."""
 
-LARGE_PICTURE = 300_000
+LARGE_PICTURE = 60_000
 """Bytes: a larger PNG file is published with a palette of 256 colours."""
 
 
