@@ -85,7 +85,7 @@ def test_the_report_has_the_reason(transfer):
 
 
 def test_plan_status_and_costs_name_it(tmp_path, capsys):
-    for words in (["plan", "r101"], ["status", "--only=r101"], ["cost", "--only=r101"]):
+    for words in (["plan", "r101,r50"], ["status", "--only=r101"], ["cost", "--only=r101"]):
         main([*words, "--scale=transfer", f"--results={tmp_path}"])
         said = capsys.readouterr().out
         assert f"run r101 cannot be made: {NOTHING}" in said, words
