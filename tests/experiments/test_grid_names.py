@@ -35,7 +35,8 @@ def test_a_data_set_that_is_called_like_a_protocol_is_refused(tmp_path):
 
 def test_a_scale_that_is_called_like_a_scale_with_a_data_set_is_refused(tmp_path):
     path = own("scale", tmp_path, "mini", id="mini-coco2017")
-    with pytest.raises(DeclarationError, match="results/mini-coco2017 would belong to two grids"):
+    message = f"{path}: key id: results/mini-coco2017 would belong to two grids"
+    with pytest.raises(DeclarationError, match=re.escape(message)):
         open_grid({"scale": path})
 
 

@@ -90,8 +90,7 @@ def iou_3x():
 
 
 def pc():
-    for title in ("AP", "AP.5", "AP.75"):
-        metric = {"AP": "AP", "AP.5": "AP50", "AP.75": "AP75"}[title]
+    for title, metric in {"AP": "AP", "AP.5": "AP50", "AP.75": "AP75"}.items():
         found = difference("mini", "tsd_pc", "tsd_joint", metric, LOOKS)
         means = [number(mean("mini", run, metric), 1) for run in ("tsd_joint", "tsd_pc")]
         gain = mean("mini", "tsd_pc", metric) - mean("mini", "tsd_joint", metric)
@@ -148,3 +147,23 @@ def test_a_table_of_the_page_has_the_numbers_of_the_published_reports(name):
 
 def test_every_table_of_the_page_is_compared():
     assert re.findall(r"<!-- table:(\w+) -->", PAGE.read_text()) == list(TABLES)
+
+
+def test_what_is_said_of_how_far_tsd_is_ahead_follows_from_the_table():
+    text = re.sub(r"\s+", " ", PAGE.read_text())
+    (asked,) = re.findall(r"Nowhere is TSD ahead by the ([\d.]+) that", text)
+    (on_photographs,) = re.findall(r"ahead by less than ([\d.]+) in both", text)
+    (changed,) = re.findall(r"how far TSD is ahead by less than ([\d.]+) anywhere", text)
+    ahead = {}
+    for grid, trained, score, score_of_tsd, iou, iou_of_tsd, *_ in siblings():
+        ahead[grid, trained] = (
+            float(score_of_tsd) - float(score),
+            float(iou_of_tsd) - float(iou),
+        )
+    assert max(map(max, ahead.values())) < float(asked)
+    for (grid, trained), margins in ahead.items():
+        if "aquarium" in grid:
+            assert max(margins) < float(on_photographs)
+        without = ahead[grid, "joint training"]
+        changes = [abs(one - other) for one, other in zip(margins, without, strict=True)]
+        assert max(changes) < float(changed), trained

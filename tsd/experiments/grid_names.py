@@ -22,7 +22,7 @@ def require_names_of_its_own(grid: Grid) -> None:
     declared = grid.experiments
     scales = {**declared.scales, grid.scale.id: grid.scale}.values()
     datasets = {**declared.datasets, grid.dataset.id: grid.dataset}.values()
-    protocols = {one.id: one for one in declared.protocols.values()}
+    protocols = dict(declared.protocols)
     if grid.protocol is not None:
         protocols[grid.protocol.id] = grid.protocol
     for scale, dataset in itertools.product(scales, datasets):
@@ -44,10 +44,20 @@ def _all(grid: Grid) -> tuple[str, str, str | None]:
 
 
 def _refusal(grid: Grid, other: Grid, folder: str) -> DeclarationError:
+    declared = grid.experiments
+    of_the_user = [
+        one.origin
+        for one, known in (
+            (grid.dataset, declared.datasets),
+            (grid.scale, declared.scales),
+            (grid.protocol, declared.protocols),
+        )
+        if one is not None and one.id not in known
+    ]
+    place = next(iter(of_the_user), grid.dataset.origin)
     return DeclarationError(
-        f"{grid.dataset.origin}: key id: {folder} would belong to two grids: to {_words(grid)}, "
-        f"and to {_words(other)}; give the data set, the scale or the protocol that is yours "
-        "another id"
+        f"{place}: key id: {folder} would belong to two grids: to {_words(grid)}, "
+        f"and to {_words(other)}; give what is declared there another id"
     )
 
 

@@ -90,18 +90,21 @@ def missing(results: Results, gains: dict[str, list[Gain]]) -> list[str]:
     said = []
     for place, length in enumerate(results.lengths):
         absent = [label for label, found in gains.items() if found[place].value is None]
-        if len(absent) == len(gains) and length.runs:
+        if len(absent) < len(gains):
+            if absent:
+                said.append(
+                    f"Missing at {length.trainings} (grid {length.grid}): {listed(absent)}."
+                )
+        elif length.runs:
             said.append(
                 f"Without any of the gains: {length.trainings} (grid {length.grid}), for which "
                 f"there are results of {listed(list(length.runs))} only."
             )
-        elif len(absent) == len(gains):
+        else:
             said.append(
                 f"Not trained: {length.trainings} (grid {length.grid}; "
                 f"scale {length.scale} trains them)."
             )
-        elif absent:
-            said.append(f"Missing at {length.trainings} (grid {length.grid}): {listed(absent)}.")
     return said
 
 

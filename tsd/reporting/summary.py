@@ -154,10 +154,7 @@ def state_counts(results: Results) -> dict[State, int]:
 
 def runs_phrase(results: Results) -> str:
     """Say how many runs there are, and how many of them have no results."""
-    empty = sum(
-        all(training.state is not State.EVALUATED for training in run.seeds.values())
-        for run in results.runs.values()
-    )
+    empty = sum(not run.evaluated for run in results.runs.values())
     runs = count(len(results.runs), "run")
     return f"{runs}, {empty} without results" if empty else runs
 
